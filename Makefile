@@ -1,0 +1,257 @@
+# phony: one flat Makefile. `make help` lists the targets.
+#
+#   make                programs into build/bin
+#   make SANITIZE=1     the same under AddressSanitizer and UBSan, into build/asan
+#   make V=1            show the commands
+
+SANITIZE ?= 0
+ifeq ($(SANITIZE),1)
+BUILD ?= build/asan
+SAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+else
+BUILD ?= build
+SAN =
+endif
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= gcc
+PKG_CONFIG ?= pkg-config
+Q = $(if $(V),,@)
+say = $(if $(V),,@echo "  $(1) $(2)")
+
+WARN = -Wall -Wextra -Werror -Wshadow -Wconversion -Wno-sign-conversion -Wmissing-prototypes \
+       -Wstrict-prototypes -Wpointer-arith -Wwrite-strings -Wvla
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SAN) $(call cflags,libmongoc-1.0) -fno-omit-frame-pointer -fPIE \
+             -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2) -fstack-protector-strong -I. -I$(BUILD)/gen
+ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pie -Wl,-z,relro,-z,now,--as-needed
+
+cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
+pkg = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
+LIBS_BASE   = $(call pkg,jansson libcrypto) -lm
+LIBS_LOOP   = $(call pkg,libevent_core libevent_pthreads) -lpthread
+LIBS_HTTP   = $(call pkg,libmicrohttpd libcurl)
+LIBS_STORE  = $(call pkg,sqlite3 libmongoc-1.0) -lunistring
+LIBS_WORKER = $(call pkg,libwebsockets soxr libssl libcrypto) -lm
+LIBS_SIM    = $(call pkg,libevent libevent_openssl libssl libcrypto) -lm
+
+# ---- what is built from what -------------------------------------------------
+
+sources = $(wildcard $(addsuffix /*.c,$(1)))
+objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
+
+LIBS = base proto loop daemon http twilio store
+lib_dir_base = lib/base
+lib_dir_proto = proto
+lib_dir_loop = lib/loop
+lib_dir_daemon = lib/daemon
+lib_dir_http = lib/http
+lib_dir_twilio = lib/twilio
+lib_dir_store = lib/store
+archive = $(addprefix $(BUILD)/lib/lib,$(addsuffix .a,$(1)))
+
+PROGRAMS = phony voiced callworker smsd mcpd
+SIMS = sim-carrier sim-agent
+
+.PHONY: all help deps run demo test unit e2e bench bench-messages install uninstall lint layers fuzz fuzz-long valgrind clean
+.DEFAULT_GOAL := all
+all: $(addprefix $(BUILD)/bin/,$(PROGRAMS))
+
+$(BUILD)/bin/phony: $(call objects,supervisor) $(call archive,daemon loop proto base)
+$(BUILD)/bin/phony: LINK = $(LIBS_LOOP) $(LIBS_BASE)
+$(BUILD)/bin/voiced: $(call objects,voiced) $(call archive,daemon twilio http store loop proto base)
+$(BUILD)/bin/voiced: LINK = $(LIBS_HTTP) $(LIBS_STORE) $(LIBS_LOOP) $(LIBS_BASE)
+$(BUILD)/bin/smsd: $(call objects,smsd) $(call archive,daemon twilio http store loop proto base)
+$(BUILD)/bin/smsd: LINK = $(LIBS_HTTP) $(LIBS_STORE) $(LIBS_LOOP) $(LIBS_BASE)
+$(BUILD)/bin/mcpd: $(call objects,mcpd) $(call archive,daemon http loop proto base)
+$(BUILD)/bin/mcpd: LINK = $(LIBS_HTTP) $(LIBS_LOOP) $(LIBS_BASE)
+$(BUILD)/bin/callworker: $(call objects,callworker) $(call archive,proto base)
+$(BUILD)/bin/callworker: LINK = $(LIBS_WORKER) $(LIBS_BASE)
+$(BUILD)/bin/sim-carrier: $(call objects,tests/sim/carrier tests/sim/common) $(call archive,base)
+$(BUILD)/bin/sim-carrier: LINK = $(LIBS_SIM) $(LIBS_BASE)
+$(BUILD)/bin/sim-agent: $(call objects,tests/sim/agent tests/sim/common) $(call archive,base)
+$(BUILD)/bin/sim-agent: LINK = $(LIBS_SIM) $(LIBS_BASE)
+
+$(addprefix $(BUILD)/bin/,$(PROGRAMS) $(SIMS)):
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LINK)
+
+define lib_rule
+$(call archive,$(1)): $(call objects,$(lib_dir_$(1)))
+	$$(call say,AR,$$@)
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(Q)$$(AR) rcs $$@ $$^
+endef
+$(foreach lib,$(LIBS),$(eval $(call lib_rule,$(lib))))
+
+# ---- unit tests: each links what it names from archives of all modules ---------
+
+PARTS = supervisor voiced callworker smsd mcpd
+define part_rule
+$(BUILD)/lib/part-$(1).a: $(filter-out $(BUILD)/obj/$(1)/main.o,$(call objects,$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(Q)$$(AR) rcs $$@ $$^
+endef
+$(foreach part,$(PARTS),$(eval $(call part_rule,$(part))))
+
+UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+UNIT_ARCHIVES = $(patsubst %,$(BUILD)/lib/part-%.a,$(PARTS)) $(call archive,daemon twilio http store loop proto base)
+
+$(UNIT_TESTS): $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_ARCHIVES)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group $(UNIT_ARCHIVES) -Wl,--end-group \
+	  $(LIBS_HTTP) $(LIBS_STORE) $(LIBS_WORKER) $(LIBS_LOOP) $(LIBS_BASE) -lcmocka -lspandsp
+$(BUILD)/obj/tests/unit/%.o: EXTRA = -Wno-conversion -Wno-format-truncation
+
+# The simulators are judged by their tests alone.
+$(BUILD)/obj/tests/sim/%.o: EXTRA = -Wno-conversion -Wno-format-nonliteral -Wno-shadow -Wno-format-truncation
+
+$(BUILD)/obj/%.o: %.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
+
+# A text as one C string.
+$(BUILD)/gen/%_json.h: mcpd/%.json
+	@mkdir -p $(@D)
+	$(Q)awk 'BEGIN { print "static const char $*_json[] =" } \
+	  { sub(/^[ \t]+/, ""); gsub(/["\\]/, "\\\\&"); print "\t\"" $$0 "\"" } END { print "\t;" }' $< > $@
+$(BUILD)/obj/mcpd/tools.o: $(BUILD)/gen/tools_json.h
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+
+
+# ---- what it needs -----------------------------------------------------------
+
+PACKAGES = build-essential pkg-config libevent-dev libwebsockets-dev libmicrohttpd-dev libcurl4-openssl-dev \
+           libjansson-dev libssl-dev libsoxr-dev libsqlite3-dev libmongoc-dev libunistring-dev
+TEST_PACKAGES = libcmocka-dev libspandsp-dev sox espeak-ng multimon-ng nginx-light openssl strace valgrind \
+           clang libclang-rt-14-dev clang-format clang-tidy cppcheck curl ca-certificates unzip
+
+deps: build/deps.stamp tests/node_modules/.package-lock.json
+
+build/deps.stamp: Makefile
+	@mkdir -p build
+	@missing=""; for p in $(PACKAGES) $(TEST_PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	if [ -n "$$missing" ]; then \
+	  echo "Installing Debian packages:$$missing"; \
+	  if [ "$$(id -u)" = 0 ]; then as=""; else as="sudo"; fi; \
+	  $$as apt-get update -qq && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >build/apt.log 2>&1 \
+	    || { tail -20 build/apt.log; exit 1; }; \
+	fi
+	@touch $@
+
+tests/node_modules/.package-lock.json: tests/package.json tests/package-lock.json | build/deps.stamp
+	@echo "Installing npm packages for the tests (into tests/node_modules)"
+	@cd tests && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# ---- running -------------------------------------------------------------------
+
+CONFIGURED = $(shell grep -qs '^TWILIO_ACCOUNT_SID=.' .env /etc/phony/phony.env && echo yes)
+
+# A child make, since which packages are there is known only after deps.
+run: deps
+	@$(MAKE) --no-print-directory all
+	exec $(BUILD)/bin/phony run
+
+ifeq ($(CONFIGURED),yes)
+demo: run
+else
+demo: deps
+	@$(MAKE) --no-print-directory -j4 all sims
+	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) tests/demo.mjs
+endif
+# Recursively expanded, so looked up when the recipe runs.
+NODE_AFTER_DEPS = $$(ls tests/node_modules/node-linux-*/bin/node 2>/dev/null | head -1 || echo node)
+
+.PHONY: sims
+sims: $(addprefix $(BUILD)/bin/,$(SIMS))
+
+# ---- tests ---------------------------------------------------------------------
+
+# The end of all is one line, "N passed, N failed".
+test: deps mongo-server
+	@$(MAKE) --no-print-directory -j4 all sims unit-programs
+	@BUILD=$(BUILD) NODE="$(NODE_AFTER_DEPS)" sh tests/run.sh $(TESTS)
+
+.PHONY: unit-programs mongo-server
+mongo-server: deps
+	@sh tests/mongo/build.sh
+
+unit-programs: $(UNIT_TESTS)
+
+bench: deps
+	@$(MAKE) --no-print-directory -j4 all sims
+	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) tests/bench/bench.mjs
+
+bench-messages: deps mongo-server
+	@$(MAKE) --no-print-directory -j4 all sims
+	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) tests/bench/messages.mjs
+
+valgrind: deps
+	@$(MAKE) --no-print-directory -j4 all sims
+	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) --test tests/fault/valgrind.test.mjs
+
+# ---- fuzzing: a program for each parser of outside bytes -----------------------
+
+FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_SECONDS ?= 10
+FUZZ_SOURCES = $(call sources,lib/base proto) lib/twilio/signature.c voiced/route.c tests/fuzz/stubs.c \
+  $(addprefix callworker/,twilio_stream.c elevenlabs.c json_scan.c goodbye.c dtmf.c mulaw.c) \
+  $(addprefix mcpd/,rpc.c discover.c prompts.c resources.c tools.c schema.c)
+
+build/fuzz/obj/%.o: %.c | $(BUILD)/gen/tools_json.h
+	@mkdir -p $(@D)
+	$(call say,FUZZ,$<)
+	$(Q)clang -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)/gen -O1 -g -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+
+$(addprefix build/fuzz/,$(FUZZERS)): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
+	$(call say,LD,$@)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_BASE)
+
+# Short, for every run of the tests; FUZZ_SECONDS=3600 for a night.
+fuzz: deps
+	@$(MAKE) --no-print-directory -j2 $(addprefix build/fuzz/,$(FUZZERS))
+	@for f in $(FUZZERS); do mkdir -p build/corpus/$$f; \
+	  build/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 -verbosity=0 -print_final_stats=0 build/corpus/$$f tests/fuzz/corpus/$$f 2>build/fuzz/$$f.log \
+	    && echo "ok $$f" || { tail -30 build/fuzz/$$f.log; echo "not ok $$f"; exit 1; }; done
+
+# ---- style ---------------------------------------------------------------------
+
+C_FILES = $(wildcard supervisor/*.[ch] voiced/*.[ch] callworker/*.[ch] smsd/*.[ch] mcpd/*.[ch] proto/*.[ch] lib/*/*.[ch])
+
+lint: layers
+	@clang-format --dry-run --Werror $(C_FILES)
+	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --std=c11 -I. -D_GNU_SOURCE \
+	  --suppress=missingInclude --include=/usr/include/$(shell $(CC) -dumpmachine)/sys/queue.h \
+	  --include=/usr/include/jansson.h \
+	  --suppress=nullPointerRedundantCheck --suppress=ctunullpointer --suppress=ctuuninitvar $(filter %.c,$(C_FILES))
+	@clang-tidy --quiet --warnings-as-errors='*' $(filter %.c,$(C_FILES)) -- -std=gnu11 -D_GNU_SOURCE -I. -Ibuild/gen $(call cflags,libmongoc-1.0)
+
+# Who may include whom: tests/lint/layers.sh has the table.
+layers:
+	@sh tests/lint/layers.sh
+
+# ---- installing ----------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/phony $(DESTDIR)$(PREFIX)/share/doc/phony
+	install -m 755 $(addprefix $(BUILD)/bin/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 etc/phony.env.example etc/nginx/phony.conf README.md $(DESTDIR)$(PREFIX)/share/doc/phony
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS))
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/phony
+
+help:
+	@sed -n '1,7p' Makefile; echo "#"; echo "# targets: all deps run demo test bench bench-messages fuzz valgrind lint layers install uninstall clean"
+
+clean:
+	rm -rf build

@@ -1,0 +1,218 @@
+#include "callworker/control.h"
+
+#include "callworker/journal.h"
+#include "lib/base/fd.h"
+#include "lib/base/json_read.h"
+#include "lib/base/log.h"
+#include "lib/base/object.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#define CONTROL_MAGIC 0x6374726cu
+
+enum { RECONNECT_MS = 200 };
+
+struct control {
+	unsigned magic;
+	struct ws_loop *loop;
+	const struct control_handler *handler;
+	void *arg;
+	struct peer *peer, *dead; /* dead: gone, freed at the next step */
+	struct ws_watch *watch;
+	struct journal *journal;
+	char *call_id, *socket;
+	int64_t attempt;
+	struct ws_timer reconnect;
+};
+
+static void on_reconnect(void *arg);
+
+static void on_readable(void *arg)
+{
+	struct control *c = arg;
+	if (c->peer != NULL)
+		peer_readable(c->peer);
+}
+
+static void on_writable(void *arg)
+{
+	struct control *c = arg;
+	if (c->peer == NULL)
+		return;
+	peer_writable(c->peer);
+	if (c->peer != NULL && peer_wants_write(c->peer))
+		ws_watch_want_write(c->watch);
+}
+
+static const struct ws_watch_handler watch_events = {on_readable, on_writable};
+
+static void on_want_write(struct peer *p, void *arg)
+{
+	(void)p;
+	struct control *c = arg;
+	if (c->watch != NULL)
+		ws_watch_want_write(c->watch);
+}
+
+/* To a voiced that does not know us: who we are, then everything it missed. */
+static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
+{
+	(void)role;
+	(void)pid;
+	struct control *c = arg;
+	if (c->call_id == NULL)
+		return;
+	int stream = c->handler->stream_fd(c->arg);
+	if (stream >= 0)
+		peer_tell(p, MSG_STREAM, json_object(), fcntl(stream, F_DUPFD_CLOEXEC, 3));
+	peer_tell(p, MSG_ANNOUNCE,
+		  json_pack("{s:s, s:I, s:b}", "callId", c->call_id, "attempt", (json_int_t)c->attempt,
+			    "needsAgent", c->handler->needs_agent(c->arg)),
+		  -1);
+	journal_replay(c->journal);
+	log_info("voiced is back: the call was announced to it");
+}
+
+static void on_ack(struct control *c, const struct frame *f)
+{
+	int64_t seq = 0;
+	struct json_reader r;
+	json_read_open(&r, f->body);
+	json_read_int(&r, "seq", JSON_NEEDED, 1, INT64_MAX, &seq);
+	journal_acked(c->journal, seq);
+	if (journal_is_empty(c->journal))
+		c->handler->all_stored(c->arg);
+}
+
+static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
+{
+	(void)p;
+	struct control *c = arg;
+	switch (f->type) {
+	case MSG_ASSIGN:
+		c->handler->assign(c->arg, f->body, fd);
+		return;
+	case MSG_AGENT:
+		c->handler->agent(c->arg, f->body);
+		return;
+	case MSG_EVENT_ACK:
+		on_ack(c, f);
+		return;
+	default:
+		c->handler->question(c->arg, f);
+	}
+}
+
+static void on_gone(struct peer *p, const char *why, void *arg)
+{
+	(void)p;
+	struct control *c = arg;
+	c->dead = c->peer;
+	c->peer = NULL;
+	ws_watch_free(&c->watch);
+	if (c->call_id == NULL) {
+		c->handler->orphaned(c->arg);
+		return;
+	}
+	log_warn("voiced has gone away (%s); the call goes on", why);
+	ws_timer_start(c->loop, &c->reconnect, RECONNECT_MS, on_reconnect, c);
+}
+
+static const struct peer_handler peer_events = {on_hello, on_message, on_gone, on_want_write};
+
+static void attach(struct control *c, int fd)
+{
+	c->watch = ws_watch_new(c->loop, fd, &watch_events, c);
+	c->peer = peer_new(fd, ROLE_CALLWORKER, ROLE_VOICED, &peer_events, c);
+	ws_watch_want_write(c->watch);
+}
+
+static void on_reconnect(void *arg)
+{
+	struct control *c = arg;
+	peer_free(&c->dead);
+	int fd = fd_unix_connect(c->socket);
+	if (fd >= 0)
+		attach(c, fd);
+	else
+		ws_timer_start(c->loop, &c->reconnect, RECONNECT_MS, on_reconnect, c);
+}
+
+static void send_event(void *arg, json_t *event)
+{
+	struct control *c = arg;
+	if (c->peer != NULL && peer_role(c->peer) != 0)
+		peer_tell(c->peer, MSG_EVENT, event, -1);
+	else
+		json_decref(event); /* replayed after the hello */
+}
+
+struct control *control_new(struct ws_loop *loop, int fd, const struct control_handler *h, void *arg)
+{
+	struct control *c;
+	OBJ_ALLOC(c, CONTROL_MAGIC);
+	c->loop = loop;
+	c->handler = h;
+	c->arg = arg;
+	c->journal = journal_new(send_event, c);
+	attach(c, fd);
+	return c;
+}
+
+void control_free(struct control **cc)
+{
+	struct control *c = *cc;
+	if (c == NULL)
+		return;
+	OBJ_CHECK(c, CONTROL_MAGIC);
+	ws_timer_stop(c->loop, &c->reconnect);
+	ws_watch_free(&c->watch);
+	peer_free(&c->peer);
+	peer_free(&c->dead);
+	journal_free(&c->journal);
+	free(c->call_id);
+	free(c->socket);
+	OBJ_FREE(c);
+	*cc = NULL;
+}
+
+void control_identify(struct control *c, const char *call_id, int64_t attempt, const char *socket)
+{
+	OBJ_CHECK(c, CONTROL_MAGIC);
+	free(c->call_id);
+	free(c->socket);
+	c->call_id = xstrdup(call_id);
+	c->socket = xstrdup(socket);
+	c->attempt = attempt;
+}
+
+int64_t control_event(struct control *c, const char *type, json_t *data)
+{
+	OBJ_CHECK(c, CONTROL_MAGIC);
+	return journal_add(c->journal, type, data);
+}
+
+bool control_all_stored(const struct control *c)
+{
+	OBJ_CHECK(c, CONTROL_MAGIC);
+	return journal_is_empty(c->journal);
+}
+
+void control_reply(struct control *c, const struct frame *question, json_t *body)
+{
+	OBJ_CHECK(c, CONTROL_MAGIC);
+	if (c->peer != NULL)
+		peer_reply(c->peer, question, body);
+	else
+		json_decref(body);
+}
+
+void control_refuse(struct control *c, const struct frame *question, const char *code, const char *message,
+		    int http_status)
+{
+	OBJ_CHECK(c, CONTROL_MAGIC);
+	struct peer_error error = {code, message, http_status};
+	if (c->peer != NULL)
+		peer_refuse(c->peer, question, &error);
+}

@@ -1,0 +1,45 @@
+/*
+ * The worker's connection to voiced: what it is told to do, and the call's
+ * events on their way to the store. When voiced goes away, the call goes on;
+ * the control connects anew, announces the call and replays.
+ */
+#ifndef PHONY_CONTROL_H
+#define PHONY_CONTROL_H
+
+#include "callworker/ws.h"
+#include "proto/peer.h"
+
+struct control;
+
+struct control_handler {
+	/* The call to serve; body borrowed, fd (the stream's connection) handed over. */
+	void (*assign)(void *arg, json_t *body, int fd);
+	void (*agent)(void *arg, json_t *body);
+	/* Answered by control_reply or control_refuse. */
+	void (*question)(void *arg, const struct frame *f);
+	/* Every event so far is stored. */
+	void (*all_stored)(void *arg);
+	/* voiced went away before it assigned a call. */
+	void (*orphaned)(void *arg);
+	/* Whether AGENT is still waited for: a voiced started anew has to look for one. */
+	bool (*needs_agent)(void *arg);
+	/* A descriptor of the stream's connection, or -1, for a voiced started anew. */
+	int (*stream_fd)(void *arg);
+};
+
+/* Takes over fd. */
+struct control *control_new(struct ws_loop *loop, int fd, const struct control_handler *h, void *arg);
+void control_free(struct control **c);
+
+/* What to announce, and where, after voiced was lost. Texts are copied. */
+void control_identify(struct control *c, const char *call_id, int64_t attempt, const char *socket);
+
+/* data is stolen; returns the event's number. */
+int64_t control_event(struct control *c, const char *type, json_t *data);
+bool control_all_stored(const struct control *c);
+
+void control_reply(struct control *c, const struct frame *question, json_t *body);
+void control_refuse(struct control *c, const struct frame *question, const char *code, const char *message,
+		    int http_status);
+
+#endif

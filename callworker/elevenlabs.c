@@ -1,0 +1,351 @@
+/*
+ * ElevenLabs agents (elevenlabs.io/docs, "Agents, WebSocket"; the messages'
+ * types are in the npm package @elevenlabs/types).
+ */
+#include "callworker/provider.h"
+
+#include "callworker/json_scan.h"
+#include "lib/base/json_read.h"
+#include "lib/base/log.h"
+#include "lib/base/object.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ELEVENLABS_MAGIC 0x656c6576u
+
+enum {
+	MESSAGE_MAX = 4 * 1024 * 1024,
+	TEXT_MAX = 64 * 1024,
+	READY_TIMEOUT_MS = 10000, /* from the connection to the metadata */
+};
+
+struct elevenlabs {
+	unsigned magic;
+	struct ws_loop *loop;
+	struct ws *ws;
+	const struct provider_events *events;
+	void *arg;
+	char *initiation; /* the first message, until the socket opens */
+	bool ready;
+	int64_t interrupted_id; /* audio up to this event is stale */
+	struct ws_timer ready_timer;
+	char fault[300];
+};
+
+static void send_json(struct elevenlabs *e, json_t *message)
+{
+	char *text = json_dumps(message, JSON_COMPACT);
+	json_decref(message);
+	if (text == NULL)
+		panic("a message to ElevenLabs is no JSON");
+	ws_send(e->ws, text, strlen(text));
+	free(text);
+}
+
+static char *make_initiation(const struct provider_setup *setup)
+{
+	json_t *agent = json_pack("{s:{s:s}}", "prompt", "prompt", setup->prompt);
+	json_t *override = json_pack("{s:o}", "agent", agent);
+	if (setup->voice[0] != '\0')
+		json_object_set_new(override, "tts", json_pack("{s:s}", "voice_id", setup->voice));
+	json_t *message =
+		json_pack("{s:s, s:o, s:{s:s, s:s, s:s}}", "type", "conversation_initiation_client_data",
+			  "conversation_config_override", override, "dynamic_variables", "call_type",
+			  setup->call_type, "from_number", setup->from_number, "to_number", setup->to_number);
+	char *text = json_dumps(message, JSON_COMPACT);
+	json_decref(message);
+	if (text == NULL)
+		panic("the prompt is no UTF-8");
+	return text;
+}
+
+static bool parse_format(const char *name, struct audio_format *format)
+{
+	static const unsigned rates[] = {8000, 16000, 22050, 24000, 44100, 48000};
+	if (strcmp(name, "ulaw_8000") == 0) {
+		*format = (struct audio_format){8000, true};
+		return true;
+	}
+	if (strncmp(name, "pcm_", 4) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
+		if ((unsigned)atoi(name + 4) == rates[i]) {
+			*format = (struct audio_format){rates[i], false};
+			return true;
+		}
+	return false;
+}
+
+static void give_up(struct elevenlabs *e, const char *why)
+{
+	if (e->fault[0] == '\0')
+		snprintf(e->fault, sizeof e->fault, "%.280s", why);
+	ws_close(e->ws, LWS_CLOSE_STATUS_NORMAL, "");
+}
+
+static void on_ready_timeout(void *arg)
+{
+	give_up(arg, "ElevenLabs accepted the connection and never answered");
+}
+
+static void on_metadata(struct elevenlabs *e, json_t *event)
+{
+	const char *id = "", *takes = "pcm_16000", *gives = "pcm_16000";
+	struct audio_format in, out;
+	struct json_reader r;
+	char why[200];
+	json_read_open(&r, event);
+	json_read_text(&r, "conversation_id", JSON_OPTIONAL, 1, 128, &id);
+	json_read_text(&r, "user_input_audio_format", JSON_OPTIONAL, 1, 32, &takes);
+	json_read_text(&r, "agent_output_audio_format", JSON_OPTIONAL, 1, 32, &gives);
+	if (!json_read_ok(&r)) {
+		give_up(e, r.faults);
+	} else if (!parse_format(takes, &in) || !parse_format(gives, &out)) {
+		snprintf(why, sizeof why,
+			 "the agent's audio formats (%s, %s) are not known: set them to mu-law 8000 Hz at "
+			 "ElevenLabs",
+			 takes, gives);
+		give_up(e, why);
+	} else if (!e->ready) {
+		e->ready = true;
+		ws_timer_stop(e->loop, &e->ready_timer);
+		e->events->ready(e->arg, id, in, out);
+	}
+}
+
+static void on_tool_call(struct elevenlabs *e, json_t *event)
+{
+	const char *id = NULL, *name = NULL;
+	json_t *parameters = NULL;
+	struct json_reader r;
+	json_read_open(&r, event);
+	json_read_text(&r, "tool_call_id", JSON_NEEDED, 1, 256, &id);
+	json_read_text(&r, "tool_name", JSON_NEEDED, 1, 256, &name);
+	json_read_object(&r, "parameters", JSON_OPTIONAL, &parameters);
+	if (!json_read_ok(&r)) {
+		log_warn("ElevenLabs' client_tool_call: %s", r.faults);
+		return;
+	}
+	json_t *empty = parameters ? NULL : json_object();
+	e->events->tool_call(e->arg, id, name, parameters ? parameters : empty);
+	json_decref(empty);
+}
+
+/* The texts of an utterance's events stand in an object of their own. */
+static void on_utterance(struct elevenlabs *e, json_t *event, const char *member,
+			 void (*tell)(void *arg, const char *text))
+{
+	const char *text = NULL;
+	struct json_reader r;
+	json_read_open(&r, event);
+	json_read_text(&r, member, JSON_OPTIONAL, 1, TEXT_MAX, &text);
+	if (!json_read_ok(&r))
+		log_warn("ElevenLabs' %s: %s", member, r.faults);
+	else if (text != NULL)
+		tell(e->arg, text);
+}
+
+static void on_interruption(struct elevenlabs *e, json_t *event, struct mono_us born)
+{
+	int64_t id = 0;
+	struct json_reader r;
+	json_read_open(&r, event);
+	json_read_int(&r, "event_id", JSON_OPTIONAL, 0, INT64_MAX, &id);
+	if (id > e->interrupted_id)
+		e->interrupted_id = id;
+	e->events->interrupted(e->arg, born);
+}
+
+static void on_ping(struct elevenlabs *e, json_t *event)
+{
+	int64_t id = 0;
+	struct json_reader r;
+	json_read_open(&r, event);
+	json_read_int(&r, "event_id", JSON_NEEDED, INT64_MIN, INT64_MAX, &id);
+	if (json_read_ok(&r))
+		send_json(e, json_pack("{s:s, s:I}", "type", "pong", "event_id", (json_int_t)id));
+}
+
+static void on_error(json_t *message)
+{
+	char *text = json_dumps(message, JSON_COMPACT);
+	log_warn("ElevenLabs reports: %.400s", text ? text : "?");
+	free(text);
+}
+
+/* Audio that needed real parsing: an escaped slash, say. */
+static void on_audio(struct elevenlabs *e, json_t *event, struct mono_us born)
+{
+	const char *base64 = NULL;
+	int64_t id = 0;
+	struct json_reader r;
+	json_read_open(&r, event);
+	json_read_text(&r, "audio_base_64", JSON_NEEDED, 0, MESSAGE_MAX, &base64);
+	json_read_int(&r, "event_id", JSON_OPTIONAL, 0, INT64_MAX, &id);
+	if (!json_read_ok(&r))
+		log_warn("ElevenLabs' audio: %s", r.faults);
+	else if (id == 0 || id > e->interrupted_id)
+		e->events->audio(e->arg, base64, strlen(base64), born);
+}
+
+/* The object under `name`, or NULL. */
+static json_t *part(json_t *message, const char *name)
+{
+	json_t *inner = NULL;
+	struct json_reader r;
+	json_read_open(&r, message);
+	json_read_object(&r, name, JSON_OPTIONAL, &inner);
+	return inner;
+}
+
+static void on_message(struct elevenlabs *e, json_t *message, struct mono_us born)
+{
+	const char *type = "";
+	struct json_reader r;
+	json_read_open(&r, message);
+	json_read_text(&r, "type", JSON_OPTIONAL, 1, 128, &type);
+	if (strcmp(type, "conversation_initiation_metadata") == 0)
+		on_metadata(e, part(message, "conversation_initiation_metadata_event"));
+	else if (strcmp(type, "audio") == 0)
+		on_audio(e, part(message, "audio_event"), born);
+	else if (strcmp(type, "user_transcript") == 0)
+		on_utterance(e, part(message, "user_transcription_event"), "user_transcript",
+			     e->events->user_said);
+	else if (strcmp(type, "agent_response") == 0)
+		on_utterance(e, part(message, "agent_response_event"), "agent_response",
+			     e->events->agent_said);
+	else if (strcmp(type, "agent_response_correction") == 0)
+		on_utterance(e, part(message, "agent_response_correction_event"), "corrected_agent_response",
+			     e->events->agent_corrected);
+	else if (strcmp(type, "interruption") == 0)
+		on_interruption(e, part(message, "interruption_event"), born);
+	else if (strcmp(type, "ping") == 0)
+		on_ping(e, part(message, "ping_event"));
+	else if (strcmp(type, "client_tool_call") == 0)
+		on_tool_call(e, part(message, "client_tool_call"));
+	else if (strcmp(type, "error") == 0)
+		on_error(message);
+}
+
+static void on_open(void *arg)
+{
+	struct elevenlabs *e = arg;
+	ws_send(e->ws, e->initiation, strlen(e->initiation));
+	free(e->initiation);
+	e->initiation = NULL;
+}
+
+static void on_text(void *arg, const char *text, size_t len, struct mono_us born)
+{
+	struct elevenlabs *e = arg;
+	const char *base64;
+	size_t base64_len;
+	int64_t id = 0;
+	if (e->ready && json_scan_is(text, len, "type", "audio") &&
+	    json_scan_text(text, len, "audio_base_64", &base64, &base64_len)) {
+		json_scan_int(text, len, "event_id", &id);
+		if (id == 0 || id > e->interrupted_id)
+			e->events->audio(e->arg, base64, base64_len, born);
+		return;
+	}
+	char error[160];
+	json_t *message = json_parse_object(text, len, error, sizeof error);
+	if (message == NULL)
+		log_warn("ElevenLabs sent a message that is %s", error);
+	else
+		on_message(e, message, born);
+	json_decref(message);
+}
+
+static void on_closed(void *arg, const char *why)
+{
+	struct elevenlabs *e = arg;
+	ws_timer_stop(e->loop, &e->ready_timer);
+	if (e->fault[0] == '\0' && strstr(why, "verride") != NULL)
+		snprintf(e->fault, sizeof e->fault,
+			 "ElevenLabs refuses the override (%.120s): allow it in the agent's settings under "
+			 "Security, Overrides",
+			 why);
+	else if (e->fault[0] == '\0')
+		snprintf(e->fault, sizeof e->fault, "%s: %.200s",
+			 e->ready ? "the conversation at ElevenLabs ended" : "no conversation at ElevenLabs",
+			 why);
+	e->events->ended(e->arg, e->fault, e->ready && ws_peer_close_code(e->ws) == LWS_CLOSE_STATUS_NORMAL);
+}
+
+static void on_broken(void *arg, const char *why)
+{
+	give_up(arg, why);
+}
+
+static const struct ws_handler ws_events = {on_open, on_text, on_broken, on_closed};
+
+static void *open_conversation(struct ws_loop *loop, const struct provider_setup *setup,
+			       const struct provider_events *events, void *arg)
+{
+	struct elevenlabs *e;
+	OBJ_ALLOC(e, ELEVENLABS_MAGIC);
+	e->loop = loop;
+	e->events = events;
+	e->arg = arg;
+	e->initiation = make_initiation(setup);
+	e->ws = ws_connect(loop, setup->url, setup->header, setup->ca_file, MESSAGE_MAX, &ws_events, e);
+	ws_timer_start(loop, &e->ready_timer, READY_TIMEOUT_MS, on_ready_timeout, e);
+	return e;
+}
+
+static void send_audio(void *self, const char *base64, size_t len, struct mono_us born)
+{
+	static const char head[] = "{\"user_audio_chunk\":\"", tail[] = "\"}";
+	struct elevenlabs *e = self;
+	OBJ_CHECK(e, ELEVENLABS_MAGIC);
+	char *at = ws_begin(e->ws, len + sizeof head + sizeof tail);
+	memcpy(at, head, sizeof head - 1);
+	memcpy(at + sizeof head - 1, base64, len);
+	memcpy(at + sizeof head - 1 + len, tail, sizeof tail - 1);
+	ws_commit(e->ws, sizeof head - 1 + len + sizeof tail - 1, born);
+}
+
+static void inject(void *self, const char *text)
+{
+	struct elevenlabs *e = self;
+	OBJ_CHECK(e, ELEVENLABS_MAGIC);
+	send_json(e, json_pack("{s:s, s:s}", "type", "contextual_update", "text", text));
+}
+
+static void tool_result(void *self, const char *id, const char *result, bool is_error)
+{
+	struct elevenlabs *e = self;
+	OBJ_CHECK(e, ELEVENLABS_MAGIC);
+	send_json(e, json_pack("{s:s, s:s, s:s, s:b}", "type", "client_tool_result", "tool_call_id", id,
+			       "result", result, "is_error", is_error));
+}
+
+static void close_conversation(void *self)
+{
+	struct elevenlabs *e = self;
+	OBJ_CHECK(e, ELEVENLABS_MAGIC);
+	ws_timer_stop(e->loop, &e->ready_timer);
+	ws_abandon(&e->ws);
+	free(e->initiation);
+	OBJ_FREE(e);
+}
+
+static const struct latency *delays(void *self)
+{
+	struct elevenlabs *e = self;
+	OBJ_CHECK(e, ELEVENLABS_MAGIC);
+	return ws_delays(e->ws);
+}
+
+const struct provider provider_elevenlabs = {
+	.name = "elevenlabs",
+	.open = open_conversation,
+	.send_audio = send_audio,
+	.inject = inject,
+	.tool_result = tool_result,
+	.close = close_conversation,
+	.delays = delays,
+};

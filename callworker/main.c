@@ -1,0 +1,53 @@
+/*
+ * callworker: one phone call. Started by voiced with its connection as the
+ * inherited descriptor "control"; everything else it is told there.
+ */
+#include "callworker/call.h"
+#include "callworker/title.h"
+#include "lib/base/exit_codes.h"
+#include "lib/base/fd.h"
+#include "lib/base/inherit.h"
+#include "lib/base/log.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+
+static const char usage[] =
+	"usage: callworker [--help]\n\n"
+	"One phone call: bridges a Twilio media stream and a voice agent. voiced starts it,\n"
+	"with a connected socket handed down by the LISTEN_FDS convention under the name\n"
+	"\"control\". To watch one, set CALLWORKER_WRAPPER (strace, gdb, valgrind).\n";
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {{"help", no_argument, NULL, 'h'},
+						{"title-room", required_argument, NULL, 't'},
+						{NULL, 0, NULL, 0}};
+	int option;
+	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (option == 'h') {
+			fputs(usage, stdout);
+			return EXIT_OK;
+		}
+		if (option != 't') {
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	log_open("callworker", LOG_SEV_INFO, false);
+	int control = fd_inherited(DOOR_CONTROL);
+	if (control < 0) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	title_init(argc, argv);
+	title_set("callworker: waiting for a call");
+	struct ws_loop *loop = ws_loop_new();
+	struct call *call = call_new(loop, control);
+	ws_loop_run(loop);
+	call_free(&call);
+	ws_loop_free(&loop);
+	return EXIT_OK;
+}

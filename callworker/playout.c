@@ -1,0 +1,240 @@
+#include "callworker/playout.h"
+
+#include "callworker/dtmf.h"
+#include "callworker/mulaw.h"
+#include "lib/base/base64.h"
+#include "lib/base/buffer.h"
+#include "lib/base/object.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PLAYOUT_MAGIC 0x706c6179u
+
+enum {
+	DIGITS_QUEUE = 8,
+	MESSAGE_BASE64_MAX = 32000, /* a multiple of 4: messages stay under 64 kB */
+	HELD_MAX = 60 * 1000 * MULAW_BYTES_PER_MS,
+	MARK_PATIENCE_MS = 3000, /* beyond the time at which a mark should have come */
+};
+
+struct digits {
+	char text[DTMF_DIGITS_MAX * 2];
+	void (*done)(void *arg, bool played);
+	void *arg;
+};
+
+enum phase {
+	SPEECH, /* audio passes */
+	BEFORE, /* digits wait until what is buffered was heard */
+	TONES,  /* digits are being heard; audio is held */
+};
+
+struct playout {
+	unsigned magic;
+	struct ws_loop *loop;
+	struct playout_out out;
+	enum phase phase;
+	struct digits queue[DIGITS_QUEUE];
+	unsigned queued;
+	struct buffer held; /* mu-law that waits for the digits' end */
+	unsigned marks;     /* made so far: they are numbered */
+	char digits_mark[24], heard_mark[24];
+	struct ws_timer digits_timer, heard_timer;
+	void (*heard)(void *arg);
+	void *heard_arg;
+	struct mono_us end; /* when what is sent will have been played */
+	uint64_t sent;
+};
+
+static void next_digits(struct playout *p);
+
+struct playout *playout_new(struct ws_loop *loop, const struct playout_out *out)
+{
+	struct playout *p;
+	OBJ_ALLOC(p, PLAYOUT_MAGIC);
+	p->loop = loop;
+	p->out = *out;
+	p->held.max = HELD_MAX;
+	return p;
+}
+
+void playout_free(struct playout **pp)
+{
+	struct playout *p = *pp;
+	if (p == NULL)
+		return;
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	ws_timer_stop(p->loop, &p->digits_timer);
+	ws_timer_stop(p->loop, &p->heard_timer);
+	for (unsigned i = 0; i < p->queued; i++)
+		p->queue[i].done(p->queue[i].arg, false);
+	buffer_free(&p->held);
+	OBJ_FREE(p);
+	*pp = NULL;
+}
+
+int playout_ahead_ms(const struct playout *p)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	int64_t left = p->end.us - mono_now().us;
+	return left > 0 ? (int)(left / 1000) : 0;
+}
+
+uint64_t playout_sent(const struct playout *p)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	return p->sent;
+}
+
+static void count(struct playout *p, size_t bytes)
+{
+	int64_t now = mono_now().us;
+	if (p->end.us < now)
+		p->end.us = now;
+	p->end.us += (int64_t)bytes * 1000 / MULAW_BYTES_PER_MS;
+	p->sent += bytes;
+}
+
+static void send_base64(struct playout *p, const char *base64, size_t len, struct mono_us born)
+{
+	ssize_t bytes = base64_decoded_len(base64, len);
+	if (bytes <= 0)
+		return;
+	count(p, (size_t)bytes);
+	for (size_t part; len > 0; base64 += part, len -= part) {
+		part = len > MESSAGE_BASE64_MAX ? MESSAGE_BASE64_MAX : len;
+		p->out.audio(p->out.arg, base64, part, born);
+	}
+}
+
+static void send_bytes(struct playout *p, const uint8_t *mulaw, size_t bytes, struct mono_us born)
+{
+	static char base64[MESSAGE_BASE64_MAX];
+	for (size_t part; bytes > 0; mulaw += part, bytes -= part) {
+		part = bytes > MESSAGE_BASE64_MAX / 4 * 3 ? MESSAGE_BASE64_MAX / 4 * 3 : bytes;
+		send_base64(p, base64, base64_encode(mulaw, part, base64), born);
+	}
+}
+
+void playout_bytes(struct playout *p, const uint8_t *mulaw, size_t bytes, struct mono_us born)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	if (p->phase == SPEECH)
+		send_bytes(p, mulaw, bytes, born);
+	else
+		buffer_append(&p->held, mulaw, bytes);
+}
+
+void playout_base64(struct playout *p, const char *base64, size_t len, struct mono_us born)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	if (p->phase == SPEECH) {
+		send_base64(p, base64, len, born);
+	} else if (buffer_reserve(&p->held, len / 4 * 3)) {
+		ssize_t bytes = base64_decode(base64, len, p->held.data + p->held.len);
+		p->held.len += bytes > 0 ? (size_t)bytes : 0;
+	}
+}
+
+void playout_clear(struct playout *p)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	p->held.len = 0;
+	if (p->phase == TONES)
+		return; /* half a number would be worse than a moment's patience */
+	p->out.clear(p->out.arg);
+	p->end = mono_now();
+}
+
+/* Sends a mark; its name is kept in `name`, and the timer stands in for a lost echo. */
+static void send_mark(struct playout *p, const char *kind, char name[24], struct ws_timer *timer,
+		      void (*late)(void *arg))
+{
+	snprintf(name, 24, "%s:%u", kind, ++p->marks);
+	p->out.mark(p->out.arg, name);
+	ws_timer_start(p->loop, timer, playout_ahead_ms(p) + MARK_PATIENCE_MS, late, p);
+}
+
+static void end_digits(struct playout *p)
+{
+	struct digits first = p->queue[0];
+	memmove(p->queue, p->queue + 1, --p->queued * sizeof *p->queue);
+	first.done(first.arg, true);
+	if (p->queued > 0) {
+		p->phase = BEFORE;
+		next_digits(p);
+		return;
+	}
+	p->phase = SPEECH;
+	if (p->held.len > 0)
+		send_bytes(p, p->held.data, p->held.len, (struct mono_us){0});
+	buffer_free(&p->held);
+	/* Somebody waits for the end of what has just been let go. */
+	if (p->heard_mark[0] != '\0')
+		playout_when_heard(p, p->heard, p->heard_arg);
+}
+
+/* One step further with the digits: the mark that was waited for has come, or is overdue. */
+static void on_digits_step(void *arg)
+{
+	struct playout *p = arg;
+	ws_timer_stop(p->loop, &p->digits_timer);
+	p->digits_mark[0] = '\0';
+	if (p->phase == TONES) {
+		end_digits(p);
+		return;
+	}
+	struct buffer tones = {0};
+	dtmf_render(p->queue[0].text, &tones);
+	p->phase = TONES;
+	send_bytes(p, tones.data, tones.len, (struct mono_us){0});
+	buffer_free(&tones);
+	send_mark(p, "digits", p->digits_mark, &p->digits_timer, on_digits_step);
+}
+
+static void next_digits(struct playout *p)
+{
+	send_mark(p, "before", p->digits_mark, &p->digits_timer, on_digits_step);
+}
+
+bool playout_digits(struct playout *p, const char *digits, void (*done)(void *arg, bool played), void *arg)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	if (p->queued == DIGITS_QUEUE || strlen(digits) >= sizeof p->queue[0].text)
+		return false;
+	struct digits *d = &p->queue[p->queued++];
+	snprintf(d->text, sizeof d->text, "%s", digits);
+	d->done = done;
+	d->arg = arg;
+	if (p->phase == SPEECH) {
+		p->phase = BEFORE;
+		next_digits(p);
+	}
+	return true;
+}
+
+static void on_heard(void *arg)
+{
+	struct playout *p = arg;
+	ws_timer_stop(p->loop, &p->heard_timer);
+	p->heard_mark[0] = '\0';
+	p->heard(p->heard_arg);
+}
+
+void playout_when_heard(struct playout *p, void (*fn)(void *arg), void *arg)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	p->heard = fn;
+	p->heard_arg = arg;
+	send_mark(p, "heard", p->heard_mark, &p->heard_timer, on_heard);
+}
+
+void playout_marked(struct playout *p, const char *name)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	if (strcmp(name, p->digits_mark) == 0)
+		on_digits_step(p);
+	else if (strcmp(name, p->heard_mark) == 0 && p->phase == SPEECH)
+		on_heard(p);
+}

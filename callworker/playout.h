@@ -1,0 +1,53 @@
+/*
+ * What the caller hears: audio to the carrier's buffer, marks that tell what
+ * has been played, the clearing of the buffer, and digits, which are played
+ * with nothing else beside them.
+ */
+#ifndef PHONY_PLAYOUT_H
+#define PHONY_PLAYOUT_H
+
+#include "callworker/ws.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct playout;
+
+/* How the playout speaks to the carrier; see callworker/twilio_stream.h. */
+struct playout_out {
+	void (*audio)(void *arg, const char *base64, size_t len, struct mono_us born);
+	void (*mark)(void *arg, const char *name);
+	void (*clear)(void *arg);
+	void *arg;
+};
+
+struct playout *playout_new(struct ws_loop *loop, const struct playout_out *out);
+void playout_free(struct playout **p);
+
+/* Audio as mu-law bytes, or as their base64, passed on untouched. Held while digits play. */
+void playout_bytes(struct playout *p, const uint8_t *mulaw, size_t count, struct mono_us born);
+void playout_base64(struct playout *p, const char *base64, size_t len, struct mono_us born);
+
+/* The person interrupts: drops everything but digits being played. */
+void playout_clear(struct playout *p);
+
+/*
+ * Plays digits (already checked) once what is buffered was heard; done(arg, true)
+ * is called when they were played, done(arg, false) when the call ends before.
+ * False: too many wait, and done is not called.
+ */
+bool playout_digits(struct playout *p, const char *digits, void (*done)(void *arg, bool played), void *arg);
+
+/* fn(arg) once everything sent so far was heard. A later call replaces an earlier one. */
+void playout_when_heard(struct playout *p, void (*fn)(void *arg), void *arg);
+
+/* The carrier echoed a mark. */
+void playout_marked(struct playout *p, const char *name);
+
+/* Milliseconds of audio ahead of the caller's ear, by the clock. */
+int playout_ahead_ms(const struct playout *p);
+/* Total mu-law bytes sent. */
+uint64_t playout_sent(const struct playout *p);
+
+#endif

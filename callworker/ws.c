@@ -1,0 +1,591 @@
+#include "callworker/ws.h"
+
+#include "lib/base/buffer.h"
+#include "lib/base/log.h"
+#include "lib/base/object.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#define WS_MAGIC 0x77736f63u
+#define WATCH_MAGIC 0x77617463u
+
+enum {
+	RECEIVE_CHUNK = 16 * 1024,
+	HEADER_MAX = 16 * 1024,
+	HANDSHAKE_TIMEOUT_S = 10,
+	PING_AFTER_S = 20,
+	HANGUP_AFTER_S = 40,
+};
+
+struct outgoing {
+	STAILQ_ENTRY(outgoing) next;
+	size_t len;
+	struct mono_us born;
+	unsigned char bytes[]; /* LWS_PRE, then the message */
+};
+
+struct ws_loop {
+	struct lws_context *context;
+	struct lws_vhost *stream_vhost, *agent_vhost;
+	bool stopping;
+};
+
+struct ws {
+	unsigned magic;
+	struct ws_loop *loop;
+	struct lws *wsi;
+	const struct ws_handler *handler; /* NULL: abandoned */
+	void *arg;
+	bool connecting, open, closing, close_told, broken;
+	enum lws_close_status close_status;
+	unsigned peer_close_code;
+	char close_reason[96];
+	char fault[256]; /* what is known of why it ended */
+	char header_name[64];
+	const char *header_value;
+	char *header;
+	struct buffer message; /* a message arriving in parts */
+	size_t message_max;
+	struct mono_us born;
+	struct buffer scratch; /* LWS_PRE, then the message being made */
+	STAILQ_HEAD(, outgoing) queue;
+	size_t queued_bytes;
+	struct latency delays;
+	struct ws_timer later;
+};
+
+struct ws_watch {
+	unsigned magic;
+	struct lws *wsi;
+	const struct ws_watch_handler *handler;
+	void *arg;
+};
+
+static int on_stream(struct lws *wsi, enum lws_callback_reasons why, void *user, void *in, size_t len);
+static int on_watch(struct lws *wsi, enum lws_callback_reasons why, void *user, void *in, size_t len);
+
+/* The first is what an upgrade without a subprotocol gets. */
+static const struct lws_protocols protocols[] = {
+	{.name = "stream", .callback = on_stream, .rx_buffer_size = RECEIVE_CHUNK},
+	{.name = "watch", .callback = on_watch},
+	{.name = NULL},
+};
+
+static const lws_retry_bo_t keepalive = {.secs_since_valid_ping = PING_AFTER_S,
+					 .secs_since_valid_hangup = HANGUP_AFTER_S};
+
+static void on_lws_log(int level, const char *line)
+{
+	if (level & LLL_ERR)
+		log_warn("libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
+	else
+		log_debug("libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
+}
+
+struct ws_loop *ws_loop_new(void)
+{
+	struct ws_loop *l = xcalloc(1, sizeof *l);
+	lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN,
+		.gid = (gid_t)-1,
+		.uid = (uid_t)-1,
+		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
+		.pt_serv_buf_size = RECEIVE_CHUNK,
+		.max_http_header_data = HEADER_MAX,
+		.max_http_header_pool = 2,
+		.fd_limit_per_thread = 16,
+		.timeout_secs = HANDSHAKE_TIMEOUT_S,
+		.connect_timeout_secs = HANDSHAKE_TIMEOUT_S,
+	};
+	l->context = lws_create_context(&info);
+	if (l->context == NULL)
+		panic("libwebsockets does not start");
+	struct lws_context_creation_info vhost = {
+		.port = CONTEXT_PORT_NO_LISTEN,
+		.vhost_name = "stream",
+		.protocols = protocols,
+		.options = LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+		.timeout_secs = HANDSHAKE_TIMEOUT_S,
+	};
+	l->stream_vhost = lws_create_vhost(l->context, &vhost);
+	if (l->stream_vhost == NULL)
+		panic("libwebsockets has no vhost to give");
+	return l;
+}
+
+void ws_loop_run(struct ws_loop *l)
+{
+	while (!l->stopping && lws_service(l->context, 0) >= 0)
+		;
+}
+
+void ws_loop_stop(struct ws_loop *l)
+{
+	l->stopping = true;
+	lws_cancel_service(l->context);
+}
+
+void ws_loop_free(struct ws_loop **l)
+{
+	lws_context_destroy((*l)->context);
+	free(*l);
+	*l = NULL;
+}
+
+static void on_sul(lws_sorted_usec_list_t *sul)
+{
+	struct ws_timer *t = (struct ws_timer *)sul;
+	t->fn(t->arg);
+}
+
+void ws_timer_start(struct ws_loop *l, struct ws_timer *t, int ms, void (*fn)(void *), void *arg)
+{
+	t->fn = fn;
+	t->arg = arg;
+	lws_sul_schedule(l->context, 0, &t->sul, on_sul, (lws_usec_t)ms * LWS_US_PER_MS + 1);
+}
+
+void ws_timer_stop(struct ws_loop *l, struct ws_timer *t)
+{
+	lws_sul_schedule(l->context, 0, &t->sul, NULL, LWS_SET_TIMER_USEC_CANCEL);
+}
+
+/* ---- watched descriptors ---- */
+
+static int on_watch(struct lws *wsi, enum lws_callback_reasons why, void *user, void *in, size_t len)
+{
+	(void)user;
+	(void)in;
+	(void)len;
+	struct ws_watch *w = lws_get_opaque_user_data(wsi);
+	if (w == NULL)
+		return why == LWS_CALLBACK_RAW_RX_FILE || why == LWS_CALLBACK_RAW_WRITEABLE_FILE ? -1 : 0;
+	OBJ_CHECK(w, WATCH_MAGIC);
+	if (why == LWS_CALLBACK_RAW_RX_FILE)
+		w->handler->readable(w->arg);
+	else if (why == LWS_CALLBACK_RAW_WRITEABLE_FILE)
+		w->handler->writable(w->arg);
+	/* The handler may have freed the watch. */
+	return lws_get_opaque_user_data(wsi) == NULL ? -1 : 0;
+}
+
+struct ws_watch *ws_watch_new(struct ws_loop *l, int fd, const struct ws_watch_handler *h, void *arg)
+{
+	struct ws_watch *w;
+	OBJ_ALLOC(w, WATCH_MAGIC);
+	w->handler = h;
+	w->arg = arg;
+	lws_sock_file_fd_type copy = {.filefd = fcntl(fd, F_DUPFD_CLOEXEC, 3)};
+	w->wsi = lws_adopt_descriptor_vhost(l->stream_vhost, LWS_ADOPT_RAW_FILE_DESC, copy, "watch", NULL);
+	if (w->wsi == NULL)
+		panic("libwebsockets refuses a descriptor");
+	lws_set_opaque_user_data(w->wsi, w);
+	return w;
+}
+
+void ws_watch_want_write(struct ws_watch *w)
+{
+	OBJ_CHECK(w, WATCH_MAGIC);
+	lws_callback_on_writable(w->wsi);
+}
+
+void ws_watch_free(struct ws_watch **ww)
+{
+	struct ws_watch *w = *ww;
+	if (w == NULL)
+		return;
+	OBJ_CHECK(w, WATCH_MAGIC);
+	lws_set_opaque_user_data(w->wsi, NULL);
+	lws_set_timeout(w->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	OBJ_FREE(w);
+	*ww = NULL;
+}
+
+/* ---- WebSockets ---- */
+
+static void free_ws(struct ws *w)
+{
+	struct outgoing *o;
+	while ((o = STAILQ_FIRST(&w->queue)) != NULL) {
+		STAILQ_REMOVE_HEAD(&w->queue, next);
+		free(o);
+	}
+	buffer_free(&w->message);
+	buffer_free(&w->scratch);
+	free(w->header);
+	ws_timer_stop(w->loop, &w->later);
+	OBJ_FREE(w);
+}
+
+static void tell_closed(struct ws *w, const char *why)
+{
+	if (w->wsi != NULL)
+		lws_set_opaque_user_data(w->wsi, NULL);
+	w->open = false;
+	w->wsi = NULL;
+	if (w->connecting && w->fault[0] == '\0')
+		snprintf(w->fault, sizeof w->fault, "%s", why);
+	if (w->connecting || w->close_told)
+		return;
+	w->close_told = true;
+	const struct ws_handler *handler = w->handler;
+	if (handler == NULL)
+		free_ws(w);
+	else
+		handler->closed(w->arg, w->fault[0] ? w->fault : why);
+}
+
+/* Writes one message; false when the connection broke. */
+static bool write_now(struct ws *w, unsigned char *bytes, size_t len, struct mono_us born)
+{
+	if (lws_write(w->wsi, bytes, len, LWS_WRITE_TEXT) < (int)len)
+		return false;
+	if (born.us != 0)
+		latency_add(&w->delays, mono_now().us - born.us);
+	return true;
+}
+
+static int on_writable(struct ws *w)
+{
+	struct outgoing *o = STAILQ_FIRST(&w->queue);
+	if (o != NULL) {
+		STAILQ_REMOVE_HEAD(&w->queue, next);
+		w->queued_bytes -= o->len;
+		bool ok = write_now(w, o->bytes + LWS_PRE, o->len, o->born);
+		free(o);
+		if (!ok)
+			return -1;
+	}
+	if (!STAILQ_EMPTY(&w->queue)) {
+		lws_callback_on_writable(w->wsi);
+	} else if (w->closing) {
+		lws_close_reason(w->wsi, w->close_status, (unsigned char *)w->close_reason,
+				 strlen(w->close_reason));
+		return -1;
+	}
+	return 0;
+}
+
+static int break_off(struct ws *w, const char *why)
+{
+	w->broken = true;
+	w->handler->broken(w->arg, why);
+	return 0;
+}
+
+static int on_receive(struct ws *w, const char *bytes, size_t len)
+{
+	if (w->closing || w->broken || w->handler == NULL)
+		return 0;
+	if (lws_frame_is_binary(w->wsi))
+		return break_off(w, "a binary frame came where only text is spoken");
+	if (w->message.len == 0)
+		w->born = mono_now();
+	bool whole = lws_is_final_fragment(w->wsi) && lws_remaining_packet_payload(w->wsi) == 0;
+	if (whole && w->message.len == 0) {
+		w->handler->text(w->arg, bytes, len, w->born);
+		return 0;
+	}
+	if (w->message.len + len > w->message_max)
+		return break_off(w, "a message over the size limit came");
+	buffer_append(&w->message, bytes, len);
+	if (whole) {
+		struct buffer message = w->message;
+		w->message = (struct buffer){0};
+		w->handler->text(w->arg, (char *)message.data, message.len, w->born);
+		message.len = 0;
+		if (w->message.data == NULL && message.cap <= RECEIVE_CHUNK * 16)
+			w->message = message;
+		else
+			buffer_free(&message);
+	}
+	return 0;
+}
+
+static void note_peer_close(struct ws *w, const unsigned char *in, size_t len)
+{
+	unsigned code = len >= 2 ? (unsigned)(in[0] << 8 | in[1]) : 1005;
+	w->peer_close_code = code;
+	int text = len > 2 ? (int)len - 2 : 0;
+	if (w->fault[0] == '\0')
+		snprintf(w->fault, sizeof w->fault, "closed by the other side with code %u%s%.*s", code,
+			 text ? ": " : "", text > 150 ? 150 : text, (const char *)in + 2);
+}
+
+static int append_header(struct ws *w, unsigned char **at, unsigned char *end)
+{
+	if (w->header == NULL)
+		return 0;
+	return lws_add_http_header_by_name(w->wsi, (unsigned char *)w->header_name,
+					   (unsigned char *)w->header_value, (int)strlen(w->header_value), at,
+					   end);
+}
+
+static int on_stream(struct lws *wsi, enum lws_callback_reasons why, void *user, void *in, size_t len)
+{
+	(void)user;
+	struct ws *w = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+	if (w == NULL)
+		return 0;
+	OBJ_CHECK(w, WS_MAGIC);
+	if (w->wsi == NULL)
+		w->wsi = wsi; /* called from within the connect */
+	switch (why) {
+	case LWS_CALLBACK_ESTABLISHED:
+	case LWS_CALLBACK_CLIENT_ESTABLISHED:
+		w->open = true;
+		if (w->handler == NULL)
+			return -1;
+		w->handler->open(w->arg);
+		return 0;
+	case LWS_CALLBACK_RECEIVE:
+	case LWS_CALLBACK_CLIENT_RECEIVE:
+		return on_receive(w, in, len);
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+	case LWS_CALLBACK_CLIENT_WRITEABLE:
+		return on_writable(w);
+	case LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER: {
+		unsigned char **at = in;
+		return append_header(w, at, *at + len);
+	}
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		note_peer_close(w, in, len);
+		return 0;
+	case LWS_CALLBACK_HTTP:
+		snprintf(w->fault, sizeof w->fault, "the request is no WebSocket upgrade");
+		lws_return_http_status(wsi, 426, NULL);
+		return -1;
+	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+		tell_closed(w, in ? (char *)in : "no connection");
+		return 0;
+	case LWS_CALLBACK_CLOSED:
+	case LWS_CALLBACK_CLIENT_CLOSED:
+		tell_closed(w, "the connection ended without a close frame");
+		return 0;
+	case LWS_CALLBACK_CLOSED_HTTP:
+	case LWS_CALLBACK_CLOSED_CLIENT_HTTP:
+	case LWS_CALLBACK_WSI_DESTROY:
+		tell_closed(w, "the connection ended before the upgrade");
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static struct ws *new_ws(struct ws_loop *l, size_t message_max, const struct ws_handler *h, void *arg)
+{
+	struct ws *w;
+	OBJ_ALLOC(w, WS_MAGIC);
+	w->loop = l;
+	w->handler = h;
+	w->arg = arg;
+	w->message_max = message_max;
+	STAILQ_INIT(&w->queue);
+	return w;
+}
+
+static void on_failed_at_once(void *arg)
+{
+	tell_closed(arg, "no connection");
+}
+
+struct ws *ws_adopt(struct ws_loop *l, int fd, size_t message_max, const struct ws_handler *h, void *arg)
+{
+	struct ws *w = new_ws(l, message_max, h, arg);
+	/* Else a small message waits for the acknowledgement of the one before, up to 40 ms. */
+	int on = 1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	w->wsi = lws_adopt_socket_vhost(l->stream_vhost, fd);
+	if (w->wsi != NULL)
+		lws_set_opaque_user_data(w->wsi, w);
+	else
+		ws_timer_start(l, &w->later, 0, on_failed_at_once, w);
+	return w;
+}
+
+/*
+ * libwebsockets would load the system's whole bundle, 30 to 60 ms of CPU in
+ * every worker; the hashed directory is read only as far as it is needed.
+ */
+static SSL_CTX *new_tls(const char *ca_file)
+{
+	SSL_CTX *tls = SSL_CTX_new(TLS_client_method());
+	if (tls == NULL)
+		panic("OpenSSL has no context to give");
+	SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
+	SSL_CTX_load_verify_dir(tls, "/etc/ssl/certs");
+	if (ca_file[0] != '\0' && SSL_CTX_load_verify_file(tls, ca_file) != 1)
+		log_warn("TLS_CA_FILE cannot be read: %s", ca_file);
+	SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, NULL);
+	return tls;
+}
+
+static struct lws_vhost *agent_vhost(struct ws_loop *l, bool tls, const char *ca_file)
+{
+	if (!tls)
+		return l->stream_vhost;
+	if (l->agent_vhost == NULL) {
+		struct lws_context_creation_info info = {
+			.port = CONTEXT_PORT_NO_LISTEN,
+			.vhost_name = "agent",
+			.protocols = protocols,
+			.provided_client_ssl_ctx = new_tls(ca_file),
+			.options =
+				LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+			.timeout_secs = HANDSHAKE_TIMEOUT_S,
+			.connect_timeout_secs = HANDSHAKE_TIMEOUT_S,
+		};
+		l->agent_vhost = lws_create_vhost(l->context, &info);
+		if (l->agent_vhost == NULL || lws_init_vhost_client_ssl(&info, l->agent_vhost) != 0)
+			panic("libwebsockets has no TLS vhost to give");
+	}
+	return l->agent_vhost;
+}
+
+static void set_header(struct ws *w, const char *header)
+{
+	if (header == NULL)
+		return;
+	w->header = xstrdup(header);
+	size_t name = strcspn(header, ":");
+	snprintf(w->header_name, sizeof w->header_name, "%.*s:", (int)name, header);
+	w->header_value = w->header + name + strspn(w->header + name, ": ");
+}
+
+struct ws *ws_connect(struct ws_loop *l, const char *url, const char *header, const char *ca_file,
+		      size_t message_max, const struct ws_handler *h, void *arg)
+{
+	struct ws *w = new_ws(l, message_max, h, arg);
+	set_header(w, header);
+	char *copy = xstrdup(url);
+	const char *protocol, *address, *rest;
+	int port;
+	bool parsed = lws_parse_uri(copy, &protocol, &address, &port, &rest) == 0;
+	bool tls = parsed && strcmp(protocol, "wss") == 0;
+	char *path = xasprintf("/%s", parsed ? rest : "");
+	char *host = parsed ? xasprintf(port == (tls ? 443 : 80) ? "%s" : "%s:%d", address, port) : NULL;
+	struct lws_client_connect_info info = {
+		.context = l->context,
+		.vhost = agent_vhost(l, tls, ca_file),
+		.address = address,
+		.port = port,
+		.path = path,
+		.host = host,
+		.ssl_connection = tls ? LCCSCF_USE_SSL : 0,
+		.local_protocol_name = "stream",
+		.opaque_user_data = w,
+		.retry_and_idle_policy = &keepalive,
+	};
+	w->connecting = true;
+	w->wsi = parsed ? lws_client_connect_via_info(&info) : NULL;
+	w->connecting = false;
+	if (w->wsi == NULL)
+		ws_timer_start(l, &w->later, 0, on_failed_at_once, w);
+	free(host);
+	free(path);
+	free(copy);
+	return w;
+}
+
+char *ws_begin(struct ws *w, size_t len)
+{
+	OBJ_CHECK(w, WS_MAGIC);
+	w->scratch.len = 0;
+	buffer_reserve(&w->scratch, LWS_PRE + len);
+	return (char *)w->scratch.data + LWS_PRE;
+}
+
+static bool enqueue(struct ws *w, size_t len, struct mono_us born)
+{
+	if (w->queued_bytes + len > WS_QUEUE_MAX)
+		return false;
+	struct outgoing *o = xcalloc(1, sizeof *o + LWS_PRE + len);
+	o->len = len;
+	o->born = born;
+	memcpy(o->bytes + LWS_PRE, w->scratch.data + LWS_PRE, len);
+	STAILQ_INSERT_TAIL(&w->queue, o, next);
+	w->queued_bytes += len;
+	if (w->open)
+		lws_callback_on_writable(w->wsi);
+	return true;
+}
+
+bool ws_commit(struct ws *w, size_t len, struct mono_us born)
+{
+	OBJ_CHECK(w, WS_MAGIC);
+	if (w->wsi == NULL || w->closing || !w->open)
+		return false;
+	if (!STAILQ_EMPTY(&w->queue) || lws_partial_buffered(w->wsi))
+		return enqueue(w, len, born);
+	if (!write_now(w, w->scratch.data + LWS_PRE, len, born)) {
+		snprintf(w->fault, sizeof w->fault, "writing failed: the connection is broken");
+		lws_set_timeout(w->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+		return false;
+	}
+	return true;
+}
+
+bool ws_send(struct ws *w, const char *text, size_t len)
+{
+	memcpy(ws_begin(w, len), text, len);
+	return ws_commit(w, len, (struct mono_us){0});
+}
+
+void ws_close(struct ws *w, enum lws_close_status status, const char *reason)
+{
+	OBJ_CHECK(w, WS_MAGIC);
+	if (w->wsi == NULL || w->closing)
+		return;
+	w->closing = true;
+	w->close_status = status;
+	snprintf(w->close_reason, sizeof w->close_reason, "%s", reason);
+	if (w->open)
+		lws_callback_on_writable(w->wsi);
+	else
+		lws_set_timeout(w->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
+void ws_abandon(struct ws **ww)
+{
+	struct ws *w = *ww;
+	if (w == NULL)
+		return;
+	*ww = NULL;
+	w->handler = NULL;
+	if (w->wsi == NULL)
+		free_ws(w);
+	else
+		ws_close(w, LWS_CLOSE_STATUS_NORMAL, "");
+}
+
+unsigned ws_peer_close_code(const struct ws *w)
+{
+	OBJ_CHECK(w, WS_MAGIC);
+	return w->peer_close_code;
+}
+
+bool ws_is_open(const struct ws *w)
+{
+	return w != NULL && w->open && !w->closing;
+}
+
+int ws_fd(const struct ws *w)
+{
+	OBJ_CHECK(w, WS_MAGIC);
+	return w->wsi ? (int)lws_get_socket_fd(w->wsi) : -1;
+}
+
+const struct latency *ws_delays(const struct ws *w)
+{
+	OBJ_CHECK(w, WS_MAGIC);
+	return &w->delays;
+}

@@ -1,0 +1,96 @@
+/*
+ * The worker's loop and its two WebSockets, on libwebsockets: adopting the
+ * carrier's connection, connecting to the provider, sending at once when the
+ * socket takes it, a queue with a limit when it does not.
+ */
+#ifndef PHONY_WS_H
+#define PHONY_WS_H
+
+#include "callworker/latency.h"
+#include "lib/base/clock.h"
+
+#include <libwebsockets.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct ws;
+
+/* ---- the loop ---- */
+
+struct ws_loop;
+struct ws_loop *ws_loop_new(void);
+/* Runs until ws_loop_stop. */
+void ws_loop_run(struct ws_loop *l);
+void ws_loop_stop(struct ws_loop *l);
+void ws_loop_free(struct ws_loop **l);
+
+/* A one-shot timer, embedded in its owner. Zero-initialise. */
+struct ws_timer {
+	lws_sorted_usec_list_t sul; /* first: the callback gets it */
+	void (*fn)(void *arg);
+	void *arg;
+};
+void ws_timer_start(struct ws_loop *l, struct ws_timer *t, int ms, void (*fn)(void *), void *arg);
+void ws_timer_stop(struct ws_loop *l, struct ws_timer *t);
+
+/* Watches a descriptor that the caller reads and writes itself. */
+struct ws_watch;
+struct ws_watch_handler {
+	void (*readable)(void *arg);
+	void (*writable)(void *arg);
+};
+/* fd is duplicated: the caller keeps its own. */
+struct ws_watch *ws_watch_new(struct ws_loop *l, int fd, const struct ws_watch_handler *h, void *arg);
+void ws_watch_want_write(struct ws_watch *w);
+void ws_watch_free(struct ws_watch **w);
+
+/* ---- a WebSocket ---- */
+
+struct ws_handler {
+	void (*open)(void *arg);
+	/* A whole message; born is when its first byte was read. Borrowed, not terminated. */
+	void (*text)(void *arg, const char *text, size_t len, struct mono_us born);
+	/*
+	 * The other side sent what is not spoken here (binary, too large). What comes
+	 * after it is dropped; the owner closes.
+	 */
+	void (*broken)(void *arg, const char *why);
+	/* Called once, also for a connection that never opened. The socket is gone. */
+	void (*closed)(void *arg, const char *why);
+};
+
+enum { WS_QUEUE_MAX = 8 * 1024 * 1024 };
+
+/* A server's end on a connection whose upgrade request is still unread; takes over fd. */
+struct ws *ws_adopt(struct ws_loop *l, int fd, size_t message_max, const struct ws_handler *h, void *arg);
+
+/*
+ * Connects to a ws: or wss: URL, certificates verified against the system's
+ * and ca_file ("" for none). header is "Name: value" or NULL. On an immediate
+ * failure closed() is called from the loop.
+ */
+struct ws *ws_connect(struct ws_loop *l, const char *url, const char *header, const char *ca_file,
+		      size_t message_max, const struct ws_handler *h, void *arg);
+
+/*
+ * Room for a message of up to len bytes, to be filled and sent by ws_commit
+ * with the length used. `born` is when what it carries came in: the delay to
+ * its writing goes into ws_delays. False: over WS_QUEUE_MAX wait, or closed;
+ * the message is dropped.
+ */
+char *ws_begin(struct ws *w, size_t len);
+bool ws_commit(struct ws *w, size_t len, struct mono_us born);
+bool ws_send(struct ws *w, const char *text, size_t len);
+
+/* A clean close once the queue is written; closed() follows. */
+void ws_close(struct ws *w, enum lws_close_status status, const char *reason);
+/* No handler is called from now on; the socket is closed and freed by the loop. */
+void ws_abandon(struct ws **w);
+
+bool ws_is_open(const struct ws *w);
+/* The code of the other side's close frame; 0 when none came. */
+unsigned ws_peer_close_code(const struct ws *w);
+int ws_fd(const struct ws *w);
+const struct latency *ws_delays(const struct ws *w);
+
+#endif

@@ -1,0 +1,29 @@
+/* Two clocks that cannot be mixed: one for durations, one for documents. */
+#ifndef PHONY_CLOCK_H
+#define PHONY_CLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mono_us {
+	int64_t us; /* since an arbitrary start, never set back */
+};
+struct wall_ms {
+	int64_t ms; /* since 1970-01-01T00:00:00Z; 0 means never */
+};
+
+struct mono_us mono_now(void);
+struct wall_ms wall_now(void);
+
+/* 2026-11-24T16:40:03.120Z */
+enum { WALL_TEXT_SIZE = 32 };
+void wall_format(struct wall_ms t, char out[WALL_TEXT_SIZE]);
+
+/*
+ * ISO 8601 date or date and time, with or without zone (none: UTC).
+ * False when text is none of these or names a day that does not exist.
+ */
+bool wall_parse(const char *text, struct wall_ms *out);
+
+#endif

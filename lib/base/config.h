@@ -1,0 +1,73 @@
+/*
+ * Configuration from the environment and KEY=value files. Precedence: the
+ * environment, then --config FILE; without --config ./.env, then
+ * /etc/phony/phony.env. Everything that is wrong is reported at once, by name.
+ */
+#ifndef PHONY_CONFIG_H
+#define PHONY_CONFIG_H
+
+#include "lib/base/buffer.h"
+
+#include <stdbool.h>
+
+struct config {
+#define TEXT char *
+#define SECRET char *
+#define URL_HTTP char *
+#define URL_WS char *
+#define NUMBER char *
+#define NUMBERS char *
+#define SID char *
+#define CHOICE char *
+#define BOOL bool
+#define UINT(min, max) unsigned
+#define SETTING(kind, field, name, alias, fallback, help) kind field;
+#include "lib/base/settings.h"
+#undef SETTING
+#undef TEXT
+#undef SECRET
+#undef URL_HTTP
+#undef URL_WS
+#undef NUMBER
+#undef NUMBERS
+#undef SID
+#undef CHOICE
+#undef BOOL
+#undef UINT
+};
+
+/*
+ * Reads everything and fills in defaults; unset texts are "" and never NULL.
+ * Faults (also a missing file) are appended to *faults, one a line, each with
+ * the setting's name; the number of faults is returned. Secrets are hidden
+ * from the log. Free with config_free, on faults too.
+ */
+unsigned config_load(struct config *c, const char *file, struct buffer *faults);
+void config_free(struct config *c);
+
+/* Adds what placing calls needs: PUBLIC_URL, Twilio's account, token and number. */
+unsigned config_require_telephony(const struct config *c, struct buffer *faults);
+
+/*
+ * API_TOKEN, or the one kept in STATE_DIR/api-token, made there (mode 0600) at
+ * the first start. Sets c->api_token. False with errno when it cannot be kept.
+ */
+bool config_api_token(struct config *c);
+
+/*
+ * The name of this host among those that share a database: random, kept in
+ * STATE_DIR/host-id. The caller frees. NULL with errno when it cannot be kept.
+ */
+char *config_host_id(const struct config *c);
+
+/* STATE_DIR/name or RUN_DIR/name; the caller frees. */
+char *config_state_path(const struct config *c, const char *name);
+char *config_run_path(const struct config *c, const char *name);
+
+/* Makes the directory and its parents, mode 0700. False with errno. */
+bool config_make_dir(const char *path);
+
+/* Whether a URL's host is loopback: 127.0.0.0/8, ::1 or localhost. */
+bool url_is_loopback(const char *url);
+
+#endif

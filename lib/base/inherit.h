@@ -1,0 +1,33 @@
+/*
+ * The contract between a parent and its children.
+ *
+ * Descriptors come by the LISTEN_FDS convention, from 3 on, named in
+ * LISTEN_FDNAMES. A daemon says that it is ready by its hello on the
+ * supervisor's socket; when that socket closes it finishes its work and ends.
+ * Exit codes: lib/base/exit_codes.h.
+ */
+#ifndef PHONY_INHERIT_H
+#define PHONY_INHERIT_H
+
+/* Every child: its connection to the supervisor. */
+#define DOOR_SUPERVISOR "supervisor"
+/* voiced: the TCP port, and RUN_DIR/voiced.sock. */
+#define DOOR_HTTP "http"
+#define DOOR_VOICED "voiced"
+/* smsd: RUN_DIR/smsd.sock. mcpd: RUN_DIR/mcpd.sock. */
+#define DOOR_SMSD "smsd"
+#define DOOR_MCPD "mcpd"
+/* callworker: its connection to voiced. */
+#define DOOR_CONTROL "control"
+
+/* An argument of callworker that does nothing but make room for its title. */
+#define TITLE_ROOM_ARGUMENT \
+	"--title-room=........................................................................"
+
+/* Names of the sockets in RUN_DIR. */
+#define SOCKET_SUPERVISOR "phony.sock"
+#define SOCKET_VOICED "voiced.sock"
+#define SOCKET_SMSD "smsd.sock"
+#define SOCKET_MCPD "mcpd.sock"
+
+#endif

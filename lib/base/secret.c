@@ -1,0 +1,28 @@
+#include "lib/base/secret.h"
+
+#include "lib/base/panic.h"
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <string.h>
+
+void secret_make(char *out, size_t len)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	enum { LETTERS = sizeof letters - 1, UNBIASED = 256 - 256 % LETTERS };
+	for (size_t i = 0; i < len;) {
+		unsigned char bytes[64];
+		if (RAND_bytes(bytes, sizeof bytes) != 1)
+			panic("OpenSSL has no random numbers to give");
+		for (size_t j = 0; j < sizeof bytes && i < len; j++)
+			if (bytes[j] < UNBIASED)
+				out[i++] = letters[bytes[j] % LETTERS];
+	}
+	out[len] = '\0';
+}
+
+bool secret_equal(const char *a, const char *b)
+{
+	size_t len = strlen(a);
+	return len == strlen(b) && CRYPTO_memcmp(a, b, len) == 0;
+}

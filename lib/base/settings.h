@@ -1,0 +1,58 @@
+/*
+ * The table of settings: SETTING(kind, field, name, alias, default, help).
+ *
+ * kinds: TEXT, SECRET (a text that never appears in a line), URL_HTTP and
+ * URL_WS (TLS, or plain on loopback hosts), NUMBER (E.164), NUMBERS (several,
+ * by commas), SID, UINT(min, max), BOOL, CHOICE (words by '|' in the help).
+ * An empty default means unset.
+ */
+#ifndef SETTING
+#error "define SETTING(kind, field, name, alias, fallback, help) first"
+#endif
+
+/* clang-format off */
+SETTING(URL_HTTP, public_url, "PUBLIC_URL", "", "", "https URL that Twilio reaches")
+SETTING(SID, twilio_account_sid, "TWILIO_ACCOUNT_SID", "", "", "the Twilio account")
+SETTING(SECRET, twilio_auth_token, "TWILIO_AUTH_TOKEN", "", "", "its auth token")
+SETTING(NUMBER, twilio_number, "TWILIO_NUMBER", "", "", "number that calls and texts come from")
+SETTING(URL_HTTP, twilio_api_url, "TWILIO_API_URL", "", "https://api.twilio.com", "Twilio's REST API")
+SETTING(SECRET, elevenlabs_api_key, "ELEVENLABS_API_KEY", "", "", "key for private agents")
+SETTING(TEXT, elevenlabs_agent_id, "ELEVENLABS_AGENT_ID", "ELEVENLABS_DEFAULT_AGENT_ID", "",
+	"agent that speaks")
+SETTING(TEXT, elevenlabs_voice_id, "ELEVENLABS_VOICE_ID", "ELEVENLABS_DEFAULT_VOICE_ID", "",
+	"voice that replaces the agent's own")
+SETTING(URL_HTTP, elevenlabs_api_url, "ELEVENLABS_API_URL", "", "https://api.elevenlabs.io",
+	"ElevenLabs' REST API")
+SETTING(URL_WS, elevenlabs_websocket_url, "ELEVENLABS_WEBSOCKET_URL", "",
+	"wss://api.elevenlabs.io/v1/convai/conversation", "ElevenLabs' agent socket")
+SETTING(SECRET, openai_api_key, "OPENAI_API_KEY", "", "", "key for OpenAI Realtime")
+SETTING(URL_WS, openai_websocket_url, "OPENAI_WEBSOCKET_URL", "",
+	"wss://api.openai.com/v1/realtime?model=gpt-realtime", "OpenAI's realtime socket")
+SETTING(TEXT, openai_voice, "OPENAI_VOICE", "", "sage", "voice with OpenAI")
+SETTING(CHOICE, voice_provider, "VOICE_PROVIDER", "DEFAULT_VOICE_PROVIDER", "", "openai|elevenlabs")
+SETTING(TEXT, mongodb_url, "MONGODB_URL", "MONGODB_URI", "", "unset: SQLite in STATE_DIR")
+SETTING(UINT(1, 65535), port, "PORT", "", "3004", "TCP port")
+SETTING(TEXT, bind_address, "BIND_ADDRESS", "", "127.0.0.1", "address of the TCP port")
+SETTING(TEXT, state_dir, "STATE_DIR", "", "", "where data is kept")
+SETTING(TEXT, run_dir, "RUN_DIR", "", "", "where the sockets are")
+SETTING(SECRET, api_token, "API_TOKEN", "", "", "bearer token of /api; made at first start")
+SETTING(BOOL, record_calls, "RECORD_CALLS", "RECORD", "false", "record calls at Twilio")
+SETTING(TEXT, callworker_wrapper, "CALLWORKER_WRAPPER", "", "",
+	"command put before callworker; %p becomes a process id")
+SETTING(CHOICE, log_level, "LOG_LEVEL", "", "info", "debug|info|warn|error")
+SETTING(CHOICE, log_format, "LOG_FORMAT", "", "text", "text|json")
+SETTING(UINT(1, 10000), max_calls, "MAX_CONCURRENT_CALLS", "", "10", "live calls")
+SETTING(UINT(1, 10000), max_outgoing_calls, "MAX_CONCURRENT_OUTGOING_CALLS", "", "5",
+	"live calls that we placed")
+SETTING(UINT(1, 10000), max_incoming_calls, "MAX_CONCURRENT_INCOMING_CALLS", "", "5",
+	"live calls that came in")
+SETTING(UINT(1, 14400), max_outgoing_duration_s, "MAX_OUTGOING_CALL_DURATION", "", "600", "seconds")
+SETTING(UINT(1, 14400), max_incoming_duration_s, "MAX_INCOMING_CALL_DURATION", "", "1800", "seconds")
+SETTING(NUMBERS, sms_enabled_numbers, "SMS_ENABLED_NUMBERS", "", "",
+	"numbers that may send messages (TWILIO_NUMBER)")
+SETTING(UINT(0, 64), warm_workers, "WARM_WORKERS", "", "2", "callworkers kept ready")
+SETTING(UINT(0, 3600), drain_s, "DRAIN_SECONDS", "", "30", "how long calls may go on after SIGTERM")
+SETTING(UINT(1, 86400), idle_exit_s, "IDLE_EXIT_SECONDS", "", "60",
+	"an instance brought up by `phony mcp` ends after so long without client or call")
+SETTING(TEXT, tls_ca_file, "TLS_CA_FILE", "", "", "certificates trusted beside the system's")
+/* clang-format on */

@@ -1,0 +1,99 @@
+#include "lib/daemon/adopt.h"
+
+#include "lib/base/fd.h"
+#include "lib/base/object.h"
+#include "lib/daemon/link.h"
+#include "lib/daemon/question.h"
+
+#include <sys/queue.h>
+
+#define ADOPT_MAGIC 0x61646f70u
+
+struct source {
+	LIST_ENTRY(source) next;
+	struct adopt *adopt;
+	struct link *link;
+	struct questions questions;
+};
+
+struct adopt {
+	unsigned magic;
+	struct event_base *base;
+	unsigned role;
+	adopt_fn *fn;
+	adopt_verb_fn *verb;
+	void *arg;
+	struct link_listener *listener;
+	LIST_HEAD(, source) sources;
+};
+
+static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
+{
+	struct source *s = arg;
+	if (f->type == MSG_HANDOVER) {
+		s->adopt->fn(fd, s->adopt->arg);
+		return;
+	}
+	fd_close(&fd);
+	if (f->flags != 0 || !message_asks(f->type))
+		return;
+	struct reply reply = question_take(&s->questions, p, f);
+	if (s->adopt->verb != NULL)
+		s->adopt->verb(s->adopt->arg, f->type, f->body, reply);
+	else
+		reply.fail(reply.arg, 501, "unknown", "This daemon answers no such question.");
+}
+
+static void free_source(struct source *s)
+{
+	questions_forget(&s->questions);
+	LIST_REMOVE(s, next);
+	link_free(&s->link);
+	free(s);
+}
+
+static void on_gone(struct peer *p, const char *why, void *arg)
+{
+	(void)p;
+	(void)why;
+	free_source(arg);
+}
+
+static const struct peer_handler events = {NULL, on_message, on_gone, NULL};
+
+static void on_accept(int fd, void *arg)
+{
+	struct adopt *a = arg;
+	struct source *s = xcalloc(1, sizeof *s);
+	s->adopt = a;
+	LIST_INSERT_HEAD(&a->sources, s, next);
+	s->link = link_new(a->base, fd, a->role, ROLE_VOICED | ROLE_MCPD, &events, s);
+}
+
+struct adopt *adopt_open(struct event_base *base, int listener, unsigned role, adopt_fn *fn,
+			 adopt_verb_fn *verb, void *arg)
+{
+	struct adopt *a;
+	OBJ_ALLOC(a, ADOPT_MAGIC);
+	a->base = base;
+	a->role = role;
+	a->fn = fn;
+	a->verb = verb;
+	a->arg = arg;
+	LIST_INIT(&a->sources);
+	a->listener = link_listen(base, listener, on_accept, a);
+	return a;
+}
+
+void adopt_close(struct adopt **aa)
+{
+	struct adopt *a = *aa;
+	if (a == NULL)
+		return;
+	OBJ_CHECK(a, ADOPT_MAGIC);
+	link_listener_free(&a->listener);
+	while (!LIST_EMPTY(&a->sources))
+		free_source(LIST_FIRST(&a->sources));
+	OBJ_FREE(a);
+	*aa = NULL;
+}

@@ -1,0 +1,26 @@
+/*
+ * A daemon to which voiced hands connections over: its socket in RUN_DIR, the
+ * connections that come through it, and the questions of its other clients.
+ */
+#ifndef PHONY_ADOPT_H
+#define PHONY_ADOPT_H
+
+#include "lib/base/reply.h"
+#include "proto/messages.h"
+
+#include <event2/event.h>
+
+struct adopt;
+
+/* fn takes over each connection, its request unread. */
+typedef void adopt_fn(int fd, void *arg);
+
+/* Answers a question of another process, now or later; args is borrowed. */
+typedef void adopt_verb_fn(void *arg, int verb, json_t *args, struct reply reply);
+
+/* role: whose socket the listener is. verb may be NULL: no question is answered. */
+struct adopt *adopt_open(struct event_base *base, int listener, unsigned role, adopt_fn *fn,
+			 adopt_verb_fn *verb, void *arg);
+void adopt_close(struct adopt **a);
+
+#endif

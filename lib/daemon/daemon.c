@@ -1,0 +1,230 @@
+#include "lib/daemon/daemon.h"
+
+#include "lib/base/exit_codes.h"
+#include "lib/base/fd.h"
+#include "lib/base/inherit.h"
+#include "lib/base/json_read.h"
+#include "lib/base/log.h"
+#include "lib/base/panic.h"
+#include "lib/loop/loop.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct running {
+	struct daemon d;
+	const struct daemon_spec *spec;
+	struct event *term, *interrupt;
+	unsigned signals;
+};
+
+void daemon_end(struct daemon *d)
+{
+	event_base_loopbreak(d->base);
+}
+
+static void drain(struct running *r, unsigned seconds, const char *why)
+{
+	if (r->d.draining)
+		return;
+	log_info("ending: %s", why);
+	r->d.draining = true;
+	if (r->spec->drain)
+		r->spec->drain(&r->d, seconds);
+	else
+		daemon_end(&r->d);
+}
+
+static void on_signal(evutil_socket_t number, short what, void *arg)
+{
+	(void)number;
+	(void)what;
+	struct running *r = arg;
+	if (r->signals++ > 0)
+		daemon_end(&r->d);
+	else
+		drain(r, r->d.config.drain_s, "a signal asks for it");
+}
+
+static void on_drain(struct running *r, const struct frame *f)
+{
+	int64_t seconds = 0;
+	struct json_reader reader;
+	json_read_open(&reader, f->body);
+	json_read_int(&reader, "seconds", JSON_OPTIONAL, 0, 86400, &seconds);
+	drain(r, (unsigned)seconds, "the supervisor asks for it");
+}
+
+static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
+{
+	struct running *r = arg;
+	fd_close(&fd);
+	switch (f->type) {
+	case MSG_DRAIN:
+		on_drain(r, f);
+		return;
+	case MSG_STATUS:
+		peer_reply(p, f, r->spec->status ? r->spec->status(&r->d) : json_object());
+		return;
+	default:
+		if (r->spec->message)
+			r->spec->message(&r->d, f);
+	}
+}
+
+static void on_supervisor_gone(struct peer *p, const char *why, void *arg)
+{
+	(void)p;
+	(void)why;
+	struct running *r = arg;
+	link_free(&r->d.supervisor);
+	drain(r, r->d.config.drain_s, "the supervisor has gone away");
+}
+
+static const struct peer_handler supervisor_handler = {NULL, on_message, on_supervisor_gone, NULL};
+
+void daemon_print_settings(void)
+{
+	puts("\nSettings, from the environment or KEY=value lines in ./.env, /etc/phony/phony.env or "
+	     "--config FILE:");
+#define TEXT ""
+#define SECRET ""
+#define URL_HTTP ""
+#define URL_WS ""
+#define NUMBER ""
+#define NUMBERS ""
+#define SID ""
+#define CHOICE ""
+#define BOOL ""
+#define UINT(min, max) ""
+#define SETTING(kind, field, name, alias, fallback, help)                             \
+	printf("  %-30s %s%s%s%s\n", name, help, (fallback)[0] ? " (" : "", fallback, \
+	       (fallback)[0] ? ")" : "");
+#include "lib/base/settings.h"
+#undef SETTING
+}
+
+/* That the settings were read says that they are right. */
+static int check_settings(struct daemon *d)
+{
+	(void)d;
+	return EXIT_OK;
+}
+
+static const struct daemon_job *jobs_of(const struct daemon_spec *spec)
+{
+	static const struct daemon_job usual[] = {{"check", "check the settings and end", check_settings},
+						  {0}};
+	return spec->jobs ? spec->jobs : usual;
+}
+
+static void usage(FILE *out, const struct daemon_spec *spec)
+{
+	fprintf(out,
+		"usage: %s [--config FILE] [OPTION]\n\n%s\n\n"
+		"  --config FILE  read settings from FILE\n"
+		"  --help         this\n",
+		spec->name, spec->summary);
+	for (const struct daemon_job *job = jobs_of(spec); job->name != NULL; job++)
+		fprintf(out, "  --%-12s %s\n", job->name, job->help);
+}
+
+/* -1: go on; else an exit code. */
+static int read_options(int argc, char **argv, struct running *r, const struct daemon_job **job)
+{
+	enum { JOBS_MAX = 8, FIRST_JOB = 256 };
+	struct option options[JOBS_MAX + 3] = {{"config", required_argument, NULL, 'c'},
+					       {"help", no_argument, NULL, 'h'}};
+	const struct daemon_job *jobs = jobs_of(r->spec);
+	int option;
+	for (int i = 0; i < JOBS_MAX && jobs[i].name != NULL; i++)
+		options[2 + i] = (struct option){jobs[i].name, no_argument, NULL, FIRST_JOB + i};
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (option >= FIRST_JOB) {
+			*job = &jobs[option - FIRST_JOB];
+		} else if (option == 'c') {
+			r->d.config_file = optarg;
+		} else if (option == 'h') {
+			usage(stdout, r->spec);
+			daemon_print_settings();
+			return EXIT_OK;
+		} else {
+			usage(stderr, r->spec);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		usage(stderr, r->spec);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int read_config(struct running *r)
+{
+	struct buffer faults = {0};
+	unsigned count = config_load(&r->d.config, r->d.config_file, &faults);
+	if (r->spec->telephony)
+		count += config_require_telephony(&r->d.config, &faults);
+	if (count > 0)
+		fwrite(faults.data, 1, faults.len, stderr);
+	buffer_free(&faults);
+	enum log_severity severity = LOG_SEV_INFO;
+	log_parse_severity(r->d.config.log_level, &severity);
+	log_open(r->spec->name, severity, strcmp(r->d.config.log_format, "json") == 0);
+	return count > 0 ? EXIT_CONFIG : -1;
+}
+
+static void connect_supervisor(struct running *r)
+{
+	int fd = fd_inherited(DOOR_SUPERVISOR);
+	if (fd >= 0)
+		r->d.supervisor =
+			link_new(r->d.base, fd, r->spec->role, ROLE_SUPERVISOR, &supervisor_handler, r);
+}
+
+static int run(struct running *r)
+{
+	bool started = r->spec->start(&r->d);
+	if (started) {
+		connect_supervisor(r);
+		event_base_dispatch(r->d.base);
+	}
+	r->spec->stop(&r->d);
+	link_free(&r->d.supervisor);
+	/* What was put off to the loop: objects freeing themselves. */
+	event_base_loop(r->d.base, EVLOOP_NONBLOCK);
+	return started ? EXIT_OK : EXIT_FAILED;
+}
+
+int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
+{
+	struct running r = {.spec = spec};
+	const struct daemon_job *job = NULL;
+	signal(SIGPIPE, SIG_IGN);
+	int code = read_options(argc, argv, &r, &job);
+	if (code < 0)
+		code = read_config(&r);
+	if (code < 0 && job != NULL) {
+		r.d.base = loop_new(spec->any_fd);
+		code = job->run(&r.d);
+		event_base_free(r.d.base);
+	}
+	if (code < 0) {
+		r.d.base = loop_new(spec->any_fd);
+		r.term = evsignal_new(r.d.base, SIGTERM, on_signal, &r);
+		r.interrupt = evsignal_new(r.d.base, SIGINT, on_signal, &r);
+		evsignal_add(r.term, NULL);
+		evsignal_add(r.interrupt, NULL);
+		code = run(&r);
+		event_free(r.term);
+		event_free(r.interrupt);
+		event_base_free(r.d.base);
+	}
+	config_free(&r.d.config);
+	libevent_global_shutdown();
+	return code;
+}

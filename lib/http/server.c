@@ -1,0 +1,357 @@
+#include "lib/http/server.h"
+
+#include "lib/base/buffer.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/object.h"
+#include "lib/loop/loop.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define SERVER_MAGIC 0x68747370u
+#define REQUEST_MAGIC 0x68747271u
+
+struct http_request {
+	unsigned magic;
+	LIST_ENTRY(http_request) next;
+	struct http_server *server;
+	struct MHD_Connection *connection;
+	char *target, *path;
+	char method[16];
+	struct buffer body;
+	bool too_large, handled, suspended;
+	unsigned status;
+	struct MHD_Response *response;
+};
+
+struct http_server {
+	unsigned magic;
+	struct event_base *base;
+	struct http_limits limits;
+	http_handler_fn *handler;
+	void *arg;
+	struct MHD_Daemon *daemon;
+	struct event *readable;
+	struct timer timeout;
+	bool kicked, closing;
+	LIST_HEAD(, http_request) requests;
+};
+
+static void run(struct http_server *s);
+
+static void on_timeout(void *arg)
+{
+	struct http_server *s = arg;
+	s->kicked = false;
+	run(s);
+}
+
+static void schedule(struct http_server *s)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+	if (s->kicked || s->closing)
+		return;
+	if (MHD_get_timeout(s->daemon, &ms) == MHD_YES)
+		timer_start(&s->timeout, s->base, ms > 60000 ? 60000 : (int)ms, on_timeout, s);
+}
+
+static void run(struct http_server *s)
+{
+	MHD_run(s->daemon);
+	schedule(s);
+}
+
+/* MHD has work that its descriptor does not show: run it soon, from the loop. */
+static void kick(struct http_server *s)
+{
+	if (s->kicked || s->closing)
+		return;
+	s->kicked = true;
+	timer_start(&s->timeout, s->base, 0, on_timeout, s);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	run(arg);
+}
+
+/* The first that MHD tells of a request: its target as sent. */
+static void *on_target(void *arg, const char *uri, struct MHD_Connection *connection)
+{
+	struct http_server *s = arg;
+	struct http_request *r;
+	OBJ_ALLOC(r, REQUEST_MAGIC);
+	r->server = s;
+	r->connection = connection;
+	r->target = xstrdup(uri);
+	r->path = xstrdup(uri);
+	r->path[strcspn(r->path, "?")] = '\0';
+	r->body.max = s->limits.body_bytes;
+	LIST_INSERT_HEAD(&s->requests, r, next);
+	return r;
+}
+
+static void on_completed(void *arg, struct MHD_Connection *connection, void **slot,
+			 enum MHD_RequestTerminationCode code)
+{
+	(void)arg;
+	(void)connection;
+	(void)code;
+	struct http_request *r = *slot;
+	if (r == NULL)
+		return;
+	*slot = NULL;
+	LIST_REMOVE(r, next);
+	if (r->response != NULL)
+		MHD_destroy_response(r->response);
+	buffer_free(&r->body);
+	free(r->target);
+	free(r->path);
+	OBJ_FREE(r);
+}
+
+static enum MHD_Result send_response(struct http_request *r)
+{
+	enum MHD_Result result = MHD_queue_response(r->connection, r->status, r->response);
+	MHD_destroy_response(r->response);
+	r->response = NULL;
+	return result;
+}
+
+static bool announced_too_large(struct http_request *r)
+{
+	const char *text = http_header(r, "Content-Length");
+	return text != NULL && strtoull(text, NULL, 10) > r->server->limits.body_bytes;
+}
+
+static enum MHD_Result refuse_too_large(struct http_request *r)
+{
+	char message[96];
+	snprintf(message, sizeof message, "The body is over %zu bytes.", r->server->limits.body_bytes);
+	r->handled = true;
+	http_reply_error(r, 413, "too_large", message);
+	return send_response(r);
+}
+
+static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, const char *url,
+				 const char *method, const char *version, const char *data, size_t *data_len,
+				 void **slot)
+{
+	(void)connection;
+	(void)url;
+	(void)version;
+	struct http_server *s = arg;
+	struct http_request *r = *slot;
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	if (r->method[0] == '\0') {
+		snprintf(r->method, sizeof r->method, "%s", method);
+		return announced_too_large(r) ? refuse_too_large(r) : MHD_YES;
+	}
+	if (*data_len > 0) {
+		/* What is too long is read to its end, but not without end. */
+		if (r->too_large || !buffer_append(&r->body, data, *data_len)) {
+			r->too_large = true;
+			r->body.len += *data_len;
+			if (r->body.len > 16 * s->limits.body_bytes)
+				return MHD_NO;
+		}
+		*data_len = 0;
+		return MHD_YES;
+	}
+	if (r->too_large && !r->handled)
+		return refuse_too_large(r);
+	if (!r->handled) {
+		r->handled = true;
+		s->handler(r, s->arg);
+	}
+	if (r->response != NULL)
+		return send_response(r);
+	r->suspended = true;
+	MHD_suspend_connection(r->connection);
+	return MHD_YES;
+}
+
+struct http_server *http_server_new(struct event_base *base, const struct http_limits *limits,
+				    http_handler_fn *handler, void *arg)
+{
+	struct http_server *s;
+	OBJ_ALLOC(s, SERVER_MAGIC);
+	s->base = base;
+	s->limits = *limits;
+	s->handler = handler;
+	s->arg = arg;
+	LIST_INIT(&s->requests);
+	s->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access,
+		s, MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+		MHD_OPTION_CONNECTION_TIMEOUT, limits->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		limits->header_bytes, MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_END);
+	if (s->daemon == NULL)
+		panic("libmicrohttpd does not start");
+	int epoll_fd = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	s->readable = event_new(base, epoll_fd, EV_READ | EV_PERSIST, on_readable, s);
+	if (s->readable == NULL || event_add(s->readable, NULL) != 0)
+		panic("libevent refuses libmicrohttpd's descriptor");
+	return s;
+}
+
+void http_server_adopt(struct http_server *s, int fd)
+{
+	OBJ_CHECK(s, SERVER_MAGIC);
+	struct sockaddr_storage address = {0};
+	socklen_t len = sizeof address;
+	if (getpeername(fd, (struct sockaddr *)&address, &len) != 0) {
+		close(fd); /* it has gone already */
+		return;
+	}
+	if (address.ss_family == AF_UNIX) {
+		/* MHD takes Internet addresses only; a Unix-domain client is a local one. */
+		struct sockaddr_in loopback = {.sin_family = AF_INET,
+					       .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		memcpy(&address, &loopback, sizeof loopback);
+		len = sizeof loopback;
+	}
+	fd_set_nonblock(fd, true);
+	if (MHD_add_connection(s->daemon, fd, (struct sockaddr *)&address, len) != MHD_YES)
+		log_warn("a connection could not be served: %s", strerror(errno));
+	kick(s);
+}
+
+void http_server_free(struct http_server **ss)
+{
+	struct http_server *s = *ss;
+	if (s == NULL)
+		return;
+	OBJ_CHECK(s, SERVER_MAGIC);
+	struct http_request *r, *following;
+	for (r = LIST_FIRST(&s->requests); r != NULL; r = following) {
+		following = LIST_NEXT(r, next);
+		if (r->suspended && r->response == NULL)
+			http_reply_error(r, 503, "ending", "phony is shutting down; try again.");
+	}
+	/* A last chance for answers that are ready. */
+	MHD_run(s->daemon);
+	MHD_run(s->daemon);
+	s->closing = true;
+	timer_stop(&s->timeout);
+	event_free(s->readable);
+	MHD_stop_daemon(s->daemon);
+	OBJ_FREE(s);
+	*ss = NULL;
+}
+
+const char *http_method(const struct http_request *r)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	return r->method;
+}
+
+const char *http_target(const struct http_request *r)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	return r->target;
+}
+
+const char *http_path(const struct http_request *r)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	return r->path;
+}
+
+const char *http_query(const struct http_request *r)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	const char *mark = strchr(r->target, '?');
+	return mark ? mark + 1 : "";
+}
+
+const char *http_body(const struct http_request *r, size_t *len)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	*len = r->body.len;
+	return r->body.data ? (const char *)r->body.data : "";
+}
+
+const char *http_header(const struct http_request *r, const char *name)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+}
+
+bool http_from_loopback(const struct http_request *r)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	const struct sockaddr *a =
+		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+	if (a->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 == 127;
+	const struct in6_addr *six = &((const struct sockaddr_in6 *)a)->sin6_addr;
+	return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+}
+
+static void add_header(struct MHD_Response *response, const char *line)
+{
+	char name[64];
+	const char *colon = strchr(line, ':');
+	size_t len = colon ? (size_t)(colon - line) : 0;
+	if (len == 0 || len >= sizeof name)
+		return;
+	memcpy(name, line, len);
+	name[len] = '\0';
+	MHD_add_response_header(response, name, colon + 1 + strspn(colon + 1, " "));
+}
+
+void http_reply(struct http_request *r, unsigned status, const char *content_type, const char *body,
+		size_t len, const char *extra)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	if (r->response != NULL)
+		panic("a second answer to %s %s", r->method, r->path);
+	r->status = status;
+	r->response = MHD_create_response_from_buffer(len, (void *)(body ? body : ""), MHD_RESPMEM_MUST_COPY);
+	if (r->response == NULL)
+		panic("out of memory for an answer");
+	MHD_add_response_header(r->response, "Connection", "close");
+	if (content_type != NULL)
+		MHD_add_response_header(r->response, "Content-Type", content_type);
+	if (extra != NULL)
+		add_header(r->response, extra);
+	if (r->suspended) {
+		r->suspended = false;
+		MHD_resume_connection(r->connection);
+		kick(r->server);
+	}
+}
+
+void http_reply_json(struct http_request *r, unsigned status, json_t *value)
+{
+	char *text = json_dumps(value, JSON_COMPACT);
+	json_decref(value);
+	if (text == NULL)
+		panic("an answer that is no JSON");
+	http_reply(r, status, "application/json", text, strlen(text), NULL);
+	free(text);
+}
+
+void http_reply_error(struct http_request *r, unsigned status, const char *code, const char *message)
+{
+	json_t *text = json_string(message);
+	json_t *value = json_pack("{s:s, s:s, s:o}", "status", "error", "code", code, "message",
+				  text ? text : json_string("(not UTF-8)"));
+	char *body = json_dumps(value, JSON_COMPACT);
+	json_decref(value);
+	http_reply(r, status, "application/json", body, strlen(body),
+		   status == 503   ? "Retry-After: 5"
+		   : status == 401 ? "WWW-Authenticate: Bearer"
+				   : NULL);
+	free(body);
+}

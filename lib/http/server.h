@@ -1,0 +1,52 @@
+/*
+ * HTTP/1.1 served on connections that somebody else accepted (libmicrohttpd).
+ * A connection serves one request and is closed: its next request might belong
+ * to another process, and connections cost little behind a proxy.
+ */
+#ifndef PHONY_HTTP_SERVER_H
+#define PHONY_HTTP_SERVER_H
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct http_server;
+struct http_request;
+
+struct http_limits {
+	size_t body_bytes;       /* over it: 413 */
+	size_t header_bytes;     /* over it: 414 or 431 */
+	unsigned idle_timeout_s; /* a client that says nothing for so long is dropped */
+};
+
+/*
+ * Called when a request has arrived whole. It ends in exactly one http_reply,
+ * now or later; until then the request is the handler's.
+ */
+typedef void http_handler_fn(struct http_request *r, void *arg);
+
+struct http_server *http_server_new(struct event_base *base, const struct http_limits *limits,
+				    http_handler_fn *handler, void *arg);
+/* Takes over a connected descriptor with its request still unread. */
+void http_server_adopt(struct http_server *s, int fd);
+/* Requests in work are answered 503. */
+void http_server_free(struct http_server **s);
+
+const char *http_method(const struct http_request *r);
+const char *http_target(const struct http_request *r); /* as sent: path and query, escaped */
+const char *http_path(const struct http_request *r);   /* target without query */
+const char *http_query(const struct http_request *r);  /* without '?'; "" if none */
+const char *http_body(const struct http_request *r, size_t *len);
+const char *http_header(const struct http_request *r, const char *name); /* NULL if none */
+bool http_from_loopback(const struct http_request *r);
+
+/* content_type may be NULL when len is 0. extra: a header "Name: value", or NULL. */
+void http_reply(struct http_request *r, unsigned status, const char *content_type, const char *body,
+		size_t len, const char *extra);
+/* Steals the value. */
+void http_reply_json(struct http_request *r, unsigned status, json_t *value);
+/* {"status":"error","code":…,"message":…} */
+void http_reply_error(struct http_request *r, unsigned status, const char *code, const char *message);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * What a backend is: one file that fills this struct. Its functions run on the
+ * store's thread and return a new reference, NULL with a sentence in error.
+ *
+ * A filter (`where`) is an array of conditions that must all hold:
+ * [field, operator, value], made by our own code with values from outside.
+ *
+ *	= != < <= > >=   a text, number or boolean; != also holds where there is none
+ *	in               one of an array
+ *	missing present  no value: the field is not there, or is
+ *	all any          the array field has all, or one, of the values
+ *	text             the searched field has all these words; "reserv*" is a prefix
+ *	or               field is null: an array of filters of which one must hold
+ */
+#ifndef PHONY_STORE_BACKEND_H
+#define PHONY_STORE_BACKEND_H
+
+#include "lib/store/collections.h"
+
+struct store_error {
+	char text[256]; /* "" while all is well */
+	bool away;      /* the database cannot be reached: the same may work later */
+};
+
+typedef json_t *store_backend_fn(void *self, const struct store_collection *c, const json_t *args,
+				 struct store_error *error);
+
+struct store_backend {
+	const char *kind;
+	void *self;
+	/* Before each batch; may be NULL. */
+	void (*tick)(void *self);
+	/* A batch's first write begins, its end commits. False: nothing can be written, or lasts. */
+	bool (*begin)(void *self);
+	bool (*end)(void *self);
+	void (*close)(void *self);
+	/* How many writes wait on local disk for the database; NULL: none ever do. */
+	size_t (*spooled)(void *self);
+
+	store_backend_fn *put; /* {document}: inserts, or sets its members in the one with this key -> {} */
+	store_backend_fn *insert; /* {document} -> {inserted, document}: the one there, when it was there */
+	store_backend_fn *get;    /* {field, value} -> the document, or null */
+	store_backend_fn *find;   /* {where, order?, ascending?, limit, after?, whole?} -> [document] */
+	store_backend_fn *count;  /* {where, limit} -> integer */
+	store_backend_fn *update; /* {key, where, set?, unset?, add?, remove?, strict?} -> document or null */
+	store_backend_fn *remove; /* {where} -> integer */
+};
+
+/* NULL with a sentence in error. */
+struct store_backend *sqlite_backend_open(const char *path, struct store_error *error);
+struct store_backend *mongodb_backend_open(const char *url, struct store_error *error);
+/*
+ * Takes over the database behind url, and keeps at path what is written while
+ * that is away.
+ */
+struct store_backend *spool_backend_open(const char *url, const char *path, struct store_error *error);
+
+/* Why a query reads what it reads: MongoDB's explain of a find's arguments, for the tests. */
+json_t *mongodb_explain(void *self, const struct store_collection *c, const json_t *args,
+			struct store_error *error);
+/* Whether the server answers now. Any thread. */
+bool mongodb_ping(void *self);
+
+#endif

@@ -1,0 +1,22 @@
+/* The inside of the MongoDB backend, shared by its files. */
+#ifndef PHONY_MONGODB_H
+#define PHONY_MONGODB_H
+
+#include "lib/store/collections.h"
+
+#include <mongoc/mongoc.h>
+
+struct mongodb {
+	mongoc_client_pool_t *pool;
+	mongoc_client_t *client; /* the store thread's */
+	char *database;
+	bool prepared;
+};
+
+/* The collection, on the store thread's client; destroy it after use. */
+mongoc_collection_t *mongodb_collection(struct mongodb *m, const struct store_collection *c);
+
+/* At the first contact: makes the indexes, and documents of the original findable. */
+bool mongodb_prepare(struct mongodb *m);
+
+#endif

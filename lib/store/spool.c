@@ -1,0 +1,540 @@
+/*
+ * MongoDB, with a spool. While the database is away, writes go to a file of
+ * SQLite beside us: the documents themselves, which reads see at once, and a
+ * journal of what the database has missed. When it is back the journal is
+ * worked off in order; until that is done, writes still go to its end.
+ *
+ * A document that was begun here is sent as it is when its turn comes, so no
+ * other host ever sees an earlier state of it. A change of a document that is
+ * not at hand is kept as it was asked for.
+ *
+ * Journal: {entry, seq, target: "sms/SM…", op, …}
+ *	insert, put   the document of this key, as it is now
+ *	  first       its key in the beginning; changed: it was changed since
+ *	update, remove  args: as asked
+ */
+#include "lib/store/backend.h"
+
+#include "lib/base/log.h"
+#include "lib/base/panic.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	PROBE_MS = 500,
+	REPLAY_BATCH = 200, /* entries a batch, so that writes go on meanwhile */
+};
+
+struct spool {
+	struct store_backend *db, *local;
+	bool away, begun; /* begun: a transaction of local */
+	size_t pending;   /* entries of the journal */
+	long long seq;
+	/* Asks the database whether it is back. */
+	pthread_t prober;
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	bool probing, stopping;
+	atomic_bool back;
+};
+
+static const struct store_collection *const journal = &store_collections[STORE_JOURNAL];
+
+/* ---- away and back ---- */
+
+static void *probe(void *arg)
+{
+	struct spool *s = arg;
+	pthread_mutex_lock(&s->mutex);
+	while (!s->stopping) {
+		struct timespec until;
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += PROBE_MS * 1000000L;
+		until.tv_sec += until.tv_nsec / 1000000000L;
+		until.tv_nsec %= 1000000000L;
+		pthread_cond_timedwait(&s->wake, &s->mutex, &until);
+		if (!s->probing || s->stopping)
+			continue;
+		pthread_mutex_unlock(&s->mutex);
+		bool back = mongodb_ping(s->db->self);
+		pthread_mutex_lock(&s->mutex);
+		if (back) {
+			s->probing = false;
+			atomic_store(&s->back, true);
+		}
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return NULL;
+}
+
+static void go_away(struct spool *s, const char *why)
+{
+	if (!s->away)
+		log_error("%s; writes are kept on local disk until it is back", why);
+	s->away = true;
+	atomic_store(&s->back, false);
+	pthread_mutex_lock(&s->mutex);
+	s->probing = true;
+	pthread_mutex_unlock(&s->mutex);
+}
+
+/* Whether a verb of the database failed because it is away: the spool takes over. */
+static bool lost(struct spool *s, struct store_error *error)
+{
+	if (!error->away)
+		return false;
+	go_away(s, error->text);
+	*error = (struct store_error){.text = ""};
+	return true;
+}
+
+static bool begin_local(struct spool *s, struct store_error *error)
+{
+	if (!s->begun)
+		s->begun = s->local->begin(s->local->self);
+	if (!s->begun)
+		snprintf(error->text, sizeof error->text,
+			 "the database is away and the spool cannot be written; is the disk full?");
+	return s->begun;
+}
+
+static bool direct(const struct spool *s)
+{
+	return !s->away && s->pending == 0;
+}
+
+/* ---- the local documents and the journal ---- */
+
+static json_t *by_field(const char *field, const char *value)
+{
+	return json_pack("{s:s, s:s}", "field", field, "value", value);
+}
+
+/* A local document, or NULL. */
+static json_t *local_get(struct spool *s, const struct store_collection *c, const char *field,
+			 const char *value, struct store_error *error)
+{
+	json_t *args = by_field(field, value);
+	json_t *found = s->local->get(s->local->self, c, args, error);
+	json_decref(args);
+	if (json_is_object(found))
+		return found;
+	json_decref(found);
+	return NULL;
+}
+
+static char *target_of(const struct store_collection *c, const char *key)
+{
+	return xasprintf("%s/%s", c->name, key);
+}
+
+/* Appends an entry; steals entry. */
+static void note(struct spool *s, const struct store_collection *c, const char *key, json_t *entry,
+		 struct store_error *error)
+{
+	char seq[32], *target = target_of(c, key);
+	snprintf(seq, sizeof seq, "%020lld", ++s->seq);
+	json_object_set_new(entry, "entry", json_string(seq));
+	json_object_set_new(entry, "seq", json_string(seq));
+	json_object_set_new(entry, "target", json_string(target));
+	json_object_set_new(entry, "collection", json_string(c->name));
+	json_t *args = json_pack("{s:o}", "document", entry);
+	json_decref(s->local->insert(s->local->self, journal, args, error));
+	json_decref(args);
+	free(target);
+	s->pending++;
+}
+
+/* The entry that carries a local document, or NULL. */
+static json_t *entry_of(struct spool *s, const struct store_collection *c, const char *key,
+			struct store_error *error)
+{
+	char *target = target_of(c, key);
+	json_t *entry = local_get(s, journal, "target", target, error);
+	free(target);
+	return entry;
+}
+
+static json_t *put(void *self, const struct store_collection *c, const json_t *args,
+		   struct store_error *error)
+{
+	struct spool *s = self;
+	const char *key = store_key(c, json_object_get(args, "document"));
+	if (direct(s)) {
+		json_t *result = s->db->put(s->db->self, c, args, error);
+		if (!lost(s, error))
+			return result;
+	}
+	if (!begin_local(s, error))
+		return NULL;
+	json_t *there = entry_of(s, c, key, error), *result = s->local->put(s->local->self, c, args, error);
+	if (there == NULL)
+		note(s, c, key, json_pack("{s:s, s:s, s:b}", "op", "put", "first", key, "changed", 1), error);
+	json_decref(there);
+	return result;
+}
+
+static json_t *insert(void *self, const struct store_collection *c, const json_t *args,
+		      struct store_error *error)
+{
+	struct spool *s = self;
+	const char *key = store_key(c, json_object_get(args, "document"));
+	if (direct(s)) {
+		json_t *result = s->db->insert(s->db->self, c, args, error);
+		if (!lost(s, error))
+			return result;
+	}
+	if (!begin_local(s, error))
+		return NULL;
+	json_t *result = s->local->insert(s->local->self, c, args, error);
+	if (json_is_true(json_object_get(result, "inserted")))
+		note(s, c, key, json_pack("{s:s, s:s, s:b}", "op", "insert", "first", key, "changed", 0),
+		     error);
+	return result;
+}
+
+/* The local document is another now: so is its entry. */
+static void entry_changed(struct spool *s, const struct store_collection *c, const char *old_key,
+			  const char *key, struct store_error *error)
+{
+	json_t *entry = entry_of(s, c, old_key, error);
+	char *target = target_of(c, key);
+	json_t *change = json_pack("{s:O?, s:{s:b, s:s}}", "key", json_object_get(entry, "entry"), "set",
+				   "changed", 1, "target", target);
+	if (entry != NULL)
+		json_decref(s->local->update(s->local->self, journal, change, error));
+	json_decref(entry);
+	json_decref(change);
+	free(target);
+}
+
+static json_t *update(void *self, const struct store_collection *c, const json_t *args,
+		      struct store_error *error)
+{
+	struct spool *s = self;
+	const char *key = json_string_value(json_object_get(args, "key"));
+	if (direct(s)) {
+		json_t *result = s->db->update(s->db->self, c, args, error);
+		if (!lost(s, error))
+			return result;
+	}
+	json_t *local = local_get(s, c, c->key, key, error);
+	if (local == NULL && json_is_true(json_object_get(args, "strict"))) {
+		snprintf(error->text, sizeof error->text,
+			 "the database is away; this waits until it is back");
+		return NULL;
+	}
+	json_decref(local);
+	if (!begin_local(s, error))
+		return NULL;
+	if (local == NULL) {
+		note(s, c, key, json_pack("{s:s, s:O}", "op", "update", "args", args), error);
+		return json_pack("{s:b}", "spooled", 1);
+	}
+	json_t *result = s->local->update(s->local->self, c, args, error);
+	if (json_is_object(result))
+		entry_changed(s, c, key, store_key(c, result), error);
+	return result;
+}
+
+static json_t *remove_documents(void *self, const struct store_collection *c, const json_t *args,
+				struct store_error *error)
+{
+	struct spool *s = self;
+	if (direct(s)) {
+		json_t *result = s->db->remove(s->db->self, c, args, error);
+		if (!lost(s, error))
+			return result;
+	}
+	if (!begin_local(s, error))
+		return NULL;
+	json_t *removed = s->local->remove(s->local->self, c, args, error);
+	note(s, c, "", json_pack("{s:s, s:O}", "op", "remove", "args", args), error);
+	return removed;
+}
+
+/* ---- reading: what is here stands before what is there ---- */
+
+static void set_away(struct store_error *error)
+{
+	snprintf(error->text, sizeof error->text, "the database cannot be reached at the moment; try again");
+	error->away = true;
+}
+
+static json_t *get(void *self, const struct store_collection *c, const json_t *args,
+		   struct store_error *error)
+{
+	struct spool *s = self;
+	if (s->away || s->pending > 0) {
+		json_t *local = s->local->get(s->local->self, c, args, error);
+		if (json_is_object(local) || error->text[0] != '\0')
+			return local;
+		json_decref(local);
+	}
+	if (!s->away) {
+		json_t *result = s->db->get(s->db->self, c, args, error);
+		if (!lost(s, error))
+			return result;
+	}
+	/* That it is not here says nothing of there. */
+	set_away(error);
+	return NULL;
+}
+
+static bool has_key(const struct store_collection *c, const json_t *documents, const json_t *one)
+{
+	size_t i;
+	json_t *document;
+	json_array_foreach (documents, i, document)
+		if (strcmp(store_key(c, document), store_key(c, one)) == 0)
+			return true;
+	return false;
+}
+
+/* Two sorted lists as one, each key once; steals both. */
+static json_t *merge(const struct store_collection *c, const json_t *args, json_t *ours, json_t *theirs)
+{
+	const char *order = json_string_value(json_object_get(args, "order"));
+	size_t limit = (size_t)json_integer_value(json_object_get(args, "limit")), i = 0, j = 0;
+	int way = json_is_true(json_object_get(args, "ascending")) ? -1 : 1;
+	json_t *merged = json_array();
+	while (json_array_size(merged) < limit) {
+		json_t *a = json_array_get(ours, i), *b = json_array_get(theirs, j);
+		if (b != NULL && has_key(c, ours, b)) {
+			j++;
+			continue;
+		}
+		if (a == NULL && b == NULL)
+			break;
+		bool first = b == NULL ||
+			     (a != NULL && way * store_compare(c, order ? order : c->order, a, b) <= 0);
+		json_array_append(merged, first ? a : b);
+		first ? i++ : j++;
+	}
+	json_decref(ours);
+	json_decref(theirs);
+	return merged;
+}
+
+static json_t *find(void *self, const struct store_collection *c, const json_t *args,
+		    struct store_error *error)
+{
+	struct spool *s = self;
+	json_t *theirs = NULL;
+	if (!s->away) {
+		theirs = s->db->find(s->db->self, c, args, error);
+		if (lost(s, error)) {
+			json_decref(theirs);
+			theirs = NULL;
+		}
+	}
+	if (direct(s) || error->text[0] != '\0')
+		return theirs;
+	return merge(c, args, s->local->find(s->local->self, c, args, error), theirs);
+}
+
+static json_t *count(void *self, const struct store_collection *c, const json_t *args,
+		     struct store_error *error)
+{
+	struct spool *s = self;
+	if (!s->away) {
+		json_t *result = s->db->count(s->db->self, c, args, error);
+		if (!lost(s, error))
+			return result;
+	}
+	return s->local->count(s->local->self, c, args, error);
+}
+
+/* ---- when it is back ---- */
+
+static void replay_document(struct spool *s, const struct store_collection *c, const json_t *entry,
+			    struct store_error *error)
+{
+	const char *target = json_string_value(json_object_get(entry, "target"));
+	json_t *document = local_get(s, c, c->key, target + strlen(c->name) + 1, error);
+	if (document == NULL)
+		return; /* removed meanwhile */
+	json_t *whole = json_pack("{s:O}", "document", document), *there = NULL;
+	/* An insert may have arrived although its answer was lost: then it is changed there. */
+	if (json_is_true(json_object_get(entry, "changed"))) {
+		json_t *change =
+			json_pack("{s:O, s:O}", "key", json_object_get(entry, "first"), "set", document);
+		there = s->db->update(s->db->self, c, change, error);
+		json_decref(change);
+	}
+	if (!json_is_object(there) && error->text[0] == '\0')
+		json_decref(s->db->insert(s->db->self, c, whole, error));
+	json_decref(there);
+	json_decref(whole);
+	json_decref(document);
+}
+
+static void replay_entry(struct spool *s, const json_t *entry, struct store_error *error)
+{
+	const char *op = json_string_value(json_object_get(entry, "op"));
+	int kind = store_collection_by_name(json_string_value(json_object_get(entry, "collection")));
+	const json_t *args = json_object_get(entry, "args");
+	if (kind < 0)
+		return;
+	const struct store_collection *c = &store_collections[kind];
+	if (strcmp(op, "update") == 0)
+		json_decref(s->db->update(s->db->self, c, args, error));
+	else if (strcmp(op, "remove") == 0)
+		json_decref(s->db->remove(s->db->self, c, args, error));
+	else
+		replay_document(s, c, entry, error);
+}
+
+/* Forgets an entry, and the document that it carried. */
+static void forget(struct spool *s, const json_t *entry, struct store_error *error)
+{
+	int kind = store_collection_by_name(json_string_value(json_object_get(entry, "collection")));
+	const char *target = json_string_value(json_object_get(entry, "target"));
+	json_t *args = json_pack("{s:[[s, s, O]]}", "where", "entry", "=", json_object_get(entry, "entry"));
+	json_decref(s->local->remove(s->local->self, journal, args, error));
+	json_decref(args);
+	if (kind >= 0 && json_object_get(entry, "first") != NULL) {
+		const struct store_collection *c = &store_collections[kind];
+		args = json_pack("{s:[[s, s, s]]}", "where", c->key, "=", target + strlen(c->name) + 1);
+		json_decref(s->local->remove(s->local->self, c, args, error));
+		json_decref(args);
+	}
+	s->pending--;
+}
+
+static void replay(struct spool *s)
+{
+	struct store_error error = {.text = ""};
+	json_t *args = json_pack("{s:b, s:i}", "ascending", 1, "limit", REPLAY_BATCH), *entry;
+	json_t *entries = s->local->find(s->local->self, journal, args, &error);
+	size_t i;
+	json_decref(args);
+	json_array_foreach (entries, i, entry) {
+		if (error.text[0] != '\0' || !begin_local(s, &error))
+			break;
+		replay_entry(s, entry, &error);
+		/* What the database refuses for good must not stand before all the rest. */
+		if (error.text[0] != '\0' && !error.away) {
+			log_error("a spooled write was refused and is left out: %s", error.text);
+			error = (struct store_error){.text = ""};
+		}
+		if (error.text[0] == '\0')
+			forget(s, entry, &error);
+	}
+	json_decref(entries);
+	if (!lost(s, &error) && s->pending == 0)
+		log_info("the database is back and has everything that it missed");
+}
+
+/* Before each batch. */
+static void tick(void *self)
+{
+	struct spool *s = self;
+	s->begun = false;
+	if (s->away && atomic_load(&s->back)) {
+		s->away = !s->db->begin(s->db->self);
+		if (s->away)
+			go_away(s, "the database answers but cannot be used yet");
+		else
+			log_info("the database is back; %zu spooled writes to bring", s->pending);
+	}
+	if (!s->away && s->pending > 0)
+		replay(s);
+}
+
+static bool begin(void *self)
+{
+	(void)self;
+	return true;
+}
+
+/* Commits what went to the spool; what went to the database is there already. */
+static bool end(void *self)
+{
+	struct spool *s = self;
+	return !s->begun || s->local->end(s->local->self);
+}
+
+static size_t spooled(void *self)
+{
+	const struct spool *s = self;
+	return s->pending + s->away;
+}
+
+/* ---- opening ---- */
+
+static void close_store(void *self)
+{
+	struct spool *s = self;
+	pthread_mutex_lock(&s->mutex);
+	s->stopping = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->mutex);
+	pthread_join(s->prober, NULL);
+	s->db->close(s->db->self);
+	s->local->close(s->local->self);
+	free(s->db);
+	free(s->local);
+	pthread_mutex_destroy(&s->mutex);
+	pthread_cond_destroy(&s->wake);
+	free(s);
+}
+
+/* What an earlier process left, and where the numbers go on. */
+static void read_journal(struct spool *s, struct store_error *error)
+{
+	json_t *all = json_pack("{s:i}", "limit", 1000000000), *last = json_pack("{s:i}", "limit", 1);
+	json_t *n = s->local->count(s->local->self, journal, all, error);
+	json_t *newest = s->local->find(s->local->self, journal, last, error);
+	const char *seq = json_string_value(json_object_get(json_array_get(newest, 0), "seq"));
+	s->pending = (size_t)json_integer_value(n);
+	s->seq = seq ? atoll(seq) : 0;
+	json_decref(n);
+	json_decref(newest);
+	json_decref(all);
+	json_decref(last);
+}
+
+struct store_backend *spool_backend_open(const char *url, const char *path, struct store_error *error)
+{
+	struct store_backend *db = mongodb_backend_open(url, error);
+	struct store_backend *local = db ? sqlite_backend_open(path, error) : NULL;
+	if (local == NULL) {
+		if (db != NULL)
+			db->close(db->self);
+		free(db);
+		return NULL;
+	}
+	struct spool *s = xcalloc(1, sizeof *s);
+	s->db = db;
+	s->local = local;
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_cond_init(&s->wake, NULL);
+	read_journal(s, error);
+	/* The first contact makes the indexes; without it phony starts all the same. */
+	if (!mongodb_ping(db->self) || !db->begin(db->self))
+		go_away(s, "MongoDB does not answer");
+	if (pthread_create(&s->prober, NULL, probe, s) != 0)
+		panic("no thread to be had");
+	struct store_backend *backend = xcalloc(1, sizeof *backend);
+	*backend = (struct store_backend){.kind = "mongodb",
+					  .self = s,
+					  .tick = tick,
+					  .begin = begin,
+					  .end = end,
+					  .close = close_store,
+					  .spooled = spooled,
+					  .put = put,
+					  .insert = insert,
+					  .get = get,
+					  .find = find,
+					  .count = count,
+					  .update = update,
+					  .remove = remove_documents};
+	return backend;
+}

@@ -1,0 +1,73 @@
+/* Twilio's REST API (2010-04-01), a verb each. Answers come on the loop. */
+#ifndef PHONY_TWILIO_API_H
+#define PHONY_TWILIO_API_H
+
+#include "lib/base/clock.h"
+#include "lib/http/client.h"
+
+#include <jansson.h>
+
+struct twilio;
+
+enum twilio_outcome {
+	TWILIO_DONE,      /* body is the resource */
+	TWILIO_REFUSED,   /* a 4xx: nothing has happened; code and message say why */
+	TWILIO_UNREACHED, /* certainly not processed */
+	TWILIO_AMBIGUOUS, /* perhaps processed: look before trying again */
+};
+
+struct twilio_answer {
+	enum twilio_outcome outcome;
+	int code;            /* Twilio's error code, 0 if none */
+	const char *message; /* Twilio's words and our advice, for a person */
+	json_t *body;        /* borrowed; NULL unless TWILIO_DONE */
+	long retry_after_s;  /* how long Twilio asks to be left alone, or 0 */
+};
+typedef void twilio_answer_fn(void *arg, const struct twilio_answer *answer);
+
+struct twilio_call {
+	const char *to, *from; /* E.164 */
+	const char *url, *status_callback;
+	const char *recording_callback; /* NULL: not recorded */
+	unsigned ring_timeout_s, time_limit_s;
+};
+
+/* All texts are copied; the client must outlive this. */
+struct twilio *twilio_new(struct http_client *http, const char *api_url, const char *account_sid,
+			  const char *auth_token);
+void twilio_free(struct twilio **t);
+
+void twilio_create_call(struct twilio *t, const struct twilio_call *call, twilio_answer_fn *fn, void *arg);
+/* Ends a call in any state. A call that is over already (21220) is TWILIO_DONE. */
+void twilio_end_call(struct twilio *t, const char *sid, twilio_answer_fn *fn, void *arg);
+void twilio_fetch_call(struct twilio *t, const char *sid, twilio_answer_fn *fn, void *arg);
+/* The newest calls between two numbers since the day (YYYY-MM-DD): body.calls. */
+void twilio_find_calls(struct twilio *t, const char *to, const char *from, const char *day,
+		       twilio_answer_fn *fn, void *arg);
+
+struct twilio_message {
+	const char *to, *from, *body; /* body may be "" with media */
+	const json_t *media_urls;     /* an array of texts, or NULL */
+	const char *status_callback;
+};
+/* Asks once: whether to ask again is the outbox's to say. */
+void twilio_create_message(struct twilio *t, const struct twilio_message *m, twilio_answer_fn *fn, void *arg);
+void twilio_fetch_message(struct twilio *t, const char *sid, twilio_answer_fn *fn, void *arg);
+/* The newest messages between two numbers: body.messages. */
+void twilio_find_messages(struct twilio *t, const char *to, const char *from, twilio_answer_fn *fn,
+			  void *arg);
+/* Twilio's own check of the credentials: the account. */
+void twilio_fetch_account(struct twilio *t, twilio_answer_fn *fn, void *arg);
+
+/* SM or MM and 32 hexadecimal digits. */
+bool twilio_is_message_sid(const char *text);
+/* RFC 2822, as Twilio writes dates: "Tue, 24 Nov 2026 16:40:03 +0000". */
+bool twilio_date(const char *text, struct wall_ms *out);
+
+/* Whether text is the SID of a call: CA and 32 hexadecimal digits. */
+bool twilio_is_call_sid(const char *text);
+
+/* What a person should do about an error code; "" if there is nothing to say. */
+const char *twilio_advice(int code);
+
+#endif

@@ -1,0 +1,75 @@
+#include "lib/twilio/twiml.h"
+
+/* Escapes for text and attributes; characters XML 1.0 cannot have are left out. */
+static void append_escaped(struct buffer *b, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+		switch (c) {
+		case '&':
+			buffer_append_text(b, "&amp;");
+			break;
+		case '<':
+			buffer_append_text(b, "&lt;");
+			break;
+		case '>':
+			buffer_append_text(b, "&gt;");
+			break;
+		case '"':
+			buffer_append_text(b, "&quot;");
+			break;
+		case '\t':
+		case '\n':
+		case '\r':
+			buffer_append_text(b, "&#10;");
+			break;
+		default:
+			if (c >= ' ')
+				buffer_append(b, text, 1);
+		}
+	}
+}
+
+void twiml_open(struct buffer *b)
+{
+	buffer_append_text(b, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response>");
+}
+
+void twiml_close(struct buffer *b)
+{
+	buffer_append_text(b, "</Response>");
+}
+
+void twiml_say(struct buffer *b, const char *text)
+{
+	buffer_append_text(b, "<Say>");
+	append_escaped(b, text);
+	buffer_append_text(b, "</Say>");
+}
+
+void twiml_hangup(struct buffer *b)
+{
+	buffer_append_text(b, "<Hangup/>");
+}
+
+void twiml_redirect(struct buffer *b, const char *url)
+{
+	buffer_append_text(b, "<Redirect method=\"POST\">");
+	append_escaped(b, url);
+	buffer_append_text(b, "</Redirect>");
+}
+
+void twiml_connect_stream(struct buffer *b, const char *url, const struct twiml_parameter *parameters)
+{
+	buffer_append_text(b, "<Connect><Stream url=\"");
+	append_escaped(b, url);
+	buffer_append_text(b, "\">");
+	for (; parameters->name != NULL; parameters++) {
+		buffer_append_text(b, "<Parameter name=\"");
+		append_escaped(b, parameters->name);
+		buffer_append_text(b, "\" value=\"");
+		append_escaped(b, parameters->value);
+		buffer_append_text(b, "\"/>");
+	}
+	buffer_append_text(b, "</Stream></Connect>");
+}

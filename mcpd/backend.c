@@ -1,0 +1,346 @@
+#include "mcpd/backend.h"
+
+#include "lib/base/fd.h"
+#include "lib/base/inherit.h"
+#include "lib/base/log.h"
+#include "lib/base/object.h"
+#include "lib/daemon/link.h"
+#include "lib/daemon/spawn.h"
+#include "lib/loop/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#define BACKEND_MAGIC 0x6261636bu
+
+enum {
+	ASK_TIMEOUT_MS = 25000, /* clients give a tool 60 s, some 30 */
+	START_TIMEOUT_MS = 20000,
+	RETRY_MS = 50,
+	REATTACH_MS = 500,
+};
+
+struct waiting {
+	STAILQ_ENTRY(waiting) next;
+	enum message type;
+	json_t *args;
+	peer_answer_fn *fn;
+	void *arg;
+};
+
+/* The way to one daemon. */
+struct way {
+	struct backend *backend;
+	enum role role;
+	const char *socket;
+	struct link *link;
+	STAILQ_HEAD(, waiting) queue; /* until the hello */
+};
+
+struct backend {
+	unsigned magic;
+	struct event_base *base;
+	const char *config_file;
+	struct config config;
+	bool loaded, starting;
+	struct way voiced, smsd; /* voiced: the instance is there while it is */
+	int ready_fd;            /* of an instance that we bring up */
+	struct event *ready;
+	char news[512]; /* what that instance said last */
+	struct timer retry, deadline;
+};
+
+static void connect_or_start(struct backend *b);
+
+static bool anybody_waits(const struct backend *b)
+{
+	return !STAILQ_EMPTY(&b->voiced.queue) || !STAILQ_EMPTY(&b->smsd.queue);
+}
+
+static void fail_way(struct way *way, const char *message)
+{
+	struct waiting *w;
+	struct peer_error error = {"unavailable", message, 503};
+	while ((w = STAILQ_FIRST(&way->queue)) != NULL) {
+		STAILQ_REMOVE_HEAD(&way->queue, next);
+		w->fn(w->arg, NULL, &error);
+		json_decref(w->args);
+		free(w);
+	}
+}
+
+static void fail_queue(struct backend *b, const char *message)
+{
+	fail_way(&b->voiced, message);
+	fail_way(&b->smsd, message);
+}
+
+static void flush_queue(struct way *way)
+{
+	struct waiting *w;
+	while ((w = STAILQ_FIRST(&way->queue)) != NULL) {
+		STAILQ_REMOVE_HEAD(&way->queue, next);
+		peer_ask(link_peer(way->link), w->type, w->args, ASK_TIMEOUT_MS, w->fn, w->arg);
+		free(w);
+	}
+}
+
+static void stop_starting(struct backend *b)
+{
+	if (b->ready != NULL)
+		event_free(b->ready);
+	b->ready = NULL;
+	fd_close(&b->ready_fd);
+	b->starting = false;
+}
+
+static void on_deadline(void *arg)
+{
+	struct backend *b = arg;
+	char message[700];
+	snprintf(message, sizeof message, "phony did not come up in time. %s%sSee %s/phony.log.", b->news,
+		 b->news[0] ? " " : "", b->config.state_dir);
+	stop_starting(b);
+	timer_stop(&b->retry);
+	fail_queue(b, message);
+}
+
+static bool try_connect(struct way *way);
+
+static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
+{
+	(void)p;
+	(void)pid;
+	struct way *way = arg;
+	struct backend *b = way->backend;
+	if (role == ROLE_VOICED) {
+		stop_starting(b);
+		timer_stop(&b->deadline);
+		/* The doors are all there since the instance is. */
+		if (!STAILQ_EMPTY(&b->smsd.queue) && b->smsd.link == NULL && !try_connect(&b->smsd))
+			fail_way(&b->smsd, "phony's part for messages cannot be reached; try again.");
+	}
+	flush_queue(way);
+}
+
+static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
+{
+	(void)p;
+	(void)f;
+	(void)arg;
+	fd_close(&fd);
+}
+
+static void on_reattach(void *arg)
+{
+	struct backend *b = arg;
+	if (b->voiced.link == NULL)
+		connect_or_start(b);
+	else if (b->smsd.link == NULL && !STAILQ_EMPTY(&b->smsd.queue))
+		try_connect(&b->smsd);
+}
+
+static void on_gone(struct peer *p, const char *why, void *arg)
+{
+	(void)p;
+	struct way *way = arg;
+	struct backend *b = way->backend;
+	log_info("%s has gone away: %s", role_name(way->role), why);
+	link_free(&way->link);
+	/* It is being started again: stay attached, so that the instance stays. */
+	if (anybody_waits(b))
+		timer_start(&b->retry, b->base, RETRY_MS, on_reattach, b);
+}
+
+static const struct peer_handler events = {on_hello, on_message, on_gone, NULL};
+
+static bool try_connect(struct way *way)
+{
+	struct backend *b = way->backend;
+	char *path = config_run_path(&b->config, way->socket);
+	int fd = fd_unix_connect(path);
+	free(path);
+	if (fd < 0)
+		return false;
+	way->link = link_new(b->base, fd, ROLE_MCPD, way->role, &events, way);
+	return true;
+}
+
+static void on_retry(void *arg)
+{
+	struct backend *b = arg;
+	if (b->voiced.link == NULL && !try_connect(&b->voiced))
+		timer_start(&b->retry, b->base, RETRY_MS, on_retry, b);
+}
+
+/* "ready", or "waiting: …", or the end: another instance won, or it could not start. */
+static void on_ready_readable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	struct backend *b = arg;
+	char line[sizeof b->news];
+	ssize_t n = read(fd, line, sizeof line - 1);
+	if (n > 0) {
+		line[n] = '\0';
+		line[strcspn(line, "\n")] = '\0';
+		if (strncmp(line, "waiting: ", 9) == 0)
+			snprintf(b->news, sizeof b->news, "%s", line + 9);
+	} else if (n == 0 || errno != EAGAIN) {
+		event_free(b->ready);
+		b->ready = NULL;
+		fd_close(&b->ready_fd);
+	}
+	on_retry(b);
+}
+
+static int open_log(struct backend *b)
+{
+	char *path = config_state_path(&b->config, "phony.log");
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	free(path);
+	return fd;
+}
+
+/* Starts an instance of its own session, which outlives us. Two that start at once end up with one. */
+static bool bring_up(struct backend *b)
+{
+	int ready[2];
+	const char *argv[] = {"phony",        "run", "--idle-exit", b->config_file ? "--config" : NULL,
+			      b->config_file, NULL};
+	if (!config_make_dir(b->config.state_dir) || pipe2(ready, O_CLOEXEC) != 0)
+		return false;
+	int log = open_log(b);
+	char *path = spawn_sibling("phony");
+	struct spawn s = {.path = path,
+			  .argv = argv,
+			  .envp = (const char *const *)environ,
+			  .fds = {{ready[1], "ready"}},
+			  .fd_count = 1,
+			  .own_session = true,
+			  .stdin_fd = -1,
+			  .stdout_fd = log > 0 ? log : -1,
+			  .stderr_fd = log > 0 ? log : -1};
+	pid_t pid = spawn_program(&s);
+	free(path);
+	fd_close(&log);
+	close(ready[1]);
+	if (pid < 0) {
+		close(ready[0]);
+		return false;
+	}
+	log_info("no phony is running: one is brought up (pid %d)", (int)pid);
+	b->ready_fd = ready[0];
+	fd_set_nonblock(b->ready_fd, true);
+	b->ready = event_new(b->base, b->ready_fd, EV_READ | EV_PERSIST, on_ready_readable, b);
+	event_add(b->ready, NULL);
+	b->starting = true;
+	b->news[0] = '\0';
+	return true;
+}
+
+static bool load_config(struct backend *b)
+{
+	struct buffer faults = {0};
+	char message[2200];
+	config_free(&b->config);
+	unsigned count = config_load(&b->config, b->config_file, &faults);
+	count += config_require_telephony(&b->config, &faults);
+	b->loaded = count == 0;
+	if (count > 0) {
+		snprintf(message, sizeof message,
+			 "phony is not configured:\n%.*sSet these in the client's configuration (env) or in "
+			 "/etc/phony/phony.env.",
+			 (int)(faults.len < 2000 ? faults.len : 2000), (char *)faults.data);
+		fail_queue(b, message);
+	}
+	buffer_free(&faults);
+	return count == 0;
+}
+
+static void connect_or_start(struct backend *b)
+{
+	if (b->voiced.link != NULL || b->starting)
+		return;
+	if (!b->loaded && !load_config(b))
+		return;
+	timer_start(&b->deadline, b->base, START_TIMEOUT_MS, on_deadline, b);
+	if (try_connect(&b->voiced))
+		return;
+	if (!bring_up(b)) {
+		char message[300];
+		snprintf(message, sizeof message, "phony could not be started: %s (STATE_DIR is %s)",
+			 strerror(errno), b->config.state_dir);
+		timer_stop(&b->deadline);
+		fail_queue(b, message);
+		return;
+	}
+	timer_start(&b->retry, b->base, RETRY_MS, on_retry, b);
+}
+
+static void on_ask(void *arg)
+{
+	struct backend *b = arg;
+	if (anybody_waits(b))
+		on_reattach(b);
+}
+
+static void init_way(struct way *way, struct backend *b, enum role role, const char *socket)
+{
+	*way = (struct way){.backend = b, .role = role, .socket = socket};
+	STAILQ_INIT(&way->queue);
+}
+
+struct backend *backend_new(struct event_base *base, const char *config_file)
+{
+	struct backend *b;
+	OBJ_ALLOC(b, BACKEND_MAGIC);
+	b->base = base;
+	b->config_file = config_file;
+	b->ready_fd = -1;
+	init_way(&b->voiced, b, ROLE_VOICED, SOCKET_VOICED);
+	init_way(&b->smsd, b, ROLE_SMSD, SOCKET_SMSD);
+	return b;
+}
+
+/* Whose the question is: voiced's, unless only smsd takes it. */
+static struct way *way_of(struct backend *b, enum message type)
+{
+	struct frame f = {.type = (uint16_t)type, .id = 1};
+	return message_allowed(&f, ROLE_MCPD, ROLE_VOICED) ? &b->voiced : &b->smsd;
+}
+
+void backend_ask(struct backend *b, enum message type, json_t *args, peer_answer_fn *fn, void *arg)
+{
+	OBJ_CHECK(b, BACKEND_MAGIC);
+	struct way *way = way_of(b, type);
+	if (way->link != NULL && peer_role(link_peer(way->link)) != 0) {
+		peer_ask(link_peer(way->link), type, args, ASK_TIMEOUT_MS, fn, arg);
+		return;
+	}
+	struct waiting *w = xcalloc(1, sizeof *w);
+	*w = (struct waiting){.type = type, .args = args, .fn = fn, .arg = arg};
+	STAILQ_INSERT_TAIL(&way->queue, w, next);
+	loop_defer(b->base, on_ask, b);
+}
+
+void backend_free(struct backend **bb)
+{
+	struct backend *b = *bb;
+	if (b == NULL)
+		return;
+	OBJ_CHECK(b, BACKEND_MAGIC);
+	fail_queue(b, "The client has ended.");
+	stop_starting(b);
+	timer_stop(&b->retry);
+	timer_stop(&b->deadline);
+	link_free(&b->voiced.link);
+	link_free(&b->smsd.link);
+	config_free(&b->config);
+	OBJ_FREE(b);
+	*bb = NULL;
+}

@@ -1,0 +1,23 @@
+/*
+ * mcpd's way to the daemons: attaches to the running instance at the first
+ * question, brings one up when there is none, asks, and keeps no data.
+ */
+#ifndef PHONY_BACKEND_H
+#define PHONY_BACKEND_H
+
+#include "lib/base/config.h"
+#include "proto/peer.h"
+
+#include <event2/event.h>
+
+struct backend;
+
+/* Does nothing yet: no connection, no file, no process. config_file may be NULL. */
+struct backend *backend_new(struct event_base *base, const char *config_file);
+/* Questions not answered yet end with an error. */
+void backend_free(struct backend **b);
+
+/* args is stolen. fn is called exactly once, from the loop. */
+void backend_ask(struct backend *b, enum message type, json_t *args, peer_answer_fn *fn, void *arg);
+
+#endif

@@ -1,0 +1,72 @@
+#include "mcpd/discover.h"
+
+#include "lib/base/json_read.h"
+
+#include <string.h>
+
+#define PHONY_VERSION "1.0.0"
+#define MODERN_VERSION "2026-07-28"
+
+static const char *const legacy_versions[] = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
+
+static const char instructions[] =
+	"Phony makes phone calls. phony_create_call returns before the call is answered: poll phony_get_call "
+	"until isLive is false, and read what is said with phony_get_call_transcript, also while the call is "
+	"live. phony_inject_context tells the agent something in the middle of a call, phony_send_dtmf "
+	"presses "
+	"keys, phony_hangup_call ends it.";
+
+json_t *discover_server_info(void)
+{
+	return json_pack("{s:s, s:s, s:s}", "name", "phony", "title", "Phony", "version", PHONY_VERSION);
+}
+
+json_t *discover_versions(void)
+{
+	return json_pack("[s]", MODERN_VERSION);
+}
+
+bool discover_is_modern(const char *version)
+{
+	return strcmp(version, MODERN_VERSION) == 0;
+}
+
+static json_t *capabilities(void)
+{
+	return json_pack("{s:{}, s:{}, s:{}}", "tools", "resources", "prompts");
+}
+
+void discover_modern(struct request *q)
+{
+	static const struct rpc_cache cache = {3600000, "public"};
+	request_answer(q,
+		       json_pack("{s:o, s:o, s:s}", "supportedVersions", discover_versions(), "capabilities",
+				 capabilities(), "instructions", instructions),
+		       &cache);
+}
+
+/* The version asked for if we have it, else our newest: the client decides whether it can live with it. */
+void discover_legacy(struct request *q)
+{
+	const char *asked = "", *version = legacy_versions[0];
+	struct json_reader r;
+	json_read_open(&r, request_params(q));
+	json_read_text(&r, "protocolVersion", JSON_NEEDED, 1, 64, &asked);
+	if (!json_read_ok(&r)) {
+		request_fail(q, RPC_INVALID_PARAMS, r.faults, NULL);
+		return;
+	}
+	for (size_t i = 0; i < sizeof legacy_versions / sizeof *legacy_versions; i++)
+		if (strcmp(asked, legacy_versions[i]) == 0)
+			version = legacy_versions[i];
+	request_answer(q,
+		       json_pack("{s:s, s:o, s:o, s:s}", "protocolVersion", version, "capabilities",
+				 capabilities(), "serverInfo", discover_server_info(), "instructions",
+				 instructions),
+		       NULL);
+}
+
+void discover_ping(struct request *q)
+{
+	request_answer(q, json_object(), NULL);
+}

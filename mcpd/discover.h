@@ -1,0 +1,16 @@
+/* Who we are and what we speak: answered from constants, at once. */
+#ifndef PHONY_DISCOVER_H
+#define PHONY_DISCOVER_H
+
+#include "mcpd/rpc.h"
+
+void discover_modern(struct request *q);
+void discover_legacy(struct request *q);
+void discover_ping(struct request *q);
+
+json_t *discover_server_info(void);
+/* The versions of the modern era. */
+json_t *discover_versions(void);
+bool discover_is_modern(const char *version);
+
+#endif

@@ -1,0 +1,10 @@
+/* The prompts that a person can pick. */
+#ifndef PHONY_PROMPTS_H
+#define PHONY_PROMPTS_H
+
+#include "mcpd/rpc.h"
+
+void prompts_list(struct request *q);
+void prompts_get(struct request *q);
+
+#endif

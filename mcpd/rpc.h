@@ -1,0 +1,52 @@
+/*
+ * JSON-RPC and MCP of both eras (2026-07-28, which has no handshake, and
+ * 2025-11-25 and older, opened by initialize), whatever carries the messages.
+ */
+#ifndef PHONY_RPC_H
+#define PHONY_RPC_H
+
+#include "mcpd/backend.h"
+
+#include <stdbool.h>
+
+struct rpc;
+struct request;
+
+/* Sends one message to the client; stolen. */
+typedef void rpc_send_fn(void *arg, json_t *message);
+
+struct rpc *rpc_new(struct backend *backend, rpc_send_fn *send, void *arg);
+void rpc_free(struct rpc **r);
+
+/* One message as it came, without its line end. */
+void rpc_receive(struct rpc *r, const char *bytes, size_t len);
+/* A message was too long to be read. */
+void rpc_refuse_too_long(struct rpc *r, size_t max);
+/* Requests not answered yet. */
+unsigned rpc_pending(const struct rpc *r);
+
+/* ---- for the handlers of requests ---- */
+
+enum {
+	RPC_PARSE_ERROR = -32700,
+	RPC_INVALID_REQUEST = -32600,
+	RPC_NO_METHOD = -32601,
+	RPC_INVALID_PARAMS = -32602,
+	RPC_NO_RESOURCE = -32002, /* the older era only */
+	RPC_UNKNOWN_VERSION = -32022,
+};
+
+/* How long a result may be kept; NULL of a result that is not cacheable. */
+struct rpc_cache {
+	long ttl_ms;
+	const char *scope; /* "public" or "private" */
+};
+
+json_t *request_params(const struct request *q); /* an object, borrowed */
+bool request_is_modern(const struct request *q);
+struct backend *request_backend(const struct request *q);
+/* Each ends the request. result is stolen; data (stolen) may be NULL. */
+void request_answer(struct request *q, json_t *result, const struct rpc_cache *cache);
+void request_fail(struct request *q, int code, const char *message, json_t *data);
+
+#endif

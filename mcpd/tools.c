@@ -1,0 +1,196 @@
+#include "mcpd/tools.h"
+
+#include "lib/base/json_read.h"
+#include "lib/base/panic.h"
+#include "mcpd/schema.h"
+#include "tools_json.h" /* made from tools.json */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a tool asks, and what is said of its success (NULL: the answer's own message). */
+static const struct tool {
+	const char *name;
+	enum message message;
+	const char *said;
+	const char *counted; /* what the answer counts: "Found 3 call(s)" */
+	bool plain;          /* the answer is the result, without {status, message, data} around it */
+} tools[] = {
+	{"phony_create_call", MSG_CREATE_CALL, NULL, NULL, true},
+	{"phony_list_calls", MSG_LIST_CALLS, NULL, "call(s)", false},
+	{"phony_get_call", MSG_GET_CALL, "Call retrieved successfully", NULL, false},
+	{"phony_get_call_transcript", MSG_GET_TRANSCRIPT, "Transcript retrieved successfully", NULL, false},
+	{"phony_get_call_events", MSG_GET_EVENTS, NULL, "event(s)", false},
+	{"phony_get_call_instructions", MSG_GET_INSTRUCTIONS, "Instructions retrieved successfully", NULL,
+	 false},
+	{"phony_hangup_call", MSG_HANGUP_CALL, NULL, NULL, false},
+	{"phony_inject_context", MSG_INJECT_CONTEXT, NULL, NULL, false},
+	{"phony_send_dtmf", MSG_SEND_DTMF, NULL, NULL, false},
+	{"phony_emergency_shutdown", MSG_EMERGENCY_SHUTDOWN, NULL, NULL, false},
+	/* smsd's answers are the results. */
+	{"phony_send_sms", MSG_SEND_SMS, NULL, NULL, true},
+	{"phony_list_messages", MSG_LIST_MESSAGES, NULL, NULL, true},
+	{"phony_search_messages", MSG_SEARCH_MESSAGES, NULL, NULL, true},
+	{"phony_get_message", MSG_GET_MESSAGE, NULL, NULL, true},
+	{"phony_cancel_message", MSG_CANCEL_MESSAGE, NULL, NULL, true},
+	{"phony_delete_message", MSG_DELETE_MESSAGE, NULL, NULL, true},
+	{"phony_delete_messages", MSG_DELETE_MESSAGES, NULL, NULL, true},
+	{"phony_get_conversation", MSG_GET_CONVERSATION, NULL, NULL, true},
+	{"phony_create_group_conversation", MSG_CREATE_GROUP, NULL, NULL, true},
+	{"phony_list_conversations", MSG_LIST_CONVERSATIONS, NULL, NULL, true},
+	{"phony_get_conversation_details", MSG_GET_DETAILS, NULL, NULL, true},
+	{"phony_get_conversation_messages", MSG_GET_GROUP_MESSAGES, NULL, NULL, true},
+	{"phony_add_participant", MSG_ADD_PARTICIPANT, NULL, NULL, true},
+	{"phony_remove_participant", MSG_REMOVE_PARTICIPANT, NULL, NULL, true},
+	{"phony_update_group_name", MSG_UPDATE_GROUP_NAME, NULL, NULL, true},
+	{"phony_send_group_sms", MSG_SEND_GROUP, NULL, NULL, true},
+	{"phony_send_bulk_sms", MSG_SEND_BULK, NULL, NULL, true},
+	{"phony_get_bulk_sms", MSG_GET_BULK, NULL, NULL, true},
+	{"phony_cancel_bulk_sms", MSG_CANCEL_BULK, NULL, NULL, true},
+	{"phony_list_message_templates", MSG_LIST_TEMPLATES, NULL, NULL, true},
+	{"phony_create_message_template", MSG_CREATE_TEMPLATE, NULL, NULL, true},
+	{"phony_update_message_template", MSG_UPDATE_TEMPLATE, NULL, NULL, true},
+	{"phony_delete_message_template", MSG_DELETE_TEMPLATE, NULL, NULL, true},
+	{"phony_add_tags", MSG_ADD_TAGS, NULL, NULL, true},
+	{"phony_remove_tags", MSG_REMOVE_TAGS, NULL, NULL, true},
+	{"phony_search_by_tags", MSG_SEARCH_BY_TAGS, NULL, NULL, true},
+	{"phony_get_system_status", MSG_SYSTEM_STATUS, "phony is running", NULL, false},
+};
+
+static json_t *descriptions; /* the parsed tools.json, outputSchemas completed */
+
+static json_t *wrapped_schema(json_t *data)
+{
+	return json_pack("{s:s, s:{s:{s:s}, s:{s:s}, s:O}, s:[s,s]}", "type", "object", "properties",
+			 "status", "type", "string", "message", "type", "string", "data", data, "required",
+			 "status", "message");
+}
+
+static json_t *load(void)
+{
+	if (descriptions != NULL)
+		return descriptions;
+	json_error_t fault;
+	descriptions = json_loads(tools_json, 0, &fault);
+	if (descriptions == NULL)
+		panic("tools.json, line %d: %s", fault.line, fault.text);
+	size_t i;
+	json_t *tool;
+	json_array_foreach (descriptions, i, tool) {
+		json_t *data = json_object_get(tool, "data");
+		if (data != NULL)
+			json_object_set_new(tool, "outputSchema", wrapped_schema(data));
+		json_object_del(tool, "data");
+	}
+	return descriptions;
+}
+
+void tools_free(void)
+{
+	json_decref(descriptions);
+	descriptions = NULL;
+}
+
+void tools_list(struct request *q)
+{
+	static const struct rpc_cache cache = {3600000, "public"};
+	request_answer(q, json_pack("{s:O}", "tools", load()), &cache);
+}
+
+static json_t *description_of(const char *name)
+{
+	size_t i;
+	json_t *tool;
+	json_array_foreach (load(), i, tool)
+		if (strcmp(json_string_value(json_object_get(tool, "name")), name) == 0)
+			return tool;
+	return NULL;
+}
+
+/* A result the model can read and mend: the text alone, marked as an error. */
+static void answer_error(struct request *q, const char *message)
+{
+	json_t *text = json_string(message);
+	request_answer(q,
+		       json_pack("{s:[{s:s, s:o}], s:b}", "content", "type", "text", "text",
+				 text ? text : json_string("?"), "isError", 1),
+		       NULL);
+}
+
+/* structuredContent, and the same as text: some clients show the model only one of them. */
+static void answer_structured(struct request *q, json_t *content)
+{
+	char *text = json_dumps(content, JSON_COMPACT);
+	request_answer(q,
+		       json_pack("{s:[{s:s, s:s}], s:o}", "content", "type", "text", "text", text,
+				 "structuredContent", content),
+		       NULL);
+	free(text);
+}
+
+struct calling {
+	struct request *request;
+	const struct tool *tool;
+};
+
+static json_t *wrap(const struct tool *tool, json_t *reply)
+{
+	char message[128];
+	const char *own = json_string_value(json_object_get(reply, "message"));
+	if (tool->counted != NULL)
+		snprintf(message, sizeof message, "Found %lld %s",
+			 (long long)json_integer_value(json_object_get(reply, "count")), tool->counted);
+	else
+		snprintf(message, sizeof message, "%s", tool->said ? tool->said : own ? own : "Done");
+	return json_pack("{s:s, s:s, s:O}", "status", "success", "message", message, "data", reply);
+}
+
+static void on_reply(void *arg, json_t *reply, const struct peer_error *error)
+{
+	struct calling *c = arg;
+	if (error != NULL)
+		answer_error(c->request, error->message);
+	else
+		answer_structured(c->request, c->tool->plain ? json_incref(reply) : wrap(c->tool, reply));
+	free(c);
+}
+
+static const struct tool *find_tool(const char *name)
+{
+	for (size_t i = 0; i < sizeof tools / sizeof *tools; i++)
+		if (strcmp(tools[i].name, name) == 0)
+			return &tools[i];
+	return NULL;
+}
+
+void tools_call(struct request *q)
+{
+	const char *name = "";
+	json_t *args = NULL;
+	struct json_reader r;
+	char faults[512], message[200];
+	json_read_open(&r, request_params(q));
+	json_read_text(&r, "name", JSON_NEEDED, 1, 128, &name);
+	json_read_object(&r, "arguments", JSON_OPTIONAL, &args);
+	if (!json_read_ok(&r)) {
+		request_fail(q, RPC_INVALID_PARAMS, r.faults, NULL);
+		return;
+	}
+	const struct tool *tool = find_tool(name);
+	if (tool == NULL) {
+		snprintf(message, sizeof message, "Unknown tool: %s", name);
+		request_fail(q, RPC_INVALID_PARAMS, message, NULL);
+		return;
+	}
+	args = args ? json_incref(args) : json_object();
+	if (!schema_check(json_object_get(description_of(name), "inputSchema"), args, faults,
+			  sizeof faults)) {
+		answer_error(q, faults);
+		json_decref(args);
+		return;
+	}
+	struct calling *c = xcalloc(1, sizeof *c);
+	*c = (struct calling){q, tool};
+	backend_ask(request_backend(q), tool->message, args, on_reply, c);
+}

@@ -1,0 +1,116 @@
+/*
+ * Every message between phony's processes.
+ *
+ *	MESSAGE(number, NAME, senders, receivers, answer, descriptor)
+ *
+ * answer: ASKS gets exactly one reply or error with its id, TELLS gets none.
+ * descriptor: CARRIES says that one travels with the frame, BARE that none does.
+ * The enum, the names in logs and the check of who may send what come from
+ * this table. Raise PROTO_VERSION with every change of it.
+ */
+#ifndef PHONY_MESSAGES_H
+#define PHONY_MESSAGES_H
+
+enum { PROTO_VERSION = 2 };
+
+/* Who speaks: a bit each, so that a message can name several. */
+enum role {
+	ROLE_SUPERVISOR = 1,
+	ROLE_VOICED = 2,
+	ROLE_SMSD = 4,
+	ROLE_MCPD = 8,
+	ROLE_CALLWORKER = 16,
+	ROLE_TOOL = 32, /* `phony status` and the like */
+};
+enum {
+	ROLE_DAEMONS = ROLE_VOICED | ROLE_SMSD | ROLE_MCPD,
+	ROLE_ANY = 63,
+};
+
+/* clang-format off */
+#define MESSAGES(MESSAGE)                                                                          \
+	/* first each way: {version, role, pid} */                                                 \
+	MESSAGE(1, HELLO, ROLE_ANY, ROLE_ANY, TELLS, BARE)                                         \
+                                                                                                   \
+	/* no new work; live calls may go on for {seconds} */                                      \
+	MESSAGE(10, DRAIN, ROLE_SUPERVISOR, ROLE_DAEMONS, TELLS, BARE)                             \
+	/* {} -> what `phony status` shows of a daemon */                                          \
+	MESSAGE(11, STATUS, ROLE_SUPERVISOR | ROLE_MCPD | ROLE_TOOL, ROLE_ANY, ASKS, BARE)         \
+	/* {clients, liveCalls}: sent on every change */                                           \
+	MESSAGE(12, LOAD, ROLE_VOICED, ROLE_SUPERVISOR, TELLS, BARE)                               \
+	/* {pid, status}: a callworker that outlived its voiced has ended (wait status) */         \
+	MESSAGE(13, ORPHAN_ENDED, ROLE_SUPERVISOR, ROLE_VOICED, TELLS, BARE)                       \
+                                                                                                   \
+	/* a connection with its request unread: {peer: address} */                                \
+	MESSAGE(20, HANDOVER, ROLE_VOICED, ROLE_SMSD | ROLE_MCPD, TELLS, CARRIES)                  \
+                                                                                                   \
+	/* the call to serve and its stream's connection: see voiced/workers.c */                  \
+	MESSAGE(30, ASSIGN, ROLE_VOICED, ROLE_CALLWORKER, TELLS, CARRIES)                          \
+	/* the agent to open: {url} or {error} */                                                  \
+	MESSAGE(31, AGENT, ROLE_VOICED, ROLE_CALLWORKER, TELLS, BARE)                              \
+	/* {context} / {digits} / {reason} -> {} */                                                \
+	MESSAGE(32, WORKER_INJECT, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \
+	MESSAGE(33, WORKER_DTMF, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                         \
+	MESSAGE(34, WORKER_HANGUP, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \
+	/* everything up to {seq} is stored */                                                     \
+	MESSAGE(35, EVENT_ACK, ROLE_VOICED, ROLE_CALLWORKER, TELLS, BARE)                          \
+	/* {seq, type, time, data}: kept by the worker until acknowledged */                       \
+	MESSAGE(36, EVENT, ROLE_CALLWORKER, ROLE_VOICED, TELLS, BARE)                              \
+	/* {callId, attempt, needsAgent}: to a voiced started anew, before what it missed */         \
+	MESSAGE(37, ANNOUNCE, ROLE_CALLWORKER, ROLE_VOICED, TELLS, BARE)                           \
+	/* {}: the stream's connection, for the close frame if the worker dies */                  \
+	MESSAGE(38, STREAM, ROLE_CALLWORKER, ROLE_VOICED, TELLS, CARRIES)                          \
+                                                                                                   \
+	/* arguments and results as the MCP tools of these names */                                \
+	MESSAGE(50, CREATE_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                               \
+	MESSAGE(51, LIST_CALLS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                \
+	MESSAGE(52, GET_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                  \
+	MESSAGE(53, GET_TRANSCRIPT, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                            \
+	MESSAGE(54, GET_EVENTS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                \
+	MESSAGE(55, GET_INSTRUCTIONS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                          \
+	MESSAGE(56, HANGUP_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                               \
+	MESSAGE(57, INJECT_CONTEXT, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                            \
+	MESSAGE(58, SEND_DTMF, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                 \
+	MESSAGE(59, EMERGENCY_SHUTDOWN, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                        \
+	MESSAGE(60, SYSTEM_STATUS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                              \
+                                                                                                    \
+	/* the same of messages; smsd answers {status, message, data} */                            \
+	MESSAGE(70, SEND_SMS, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                     \
+	MESSAGE(71, LIST_MESSAGES, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                \
+	MESSAGE(72, SEARCH_MESSAGES, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                              \
+	MESSAGE(73, GET_MESSAGE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                  \
+	MESSAGE(74, DELETE_MESSAGE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                               \
+	MESSAGE(75, DELETE_MESSAGES, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                              \
+	MESSAGE(76, GET_CONVERSATION, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                             \
+	MESSAGE(77, CREATE_GROUP, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                 \
+	MESSAGE(78, LIST_CONVERSATIONS, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                           \
+	MESSAGE(79, GET_DETAILS, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                  \
+	MESSAGE(80, GET_GROUP_MESSAGES, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                           \
+	MESSAGE(81, ADD_PARTICIPANT, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                              \
+	MESSAGE(82, REMOVE_PARTICIPANT, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                           \
+	MESSAGE(83, UPDATE_GROUP_NAME, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                            \
+	MESSAGE(84, SEND_GROUP, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                   \
+	MESSAGE(85, CANCEL_MESSAGE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                               \
+	MESSAGE(86, SEND_BULK, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                    \
+	MESSAGE(87, GET_BULK, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                     \
+	MESSAGE(88, LIST_BULKS, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                   \
+	MESSAGE(89, CANCEL_BULK, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                  \
+	MESSAGE(90, CREATE_TEMPLATE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                              \
+	MESSAGE(91, LIST_TEMPLATES, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                               \
+	MESSAGE(92, GET_TEMPLATE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                 \
+	MESSAGE(93, UPDATE_TEMPLATE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                              \
+	MESSAGE(94, DELETE_TEMPLATE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                              \
+                                                                                                    \
+	/* of records: mcpd asks voiced, which asks smsd about messages */                          \
+	MESSAGE(100, ADD_TAGS, ROLE_MCPD | ROLE_VOICED, ROLE_VOICED | ROLE_SMSD, ASKS, BARE)        \
+	MESSAGE(101, REMOVE_TAGS, ROLE_MCPD | ROLE_VOICED, ROLE_VOICED | ROLE_SMSD, ASKS, BARE)     \
+	MESSAGE(102, SEARCH_BY_TAGS, ROLE_MCPD | ROLE_VOICED, ROLE_VOICED | ROLE_SMSD, ASKS, BARE)
+/* clang-format on */
+
+enum message {
+#define MESSAGE(number, name, from, to, answer, fd) MSG_##name = number,
+	MESSAGES(MESSAGE)
+#undef MESSAGE
+};
+
+#endif

@@ -1,0 +1,422 @@
+#include "proto/peer.h"
+
+#include "lib/base/fd.h"
+#include "lib/base/json_read.h"
+#include "lib/base/log.h"
+#include "lib/base/object.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#define PEER_MAGIC 0x70656572u
+
+enum { QUEUE_MAX_BYTES = 8 * 1024 * 1024, READ_SIZE = 16 * 1024, FDS_MAX = 16 };
+
+struct outgoing {
+	STAILQ_ENTRY(outgoing) next;
+	struct buffer bytes;
+	size_t sent;
+	int fd;
+};
+
+struct question {
+	LIST_ENTRY(question) next;
+	uint64_t id;
+	struct mono_us deadline;
+	peer_answer_fn *answer;
+	void *arg;
+};
+
+struct peer {
+	unsigned magic;
+	int fd;
+	enum role self, role;
+	unsigned expected;
+	pid_t pid;
+	const struct peer_handler *handler;
+	void *arg;
+	struct buffer in;
+	int fds[FDS_MAX]; /* received, for frames not yet whole */
+	unsigned fd_count;
+	STAILQ_HEAD(, outgoing) out;
+	size_t out_bytes;
+	LIST_HEAD(, question) questions;
+	uint64_t last_id;
+	bool gone_told;
+};
+
+static bool enqueue(struct peer *p, const struct frame *f, int fd)
+{
+	struct outgoing *o = xcalloc(1, sizeof *o);
+	o->fd = fd;
+	bool fits = p->fd >= 0 && frame_encode(&o->bytes, f);
+	if (!fits) {
+		if (p->fd >= 0)
+			log_error("%s to %s is too long to send", message_name(f->type), role_name(p->role));
+		buffer_free(&o->bytes);
+		fd_close(&o->fd);
+		free(o);
+		return false;
+	}
+	STAILQ_INSERT_TAIL(&p->out, o, next);
+	p->out_bytes += o->bytes.len;
+	if (p->out_bytes > QUEUE_MAX_BYTES) {
+		peer_close(p, "too slow: over 8 MiB wait for it");
+		return false;
+	}
+	if (p->handler->want_write)
+		p->handler->want_write(p, p->arg);
+	return true;
+}
+
+struct peer *peer_new(int fd, enum role self, unsigned expected, const struct peer_handler *h, void *arg)
+{
+	struct peer *p;
+	OBJ_ALLOC(p, PEER_MAGIC);
+	p->fd = fd;
+	p->self = self;
+	p->expected = expected;
+	p->handler = h;
+	p->arg = arg;
+	p->in.max = FRAME_HEADER_LEN + FRAME_PAYLOAD_MAX + READ_SIZE;
+	STAILQ_INIT(&p->out);
+	LIST_INIT(&p->questions);
+	fd_set_nonblock(fd, true);
+	json_t *body = json_pack("{s:i, s:s, s:i}", "version", PROTO_VERSION, "role", role_name(self), "pid",
+				 (int)getpid());
+	struct frame hello = {MSG_HELLO, 0, 0, body};
+	enqueue(p, &hello, -1);
+	json_decref(body);
+	return p;
+}
+
+static void drop_outgoing(struct peer *p)
+{
+	struct outgoing *o;
+	while ((o = STAILQ_FIRST(&p->out)) != NULL) {
+		STAILQ_REMOVE_HEAD(&p->out, next);
+		fd_close(&o->fd);
+		buffer_free(&o->bytes);
+		free(o);
+	}
+	p->out_bytes = 0;
+}
+
+static void end_question(struct question *q, json_t *reply, const struct peer_error *error)
+{
+	LIST_REMOVE(q, next);
+	q->answer(q->arg, reply, error);
+	free(q);
+}
+
+void peer_close(struct peer *p, const char *why)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	fd_close(&p->fd);
+	drop_outgoing(p);
+	for (unsigned i = 0; i < p->fd_count; i++)
+		fd_close(&p->fds[i]);
+	p->fd_count = 0;
+	struct question *q;
+	while ((q = LIST_FIRST(&p->questions)) != NULL) {
+		struct peer_error error = {"unavailable", "The process asked has gone away; try again.", 503};
+		end_question(q, NULL, &error);
+	}
+	if (!p->gone_told) {
+		p->gone_told = true;
+		p->handler->gone(p, why, p->arg);
+	}
+}
+
+void peer_free(struct peer **pp)
+{
+	struct peer *p = *pp;
+	if (p == NULL)
+		return;
+	OBJ_CHECK(p, PEER_MAGIC);
+	p->gone_told = true;
+	peer_close(p, "freed");
+	buffer_free(&p->in);
+	OBJ_FREE(p);
+	*pp = NULL;
+}
+
+int peer_fd(const struct peer *p)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	return p->fd;
+}
+
+bool peer_is_open(const struct peer *p)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	return p->fd >= 0;
+}
+
+enum role peer_role(const struct peer *p)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	return p->role;
+}
+
+pid_t peer_pid(const struct peer *p)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	return p->pid;
+}
+
+void *peer_arg(const struct peer *p)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	return p->arg;
+}
+
+static void on_hello(struct peer *p, const struct frame *f)
+{
+	int64_t version = 0, pid = 0;
+	const char *role = NULL;
+	struct json_reader r;
+	json_read_open(&r, f->body);
+	json_read_int(&r, "version", JSON_NEEDED, 1, INT32_MAX, &version);
+	json_read_text(&r, "role", JSON_NEEDED, 1, 32, &role);
+	json_read_int(&r, "pid", JSON_NEEDED, 1, INT32_MAX, &pid);
+	json_read_close(&r, JSON_OTHERS_TOO);
+	char why[640];
+	if (!json_read_ok(&r)) {
+		snprintf(why, sizeof why, "hello: %s", r.faults);
+		peer_close(p, why);
+	} else if (version != PROTO_VERSION) {
+		snprintf(why, sizeof why, "it speaks version %d, we speak %d: restart phony whole",
+			 (int)version, PROTO_VERSION);
+		peer_close(p, why);
+	} else if ((role_by_name(role) & p->expected) == 0) {
+		snprintf(why, sizeof why, "a %s is not expected here", role);
+		peer_close(p, why);
+	} else {
+		p->role = role_by_name(role);
+		p->pid = (pid_t)pid;
+		if (p->handler->hello)
+			p->handler->hello(p, p->role, p->pid, p->arg);
+	}
+}
+
+static void on_reply(struct peer *p, const struct frame *f)
+{
+	struct question *q;
+	LIST_FOREACH (q, &p->questions, next)
+		if (q->id == f->id)
+			break;
+	if (q == NULL)
+		return; /* its time was up */
+	if (!(f->flags & FRAME_ERROR)) {
+		end_question(q, f->body, NULL);
+		return;
+	}
+	struct peer_error error = {"failed", "The question failed without a reason.", 500};
+	int64_t status = error.http_status;
+	struct json_reader r;
+	json_read_open(&r, f->body);
+	json_read_text(&r, "code", JSON_OPTIONAL, 1, 64, &error.code);
+	json_read_text(&r, "message", JSON_OPTIONAL, 1, 4096, &error.message);
+	json_read_int(&r, "httpStatus", JSON_OPTIONAL, 400, 599, &status);
+	error.http_status = (int)status;
+	end_question(q, NULL, &error);
+}
+
+static void dispatch(struct peer *p, const struct frame *f, int fd)
+{
+	char why[128];
+	bool hello = f->type == MSG_HELLO;
+	if (hello != (p->role == 0)) {
+		snprintf(why, sizeof why, "%s out of order", message_name(f->type));
+		fd_close(&fd);
+		peer_close(p, why);
+	} else if (hello) {
+		fd_close(&fd);
+		on_hello(p, f);
+	} else if (!message_allowed(f, p->role, p->self)) {
+		snprintf(why, sizeof why, "a %s may not send %s (flags %u) to a %s", role_name(p->role),
+			 message_name(f->type), f->flags, role_name(p->self));
+		fd_close(&fd);
+		peer_close(p, why);
+	} else if (f->flags & FRAME_REPLY) {
+		on_reply(p, f);
+	} else {
+		p->handler->message(p, f, fd, p->arg);
+	}
+}
+
+/* The descriptor of a frame that announces one; they arrive in the frames' order. */
+static int take_fd(struct peer *p, const struct frame *f)
+{
+	if (!(f->flags & FRAME_FD) || p->fd_count == 0)
+		return -1;
+	int fd = p->fds[0];
+	memmove(p->fds, p->fds + 1, --p->fd_count * sizeof *p->fds);
+	return fd;
+}
+
+static void decode_all(struct peer *p)
+{
+	while (p->fd >= 0) {
+		struct frame f;
+		char why[256];
+		enum frame_result result = frame_decode(&p->in, &f, why, sizeof why);
+		if (result == FRAME_PARTIAL)
+			return;
+		if (result == FRAME_BROKEN) {
+			peer_close(p, why);
+			return;
+		}
+		int fd = take_fd(p, &f);
+		if ((f.flags & FRAME_FD) && fd < 0)
+			peer_close(p, "a descriptor was announced and none came");
+		else
+			dispatch(p, &f, fd);
+		json_decref(f.body);
+	}
+}
+
+void peer_readable(struct peer *p)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	while (p->fd >= 0) {
+		int fd;
+		if (!buffer_reserve(&p->in, READ_SIZE)) {
+			peer_close(p, "more bytes than a frame can have");
+			return;
+		}
+		ssize_t n = fd_receive(p->fd, p->in.data + p->in.len, READ_SIZE, &fd);
+		if (fd >= 0) {
+			if (p->fd_count < FDS_MAX)
+				p->fds[p->fd_count++] = fd;
+			else
+				close(fd);
+		}
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n <= 0) {
+			peer_close(p, n == 0 ? "closed by the other side" : strerror(errno));
+			return;
+		}
+		p->in.len += (size_t)n;
+		decode_all(p);
+	}
+}
+
+void peer_writable(struct peer *p)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	struct outgoing *o;
+	while (p->fd >= 0 && (o = STAILQ_FIRST(&p->out)) != NULL) {
+		ssize_t n = fd_send(p->fd, o->bytes.data + o->sent, o->bytes.len - o->sent,
+				    o->sent == 0 ? o->fd : -1);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		if (n < 0) {
+			/* What the other side said last is still to be read. */
+			if (errno == EPIPE || errno == ECONNRESET)
+				peer_readable(p);
+			if (p->fd >= 0)
+				peer_close(p, strerror(errno));
+			return;
+		}
+		if (o->sent == 0)
+			fd_close(&o->fd);
+		o->sent += (size_t)n;
+		if (o->sent < o->bytes.len)
+			continue;
+		STAILQ_REMOVE_HEAD(&p->out, next);
+		p->out_bytes -= o->bytes.len;
+		buffer_free(&o->bytes);
+		free(o);
+	}
+}
+
+bool peer_wants_write(const struct peer *p)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	return p->fd >= 0 && !STAILQ_EMPTY(&p->out);
+}
+
+bool peer_tell(struct peer *p, enum message type, json_t *body, int fd)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	struct frame f = {(uint16_t)type, fd >= 0 ? FRAME_FD : 0, 0, body};
+	bool ok = enqueue(p, &f, fd);
+	json_decref(body);
+	return ok;
+}
+
+void peer_ask(struct peer *p, enum message type, json_t *body, int timeout_ms, peer_answer_fn *answer,
+	      void *arg)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	struct question *q = xcalloc(1, sizeof *q);
+	q->id = ++p->last_id;
+	q->answer = answer;
+	q->arg = arg;
+	struct frame f = {(uint16_t)type, 0, q->id, body};
+	/* What cannot be sent expires at once, from the loop. */
+	bool sent = enqueue(p, &f, -1);
+	q->deadline.us = mono_now().us + (sent ? (int64_t)timeout_ms * 1000 : 0);
+	LIST_INSERT_HEAD(&p->questions, q, next);
+	json_decref(body);
+	if (p->handler->want_write)
+		p->handler->want_write(p, p->arg);
+}
+
+void peer_reply(struct peer *p, const struct frame *question, json_t *body)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	struct frame f = {question->type, FRAME_REPLY, question->id, body};
+	if (p->fd >= 0 && !enqueue(p, &f, -1) && p->fd >= 0) {
+		struct peer_error error = {"too_large", "The answer is over 1 MiB: ask for less at once.",
+					   500};
+		peer_refuse(p, question, &error);
+	}
+	json_decref(body);
+}
+
+void peer_refuse(struct peer *p, const struct frame *question, const struct peer_error *error)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	json_t *message = json_string(error->message);
+	json_t *body =
+		json_pack("{s:s, s:o, s:i}", "code", error->code, "message",
+			  message ? message : json_string("(not UTF-8)"), "httpStatus", error->http_status);
+	struct frame f = {question->type, FRAME_REPLY | FRAME_ERROR, question->id, body};
+	if (p->fd >= 0)
+		enqueue(p, &f, -1);
+	json_decref(body);
+}
+
+int peer_next_deadline_ms(const struct peer *p)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	int64_t now = mono_now().us, soonest = -1;
+	const struct question *q;
+	LIST_FOREACH (q, &p->questions, next) {
+		int64_t left = q->deadline.us > now ? (q->deadline.us - now) / 1000 + 1 : 0;
+		if (soonest < 0 || left < soonest)
+			soonest = left;
+	}
+	return (int)soonest;
+}
+
+void peer_expire(struct peer *p)
+{
+	OBJ_CHECK(p, PEER_MAGIC);
+	int64_t now = mono_now().us;
+	struct question *q, *following;
+	for (q = LIST_FIRST(&p->questions); q != NULL; q = following) {
+		following = LIST_NEXT(q, next);
+		if (q->deadline.us > now)
+			continue;
+		struct peer_error error = {"timeout", "No answer in time; try again.", 504};
+		end_question(q, NULL, &error);
+	}
+}

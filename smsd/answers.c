@@ -1,0 +1,66 @@
+#include "smsd/answers.h"
+
+#include "lib/base/panic.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void answer_success(struct reply reply, int http_status, json_t *data, const char *fmt, ...)
+{
+	char message[300];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(message, sizeof message, fmt, args);
+	va_end(args);
+	json_t *body = json_pack("{s:s, s:s, s:o}", "status", "success", "message", message, "data", data);
+	if (body == NULL)
+		panic("an answer is no JSON: %s", message);
+	json_t *cursor = json_object_get(data, "nextCursor");
+	if (cursor != NULL)
+		json_object_set(body, "nextCursor", cursor);
+	reply.done(reply.arg, http_status, body);
+}
+
+void answer_error(struct reply reply, int http_status, const char *code, const char *fmt, ...)
+{
+	char message[600];
+	va_list args;
+	va_start(args, fmt);
+	vsnprintf(message, sizeof message, fmt, args);
+	va_end(args);
+	reply.fail(reply.arg, http_status, code, message);
+}
+
+bool answer_store_error(struct reply reply, const char *error)
+{
+	if (error != NULL)
+		reply.fail(reply.arg, 503, "store", error);
+	return error != NULL;
+}
+
+void answer_list(struct reply reply, const json_t *found, const char *error, const char *name,
+		 const char *what, json_t *(*show)(const json_t *document))
+{
+	json_t *shown = json_array(), *document;
+	size_t i;
+	if (answer_store_error(reply, error)) {
+		json_decref(shown);
+		return;
+	}
+	json_array_foreach (json_object_get(found, "documents"), i, document)
+		json_array_append_new(shown, show(document));
+	size_t count = json_array_size(shown);
+	answer_success(reply, 200,
+		       json_pack("{s:I, s:o, s:O*}", "count", (json_int_t)count, name, shown, "nextCursor",
+				 json_object_get(found, "nextCursor")),
+		       "Found %zu %s", count, what);
+}
+
+bool answer_faults(struct reply reply, struct json_reader *r)
+{
+	json_read_close(r, JSON_KNOWN_ONLY);
+	if (json_read_ok(r))
+		return false;
+	reply.fail(reply.arg, 400, "invalid", r->faults);
+	return true;
+}

@@ -1,0 +1,27 @@
+/* The shape of every answer of smsd: {status, message, data}, as the MCP tools give it. */
+#ifndef PHONY_ANSWERS_H
+#define PHONY_ANSWERS_H
+
+#include "lib/base/json_read.h"
+#include "lib/base/reply.h"
+#include "lib/store/filter.h"
+
+/* data is stolen; its nextCursor is shown beside it, too. */
+void answer_success(struct reply reply, int http_status, json_t *data, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+void answer_error(struct reply reply, int http_status, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* Answers 503 when error is a sentence of the store's. */
+bool answer_store_error(struct reply reply, const char *error);
+
+/*
+ * Answers with a page of the store: {count, NAME: […], nextCursor?}, each document
+ * made presentable by show; what: "message(s)". Or with the store's error.
+ */
+void answer_list(struct reply reply, const json_t *found, const char *error, const char *name,
+		 const char *what, json_t *(*show)(const json_t *document));
+
+/* Closes the reader; answers 400 when there are faults. */
+bool answer_faults(struct reply reply, struct json_reader *r);
+
+#endif

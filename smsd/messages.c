@@ -1,0 +1,161 @@
+#include "smsd/messages.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/panic.h"
+#include "smsd/answers.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Twilio's states, in the order that they may follow each other. */
+static const struct {
+	const char *name;
+	int rank;
+} states[] = {
+	{"scheduled", 0}, {"accepted", 1},    {"queued", 2},
+	{"sending", 3},   {"sent", 4},        {"partially_delivered", 5},
+	{"delivered", 6}, {"undelivered", 6}, {"failed", 6},
+	{"canceled", 6},  {"read", 7},        {"receiving", 0},
+	{"received", 6},
+};
+
+const char *const message_statuses[] = {
+	"scheduled", "accepted",    "queued", "sending",  "sent", "partially_delivered",
+	"delivered", "undelivered", "failed", "canceled", "read", "receiving",
+	"received",  NULL};
+
+static int state_of(const char *status)
+{
+	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
+		if (strcmp(states[i].name, status) == 0)
+			return (int)i;
+	return -1;
+}
+
+bool message_status_known(const char *status)
+{
+	return state_of(status) >= 0;
+}
+
+json_t *message_states_before(const char *status)
+{
+	json_t *before = json_array();
+	int state = state_of(status);
+	for (size_t i = 0; state >= 0 && i < sizeof states / sizeof *states; i++)
+		if (states[i].rank < states[state].rank)
+			json_array_append_new(before, json_string(states[i].name));
+	return before;
+}
+
+char *message_conversation_id(const char *a, const char *b)
+{
+	const char *first = strcmp(a, b) <= 0 ? a : b, *second = first == a ? b : a;
+	return xasprintf("conv_%s_%s", first + (first[0] == '+'), second + (second[0] == '+'));
+}
+
+void message_request_id(char out[REQUEST_ID_SIZE])
+{
+	unsigned char bytes[16];
+	if (RAND_bytes(bytes, sizeof bytes) != 1)
+		panic("OpenSSL has no random bytes");
+	snprintf(out, REQUEST_ID_SIZE, "PM");
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(out + 2 + 2 * i, 3, "%02x", bytes[i]);
+}
+
+bool message_is_id(const char *text)
+{
+	return twilio_is_message_sid(text) ||
+	       (strncmp(text, "PM", 2) == 0 && strspn(text + 2, "0123456789abcdef") == 32 &&
+		text[34] == '\0');
+}
+
+const char *message_read_sid(json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	const char *sid = "";
+	json_read_open(&r, args);
+	json_read_text(&r, "messageSid", JSON_NEEDED, 1, 64, &sid);
+	if (sid[0] != '\0' && !message_is_id(sid))
+		json_read_fault(&r, "messageSid must be SM, MM or PM and 32 hexadecimal digits");
+	return answer_faults(reply, &r) ? NULL : sid;
+}
+
+void message_look_up(struct smsd *s, const char *id, store_fn *fn, void *arg)
+{
+	store_get(s->store, STORE_MESSAGES, id[0] == 'P' ? "requestId" : "messageSid", id, fn, arg);
+}
+
+json_t *message_text(const char *text)
+{
+	json_t *value = json_string(text);
+	if (value != NULL)
+		return value;
+	/* Bytes that are no UTF-8: what can be read is kept. */
+	struct buffer clean = {0};
+	for (const char *at = text; *at != '\0'; at++) {
+		unsigned char c = (unsigned char)*at;
+		size_t len = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+		json_t *one = strlen(at) >= len ? json_stringn(at, len) : NULL;
+		if (one != NULL)
+			buffer_append(&clean, at, len);
+		else
+			buffer_append_text(&clean, "\xef\xbf\xbd");
+		at += one ? len - 1 : 0;
+		json_decref(one);
+	}
+	value = json_stringn((char *)clean.data, clean.len);
+	buffer_free(&clean);
+	return value;
+}
+
+json_t *message_time(int64_t ms)
+{
+	char text[WALL_TEXT_SIZE];
+	wall_format((struct wall_ms){ms}, text);
+	return json_string(text);
+}
+
+const char *message_field(const json_t *document, const char *field)
+{
+	const char *text = json_string_value(json_object_get(document, field));
+	return text ? text : "";
+}
+
+json_t *message_public(const json_t *document)
+{
+	static const char *const fields[] = {
+		"messageSid", "requestId", "conversationId", "fromNumber",   "toNumber",   "direction",
+		"body",       "status",    "errorCode",      "errorMessage", "numMedia",   "mediaUrls",
+		"mediaTypes", "encoding",  "segments",       "tags",         "optOutType", "bulkId",
+		"sendAt",     "sentAt",    "createdAt",      "updatedAt"};
+	json_t *message = json_object();
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		json_t *value = json_object_get(document, fields[i]);
+		if (value != NULL && !json_is_null(value))
+			json_object_set(message, fields[i], value);
+		if (strcmp(fields[i], "status") == 0 && value != NULL)
+			json_object_set(message, "twilioStatus", value);
+	}
+	return message;
+}
+
+void message_advance(struct smsd *s, const char *sid, const char *status, int error_code,
+		     const char *error_message, store_fn *fn, void *arg)
+{
+	int64_t now = wall_now().ms;
+	json_t *set = json_pack("{s:s, s:o}", "status", status, "updatedAt", message_time(now));
+	if (error_code != 0)
+		json_object_set_new(set, "errorCode", json_integer(error_code));
+	if (error_message[0] != '\0')
+		json_object_set_new(set, "errorMessage", message_text(error_message));
+	if (strcmp(status, "sent") == 0)
+		json_object_set_new(set, "sentAt", message_time(now));
+	struct store_change change = {
+		.key = sid,
+		.where = json_pack("[[s, s, o]]", "status", "in", message_states_before(status)),
+		.set = set};
+	store_update(s->store, STORE_MESSAGES, &change, fn, arg);
+}

@@ -1,0 +1,70 @@
+/*
+ * A message that this process is at work on, or that somebody waits for: the
+ * inside of the outbox, shared by its files. task.c knows how a task ends,
+ * delivery.c asks Twilio and looks there, outbox.c says whose turn it is.
+ */
+#ifndef PHONY_TASK_H
+#define PHONY_TASK_H
+
+#include "smsd/messages.h"
+#include "smsd/outbox.h"
+
+#include <sys/queue.h>
+
+enum {
+	IN_FLIGHT = 16,   /* requests to Twilio at once */
+	LEASE_MS = 60000, /* a message is its host's for so long; an HTTP request takes 30 s */
+	OPTED_OUT = 21610,
+};
+
+struct task {
+	LIST_ENTRY(task) next;
+	struct outbox *outbox;
+	char request_id[REQUEST_ID_SIZE];
+	json_t *document;
+	outbox_fn *fn; /* NULL: nobody waits (any more) */
+	void *arg;
+	bool working; /* asked for or looked for, now or soon */
+	struct mono_us claimed;
+	int looks;
+	char *named; /* the SID that is just being given to it */
+	struct timer look, answer;
+};
+
+struct outbox {
+	unsigned magic;
+	struct smsd *smsd;
+	LIST_HEAD(, task) tasks;
+	unsigned busy; /* requests on their way, or about to be */
+	bool pumping, draining;
+	int64_t paused_until_ms; /* Twilio wants to be left alone */
+	struct timer pump;
+};
+
+/* document is stolen. fn (NULL: nobody waits) is called once, at the latest after some seconds. */
+struct task *task_new(struct outbox *o, const char *request_id, json_t *document, outbox_fn *fn, void *arg);
+struct task *task_find(struct outbox *o, const char *request_id);
+/* Takes what a store's verb gave, if that is the document. */
+void task_take_document(struct task *t, json_t *result);
+/* Tells whoever waits what became of it. */
+void task_answer(struct task *t, int error_status, const char *code, const char *message);
+void task_free(struct task *t);
+/* Answers with what is known, and frees. */
+void task_end(struct task *t);
+
+/* The task ends by: Twilio has the message; it will not be sent; it is tried again then. */
+void task_accepted(struct task *t, const char *sid, const char *status);
+void task_failed(struct task *t, int http_status, const char *code, int error_code, const char *message);
+void task_release(struct task *t, int64_t due_ms);
+
+/* The outbox has stored that Twilio is being asked; busy counts it. */
+void delivery_ask(struct task *t);
+/* Looks at Twilio, in so many milliseconds, whether the message is there. */
+void delivery_look(struct task *t, int ms);
+/* Whether a message is still to be sent, and this host's to send. */
+bool delivery_is_ours(const struct outbox *o, const json_t *document);
+
+/* A request to Twilio has ended, or will not be made: the next may have its turn. */
+void outbox_request_ended(struct outbox *o);
+
+#endif

@@ -1,0 +1,34 @@
+/* The daemons: started, watched, started again, ended. */
+#ifndef PHONY_CHILDREN_H
+#define PHONY_CHILDREN_H
+
+#include "lib/daemon/link.h"
+#include "supervisor/doors.h"
+
+#include <event2/event.h>
+#include <jansson.h>
+
+struct children;
+
+struct children_handler {
+	/* Every daemon has said hello; told once. */
+	void (*ready)(void *arg);
+	/* voiced tells of its load. */
+	void (*load)(void *arg, unsigned clients, unsigned live_calls);
+	/* All have ended, as children_stop wished, or one for good: its exit code. */
+	void (*ended)(void *arg, int exit_code);
+};
+
+struct children *children_new(struct event_base *base, const struct doors *doors, const char *config_file,
+			      const struct children_handler *h, void *arg);
+void children_start(struct children *c);
+/* No new work; voiced ends first, when its calls have ended or the seconds are over. */
+void children_stop(struct children *c, unsigned drain_s);
+/* Ends every process below us now. */
+void children_kill(struct children *c);
+void children_free(struct children **c);
+
+/* What each daemon says of itself: done({processes: […]}) (owned by done). */
+void children_status(struct children *c, void (*done)(void *arg, json_t *status), void *arg);
+
+#endif

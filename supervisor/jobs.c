@@ -1,0 +1,55 @@
+/* Commands that look at or move what the daemons own: theirs to do, ours to start. */
+#include "lib/base/config.h"
+#include "lib/base/exit_codes.h"
+#include "lib/base/panic.h"
+#include "lib/daemon/spawn.h"
+#include "supervisor/commands.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Becomes voiced with this option. */
+static int become(const struct command_options *o, const char *option)
+{
+	char *path = spawn_sibling("voiced");
+	const char *const argv[] = {"voiced", option, o->config_file ? "--config" : NULL, o->config_file,
+				    NULL};
+	execv(path, (char *const *)argv);
+	fprintf(stderr, "phony: %s cannot be executed: %s\n", path, strerror(errno));
+	free(path);
+	return EXIT_FAILED;
+}
+
+int command_doctor(const struct command_options *o)
+{
+	struct config config = {0};
+	struct buffer faults = {0};
+	unsigned count = config_load(&config, o->config_file, &faults);
+	count += config_require_telephony(&config, &faults);
+	config_free(&config);
+	if (count == 0) {
+		buffer_free(&faults);
+		puts("ok     settings");
+		fflush(stdout);
+		return become(o, "--check");
+	}
+	buffer_append(&faults, "", 1);
+	for (char *line = strtok((char *)faults.data, "\n"); line != NULL; line = strtok(NULL, "\n"))
+		printf("fault  %s\n", line);
+	puts("Set these in the environment, ./.env or /etc/phony/phony.env; then ask again.");
+	buffer_free(&faults);
+	return EXIT_CONFIG;
+}
+
+int command_export(const struct command_options *o)
+{
+	return become(o, "--export");
+}
+
+int command_import(const struct command_options *o)
+{
+	return become(o, "--import");
+}

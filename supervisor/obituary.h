@@ -1,0 +1,13 @@
+/* How a child ended, in words that say what to do. */
+#ifndef PHONY_OBITUARY_H
+#define PHONY_OBITUARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* status as of waitpid(2). */
+void obituary_write(const char *name, int status, char *out, size_t size);
+/* Whether starting it again cannot help: wrong usage or configuration. */
+bool obituary_hopeless(int status);
+
+#endif

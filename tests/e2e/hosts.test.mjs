@@ -1,0 +1,110 @@
+// Several hosts on one database, behind one nginx: what one begins, whichever is reached goes on with.
+import assert from 'node:assert/strict';
+import { afterEach, test } from 'node:test';
+import { account, endAll, freePort, noProcesses, processes, speech, startAgent, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
+import { startNginx } from '../harness/nginx.mjs';
+import { incoming, sid } from '../harness/webhooks.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
+
+const token = 'a-token-that-all-hosts-share-0001';
+const api = (phony, method, target, body) => phony.api(method, target, body);
+
+// Everything of that host at once, as when its power is cut.
+function cutPower(phony) {
+  const all = processes().filter((p) => p.runDir === phony.env.RUN_DIR || p.pid === phony.child.pid);
+  for (const p of all) try { process.kill(p.pid, 'SIGKILL'); } catch {}
+  assert.ok(all.length >= 4);
+}
+
+test('three hosts: calls and messages go on wherever they are reached; one is killed', async () => {
+  const thanks = speech('Thank you. Goodbye!');
+  const mongo = await startMongo();
+  const outside = await freePort();
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const nginx = await startNginx(outside, ports);
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }] } } });
+  // FerretDB's findAndModify is not atomic between connections, as MongoDB's is: two callbacks for one
+  // message must not reach two hosts in the same moment.
+  const carrier = await startCarrier({ default: { script: [] }, messages: { step_ms: 1000, random: { seed: 3, drop: 0.1, lose: 0.1 } } });
+  const hosts = [];
+  for (const port of ports)
+    hosts.push(await startPhony({ sims: { carrier, agent }, port, settings: { PUBLIC_URL: `http://127.0.0.1:${outside}`, MONGODB_URL: mongo.url, API_TOKEN: token, WARM_WORKERS: '1' } }));
+  const base = `http://127.0.0.1:${outside}`;
+
+  // Calls: placed by one, answered by whichever the webhook and the stream reach.
+  for (let i = 0; i < 6; i++) {
+    const placed = await api(hosts[i % 3], 'POST', '/api/calls', { toNumber: `+1404555${String(i).padStart(4, '0')}`, systemInstructions: 'Be polite.', callInstructions: 'Say goodbye.' });
+    assert.equal(placed.status, 201, placed.text);
+    const { callSid } = placed.body;
+    const end = await carrier.events.wait((e) => e.event === 'stream-closed' && e.callSid === callSid, 'the end');
+    assert.ok(end.bytesReceived > 8000 && end.playedBytes === end.bytesReceived);
+    for (const host of hosts)
+      await until(async () => (await api(host, 'GET', `/api/calls/${callSid}`)).body?.status === 'completed', 'the end, told by each', 20000);
+    const { body } = await api(hosts[(i + 1) % 3], 'GET', `/api/calls/${callSid}/transcript`);
+    assert.deepEqual(body.conversationHistory.map((t) => t.content), ['Thank you. Goodbye!']);
+  }
+  const adopted = hosts.flatMap((h) => h.log.filter((l) => l.includes('placed by another host')));
+  assert.ok(adopted.length > 0, 'no webhook reached another host');
+
+  // Messages: received by any, seen by all; sent by one, told of through another.
+  const answered = [], sent = [];
+  const receiving = Promise.all([...Array(10)].map(async (_, w) => {
+    for (let n = w * 30; n < (w + 1) * 30; n++) {
+      const patience = Date.now() + 60000;
+      for (;;) {
+        assert.ok(Date.now() < patience, `message ${n} was not taken for a minute`);
+        const answer = await incoming(hosts[0], { MessageSid: sid(n), From: `+1202555${String(n % 20).padStart(4, '0')}`, To: account.number, Body: `m ${n}`, NumMedia: '0' }, { base }).catch(() => ({ status: 0 }));
+        if (answer.status === 200) break;
+      }
+      answered.push(sid(n));
+    }
+  }));
+  const sending = Promise.all([0, 1, 2].map(async (h) => {
+    for (let n = 0; n < 30; n++) {
+      const to = `+1303555${h}${String(n).padStart(3, '0')}`;
+      // The third is killed in the middle: what it was asked for and had not answered is nobody's promise.
+      const answer = await api(hosts[h], 'POST', '/api/sms/send', { toNumber: to, body: `out ${h} ${n}` }).catch(() => null);
+      if (answer && [200, 202].includes(answer.status)) sent.push(to);
+      if (h === 2 && n === 10) {
+        cutPower(hosts[2]);
+        return;
+      }
+    }
+  }));
+  await Promise.all([receiving, sending]);
+  const everything = async (query) => {
+    const all = [];
+    for (let cursor = ''; ;) {
+      const { body } = await api(hosts[0], 'GET', `/api/sms/messages?limit=200${query}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+      all.push(...body.data.messages);
+      cursor = body.nextCursor;
+      if (!cursor) return all;
+    }
+  };
+  const received = await everything('&direction=inbound');
+  assert.equal(received.length, 300);
+  assert.deepEqual(new Set(received.map((m) => m.messageSid)), new Set(answered));
+  // What the dead host had in its hands is another's once its lease is over.
+  const late = async () => (await everything('&direction=outbound')).filter((m) => m.status !== 'delivered');
+  await until(async () => (await late()).length === 0, 'all to be delivered', 100000, 1000).catch(async (error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(await late())}`);
+  });
+  const outgoing = await everything('&direction=outbound');
+  for (const to of sent) assert.equal(outgoing.filter((m) => m.toNumber === to).length, 1, to);
+  for (const m of outgoing) {
+    const accepted = carrier.events.filter((e) => e.event === 'message-created' && e.to === m.toNumber).map((e) => e.messageSid);
+    assert.deepEqual(accepted, [m.messageSid], m.toNumber);
+  }
+
+  // The two that are left serve new calls.
+  const placed = await api(hosts[1], 'POST', '/api/calls', { toNumber: '+14045550999', systemInstructions: 'x', callInstructions: 'y' });
+  assert.equal(placed.status, 201);
+  await until(async () => (await api(hosts[0], 'GET', `/api/calls/${placed.body.callSid}`)).body?.status === 'completed', 'the end', 20000);
+
+  for (const host of hosts.slice(0, 2)) assert.equal((await host.stop()).code, 0);
+  await noProcesses();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await nginx.stop();
+  await mongo.stop();
+});

@@ -1,0 +1,333 @@
+// MCP over stdio with the public clients of both eras, and with hands that tremble.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import Ajv from 'ajv/dist/2020.js';
+import { Client as Legacy } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport as LegacyStdio } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { Client as Modern } from '@modelcontextprotocol/client';
+import { StdioClientTransport as ModernStdio } from '@modelcontextprotocol/client/stdio';
+import { bin, freePort, Log, noProcesses, poorEnvironment, processes, root, settings, speech, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+
+const bye = speech('Thank you. Goodbye!');
+const names = [
+  'phony_create_call', 'phony_list_calls', 'phony_get_call', 'phony_get_call_transcript', 'phony_get_call_events', 'phony_get_call_instructions',
+  'phony_hangup_call', 'phony_inject_context', 'phony_send_dtmf', 'phony_emergency_shutdown', 'phony_send_sms', 'phony_list_messages',
+  'phony_search_messages', 'phony_get_message', 'phony_cancel_message', 'phony_delete_message', 'phony_delete_messages', 'phony_get_conversation',
+  'phony_create_group_conversation', 'phony_list_conversations', 'phony_get_conversation_details', 'phony_get_conversation_messages',
+  'phony_add_participant', 'phony_remove_participant', 'phony_update_group_name', 'phony_send_group_sms', 'phony_send_bulk_sms',
+  'phony_get_bulk_sms', 'phony_cancel_bulk_sms', 'phony_list_message_templates', 'phony_create_message_template', 'phony_update_message_template',
+  'phony_delete_message_template', 'phony_add_tags', 'phony_remove_tags', 'phony_search_by_tags', 'phony_get_system_status',
+];
+const request = { systemInstructions: 'You are polite.', callInstructions: 'Say goodbye.' };
+
+let carrier, agent, phony;
+before(async () => {
+  agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: bye.pattern }] },
+    'agent-patient': { script: [{ pause_ms: 60000 }] } } });
+  carrier = await startCarrier({ default: { script: [] } });
+  phony = await startPhony({ sims: { carrier, agent } });
+});
+after(async () => {
+  await phony.stop();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
+const command = (env = phony.env) => ({ command: bin('phony'), args: ['mcp'], env, cwd: '/', stderr: 'inherit' });
+
+// Every schema that a tool declares is one, and every result fits it.
+function checker(tools) {
+  const ajv = new Ajv({ strict: false });
+  const checks = Object.fromEntries(tools.map((tool) => [tool.name, ajv.compile(tool.outputSchema)]));
+  for (const tool of tools) ajv.compile(tool.inputSchema);
+  return (name, result) => {
+    assert.ok(checks[name](result.structuredContent), `${name}: ${JSON.stringify(checks[name].errors)} ${JSON.stringify(result)}`);
+    assert.deepEqual(JSON.parse(result.content[0].text), result.structuredContent);
+    return result.structuredContent;
+  };
+}
+
+let person = 3000;
+async function messageStory(tool, refused, callSid) {
+  const us = phony.env.TWILIO_NUMBER;
+  const [a, b] = [`+1202555${person++}`, `+1202555${person++}`];
+  const sent = await tool('phony_send_sms', { toNumber: a, body: 'Shall we meet at 7?' });
+  assert.equal(sent.message, `SMS sent successfully to ${a}`);
+  const { messageSid } = sent.data;
+  await until(async () => (await tool('phony_get_message', { messageSid })).data.status === 'delivered', 'the delivery');
+  assert.equal((await tool('phony_list_messages', { toNumber: a, direction: 'outbound', limit: 10 })).data.messages[0].messageSid, messageSid);
+  assert.equal((await tool('phony_search_messages', { query: 'meet', phoneNumber: a })).data.count, 1);
+  assert.equal((await tool('phony_get_conversation', { phoneNumber1: a, phoneNumber2: us })).data.conversation[0].body, 'Shall we meet at 7?');
+  const { conversationId } = (await tool('phony_create_group_conversation', { participants: [a, b], createdBy: us, name: 'We' })).data;
+  assert.equal((await tool('phony_send_group_sms', { conversationId, fromNumber: us, body: 'Both of you' })).data.sent, 2);
+  await tool('phony_add_participant', { conversationId, phoneNumber: '+12025550999' });
+  assert.equal((await tool('phony_remove_participant', { conversationId, phoneNumber: '+12025550999' })).data.participants.length, 3);
+  await tool('phony_update_group_name', { conversationId, name: 'Us' });
+  assert.equal((await tool('phony_get_conversation_details', { conversationId })).data.name, 'Us');
+  assert.equal((await tool('phony_get_conversation_messages', { conversationId })).data.messages.length, 2);
+  assert.equal((await tool('phony_list_conversations', { phoneNumber: a })).data.count, 2);
+  await tool('phony_create_message_template', { name: `t${person}`, body: 'Hi {{who}}' });
+  await tool('phony_update_message_template', { name: `t${person}`, description: 'greeting' });
+  assert.ok((await tool('phony_list_message_templates')).data.count >= 1);
+  assert.equal((await tool('phony_send_sms', { toNumber: b, template: `t${person}`, fields: { who: 'B' } })).data.body, 'Hi B');
+  await tool('phony_delete_message_template', { name: `t${person}` });
+  const later = await tool('phony_send_sms', { toNumber: a, body: 'later', sendAt: new Date(Date.now() + 3600000).toISOString() });
+  assert.equal((await tool('phony_cancel_message', { messageSid: later.data.messageSid })).data.status, 'canceled');
+  const bulk = await tool('phony_send_bulk_sms', { toNumbers: [a, { toNumber: b }], body: 'news', ratePerMinute: 1 });
+  await tool('phony_get_bulk_sms', { bulkId: bulk.data.bulkId });
+  await tool('phony_cancel_bulk_sms', { bulkId: bulk.data.bulkId });
+  await tool('phony_add_tags', { recordType: 'sms', recordId: messageSid, tags: ['Dinner'] });
+  await tool('phony_add_tags', { recordType: 'call', recordId: callSid, tags: ['DINNER', 'done'] });
+  assert.deepEqual((await tool('phony_search_by_tags', { tags: ['dinner'] })).data.records.slice(0, 2).map((r) => r.recordType).sort(), ['call', 'sms']);
+  assert.deepEqual((await tool('phony_get_call', { callSid })).data.tags, ['dinner', 'done']);
+  assert.deepEqual((await tool('phony_remove_tags', { recordType: 'call', recordId: callSid, tags: ['done'] })).data.tags, ['dinner']);
+  assert.equal((await tool('phony_delete_message', { messageSid })).data.deletedCount, 1);
+  assert.ok((await tool('phony_delete_messages', { toNumber: b, status: 'canceled' })).data.deletedCount >= 1);
+  assert.match(await refused('phony_send_sms', { toNumber: '555', body: 'x' }), /E\.164/);
+  assert.match(await refused('phony_send_sms', { toNumber: a }), /Either message body or media URLs are required/);
+  assert.match(await refused('phony_send_sms', { toNumber: a, body: 'a'.repeat(1601) }), /too long \(1601 characters\)/);
+  assert.match(await refused('phony_send_sms', { toNumber: '+15005550001', body: 'x' }), /Twilio error 21211/);
+  assert.match(await refused('phony_get_message', { messageSid: 'SM1' }), /form it must have/);
+  assert.match(await refused('phony_delete_messages', {}), /at least one filter/);
+}
+
+async function story(client) {
+  const { tools } = await client.listTools();
+  assert.deepEqual(tools.map((t) => t.name), names);
+  for (const tool of tools) {
+    for (const hint of ['readOnlyHint', 'destructiveHint', 'idempotentHint', 'openWorldHint']) assert.equal(typeof tool.annotations[hint], 'boolean');
+    assert.ok(tool.description.length < 2048 && tool.name.length <= 40 && tool.title);
+  }
+  const fits = checker(tools);
+  const tool = async (name, args = {}) => fits(name, await client.callTool({ name, arguments: args }));
+  const refused = async (name, args) => {
+    const result = await client.callTool({ name, arguments: args });
+    assert.equal(result.isError, true, JSON.stringify(result));
+    return result.content[0].text;
+  };
+  const toNumber = `+1202555${1000 + Math.floor(Math.random() * 8999)}`;
+  const created = await tool('phony_create_call', { toNumber, ...request });
+  assert.match(created.callSid, /^CA[0-9a-f]{32}$/);
+  assert.equal(created.status, 'initiated');
+  assert.equal(created.message, `Call initiated to ${toNumber} using ElevenLabs voice provider`);
+  assert.match(await refused('phony_create_call', { toNumber, ...request }), /Duplicate call to/);
+  const { callSid } = created;
+  const call = await until(async () => {
+    const { data } = await tool('phony_get_call', { callSid });
+    return data.isLive ? null : data;
+  }, 'the call to be over');
+  assert.equal(call.status, 'completed');
+  const transcript = await tool('phony_get_call_transcript', { callSid });
+  assert.deepEqual(transcript.data.conversationHistory.map((t) => [t.role, t.content]), [['assistant', 'Thank you. Goodbye!']]);
+  assert.ok((await tool('phony_get_call_events', { callSid })).data.count >= 3);
+  assert.equal((await tool('phony_get_call_events', { callSid, eventType: 'hangup' })).data.count, 1);
+  assert.equal((await tool('phony_get_call_instructions', { callSid })).data.callInstructions, 'Say goodbye.');
+  assert.equal((await tool('phony_list_calls', { toNumber, limit: 1 })).data.calls[0].callSid, callSid);
+  assert.equal((await tool('phony_get_system_status')).data.store, 'sqlite');
+  assert.match(await refused('phony_hangup_call', { callSid }), /over/);
+  assert.match(await refused('phony_get_call', { callSid: `CA${'0'.repeat(32)}` }), /No call has this callSid/);
+  assert.match(await refused('phony_create_call', { toNumber: '5551230001', callInstructions: 'x' }), /E\.164.*|systemInstructions is missing/s);
+  assert.match(await refused('phony_list_calls', { limit: 201 }), /limit must be 1 to 200/);
+  assert.match(await refused('phony_list_calls', { startDate: '2026-02-30' }), /startDate/);
+  await assert.rejects(client.callTool({ name: 'phony_fly', arguments: {} }), /Unknown tool: phony_fly|-32602/);
+  const live = (await tool('phony_create_call', { toNumber: `${toNumber}1`.slice(0, 13), elevenLabsAgentId: 'agent-patient', ...request })).callSid;
+  await until(async () => (await tool('phony_get_call_events', { callSid: live, eventType: 'agent-connected' })).data.count, 'the agent');
+  await tool('phony_inject_context', { callSid: live, context: 'Hurry up.' });
+  await tool('phony_send_dtmf', { callSid: live, digits: '1' });
+  assert.equal((await tool('phony_emergency_shutdown')).data.ended, 1);
+  await until(async () => !(await tool('phony_get_call', { callSid: live })).data.isLive, 'the end');
+  await messageStory(tool, refused, callSid);
+  const { prompts } = await client.listPrompts();
+  assert.deepEqual(prompts.map((p) => p.name), ['make-restaurant-reservation']);
+  const prompt = await client.getPrompt({ name: 'make-restaurant-reservation',
+    arguments: { restaurantNumber: '+12025550198', peopleNumber: '4', date: '2026-12-01', time: '19:30' } });
+  assert.match(prompt.messages[0].content.text, /\+12025550198/);
+  await assert.rejects(client.getPrompt({ name: 'make-restaurant-reservation', arguments: { date: 'x' } }), /Missing arguments: restaurantNumber, peopleNumber, time/);
+  assert.equal((await client.listResources()).resources[0].uri, 'call://transcriptions');
+  assert.equal((await client.listResourceTemplates()).resourceTemplates[0].uriTemplate, 'call://transcriptions/{callSid}');
+  const one = await client.readResource({ uri: `call://transcriptions/${callSid}` });
+  assert.equal(JSON.parse(one.contents[0].text).conversationHistory.length, 1);
+  const latest = await client.readResource({ uri: 'call://transcriptions' });
+  assert.equal(latest.contents[0].uri, `call://transcriptions/${live}`);
+  await assert.rejects(client.readResource({ uri: 'call://transcriptions/none' }), /Resource not found/);
+}
+
+test('the official client of 2025-11-25 and older', async () => {
+  const client = new Legacy({ name: 'test', version: '1' });
+  await client.connect(new LegacyStdio(command()));
+  await story(client);
+  await client.ping();
+  await client.close();
+});
+
+test('the official client of 2026-07-28', async () => {
+  const client = new Modern({ name: 'test', version: '1' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } });
+  await client.connect(new ModernStdio(command()));
+  await story(client);
+  await client.close();
+});
+
+test('the official client of both eras, by negotiation', async () => {
+  const client = new Modern({ name: 'test', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+  await client.connect(new ModernStdio(command()));
+  assert.equal((await client.listTools()).tools.length, names.length);
+  await client.close();
+});
+
+test("the inspector's command line", async () => {
+  const inspector = path.join(root, 'tests/node_modules/@modelcontextprotocol/inspector');
+  const { bin: entry } = JSON.parse(fs.readFileSync(path.join(inspector, 'package.json'), 'utf8'));
+  const program = path.join(inspector, typeof entry === 'string' ? entry : Object.values(entry)[0]);
+  const run = (...args) => promisify(execFile)(process.execPath, [program, '--cli', ...args, ...Object.entries(phony.env).flatMap(([k, v]) => ['-e', `${k}=${v}`]), '--', bin('phony'), 'mcp'],
+    { timeout: 60000, env: { ...process.env } });
+  const { stdout } = await run('--method', 'tools/list', '--format', 'json');
+  assert.ok(names.every((name) => stdout.includes(name)), stdout.slice(0, 500));
+  const called = await run('--method', 'tools/call', '--tool-name', 'phony_get_system_status', '--tool-args-json', '{}', '--format', 'json');
+  assert.match(called.stdout, /sqlite/);
+});
+
+// The lines that go in, and what comes out, without any client in between.
+function raw(env = phony.env, args = ['mcp']) {
+  const child = start(bin('phony'), args, { env, cwd: '/' });
+  const answers = new Log();
+  let rest = '';
+  child.stdout.on('data', (bytes) => {
+    const parts = (rest + bytes).split('\n');
+    rest = parts.pop();
+    for (const line of parts) answers.push(JSON.parse(line)); // nothing but JSON, ever
+  });
+  return { child, answers, send: (m) => child.stdin.write(typeof m === 'string' ? `${m}\n` : `${JSON.stringify(m)}\n`) };
+}
+
+test('garbage, huge lines, unknown methods, wrong types', async () => {
+  const { child, answers, send } = raw();
+  send('garbage');
+  send('[{"jsonrpc":"2.0","id":1,"method":"ping"}]');
+  send('{"jsonrpc":"2.0","id":null,"method":"ping"}');
+  send('{"jsonrpc":"2.0","id":8,"method":5}');
+  send('{"jsonrpc":"1.0","id":9,"method":"ping"}');
+  send('{"jsonrpc":"2.0","id":10,"method":"no/such"}');
+  send('{"jsonrpc":"2.0","id":11,"method":"tools/call","params":[]}');
+  send('{"jsonrpc":"2.0","id":12,"method":"tools/call","params":{"name":"phony_get_call","arguments":5}}');
+  send('{"jsonrpc":"2.0","id":13,"method":"logging/setLevel","params":{"level":"x"}}');
+  send('{"jsonrpc":"2.0","method":"notifications/unknown"}');
+  send('{"jsonrpc":"2.0","id":"text","method":"ping"}\r');
+  send('');
+  send('{"jsonrpc":"2.0","id":14,"method":"ping","x":"\\u0000"}');
+  send(`{"jsonrpc":"2.0","id":15,"method":"ping","params":{"x":"${'y'.repeat(5 * 1024 * 1024)}"}}`);
+  send('{"jsonrpc":"2.0","id":16,"method":"ping"}');
+  await answers.wait((a) => a.id === 16, 'the last answer');
+  const found = answers.items.map((a) => [a.id, a.error?.code]);
+  for (const expected of [[8, -32600], [9, -32600], [10, -32601], [11, -32600], [12, -32602], [13, -32601], ['text', undefined], [16, undefined]])
+    assert.ok(found.some(([id, code]) => id === expected[0] && code === expected[1]), `${expected} in ${JSON.stringify(found)}`);
+  assert.equal(found.filter(([id]) => id === undefined).length, 5);
+  assert.ok(answers.items.every((a) => a.id !== null));
+  child.stdin.end();
+  assert.deepEqual(await child.ended, { code: 0, signal: null });
+});
+
+test('both eras on one pipe, each request for itself', async () => {
+  const { child, answers, send } = raw();
+  const meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
+  send({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta: meta } });
+  send({ jsonrpc: '2.0', id: 2, method: 'tools/list' });
+  send({ jsonrpc: '2.0', id: 3, method: 'ping', params: { _meta: meta } });
+  send({ jsonrpc: '2.0', id: 4, method: 'tools/list', params: { _meta: { ...meta, 'io.modelcontextprotocol/protocolVersion': '1900-01-01' } } });
+  send({ jsonrpc: '2.0', id: 5, method: 'tools/list', params: { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } } });
+  send({ jsonrpc: '2.0', id: 6, method: 'initialize', params: { protocolVersion: '2026-07-28', capabilities: {}, clientInfo: { name: 'x', version: '1' } } });
+  send({ jsonrpc: '2.0', id: 7, method: 'resources/read', params: { uri: 'call://transcriptions/none', _meta: meta } });
+  send({ jsonrpc: '2.0', id: 8, method: 'resources/read', params: { uri: 'call://transcriptions/none' } });
+  send({ jsonrpc: '2.0', id: 9, method: 'subscriptions/listen', params: { notifications: { toolsListChanged: true }, _meta: meta } });
+  const answer = (id) => answers.wait((a) => a.id === id, `answer ${id}`);
+  const modern = (await answer(1)).result;
+  assert.deepEqual([modern.resultType, modern.cacheScope, modern._meta['io.modelcontextprotocol/serverInfo'].name], ['complete', 'public', 'phony']);
+  assert.equal((await answer(2)).result.resultType, undefined);
+  assert.equal((await answer(3)).error.code, -32601);
+  assert.deepEqual((await answer(4)).error, { code: -32022, message: 'Unsupported protocol version', data: { supported: ['2026-07-28'], requested: '1900-01-01' } });
+  assert.equal((await answer(5)).error.code, -32602);
+  assert.equal((await answer(6)).result.protocolVersion, '2025-11-25');
+  assert.equal((await answer(7)).error.code, -32602);
+  assert.equal((await answer(8)).error.code, -32002);
+  const acknowledged = await answers.wait((a) => a.method === 'notifications/subscriptions/acknowledged', 'the subscription');
+  assert.equal(acknowledged.params._meta['io.modelcontextprotocol/subscriptionId'], 9);
+  child.stdin.end();
+  assert.equal((await child.ended).code, 0);
+});
+
+test('a client that vanishes: the call goes on', async () => {
+  const { child, send, answers } = raw();
+  send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'phony_create_call', arguments: { toNumber: '+12025559001', elevenLabsAgentId: 'agent-patient', ...request } } });
+  const { callSid } = (await answers.wait((a) => a.id === 1, 'the call')).result.structuredContent;
+  await carrier.events.wait((e) => e.event === 'stream-open' && e.callSid === callSid, 'the stream');
+  child.kill('SIGKILL');
+  await child.ended;
+  assert.equal((await phony.api('GET', `/api/calls/${callSid}`)).body.isLive, true);
+  await phony.api('POST', `/api/calls/${callSid}/hangup`);
+  assert.equal((await phony.over(callSid)).status, 'completed');
+});
+
+test('a request in flight at the end of input is answered', async () => {
+  const { child, send, answers } = raw();
+  send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'phony_list_calls', arguments: {} } });
+  child.stdin.end();
+  assert.equal((await child.ended).code, 0);
+  assert.equal(answers.items[0].id, 1);
+  assert.ok(answers.items[0].result.structuredContent.data.count > 0);
+});
+
+test('a cancelled request is not answered', async () => {
+  const { child, send, answers } = raw();
+  send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'phony_list_calls', arguments: {} } });
+  send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+  send({ jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name: 'phony_list_calls', arguments: {} } });
+  await answers.wait((a) => a.id === 2, 'the second');
+  assert.equal(answers.find((a) => a.id === 1), undefined);
+  child.stdin.end();
+  await child.ended;
+});
+
+test('without configuration: discovery answers, a tool says what is missing', async () => {
+  const { child, send, answers } = raw(poorEnvironment());
+  send({ jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } } });
+  send({ jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name: 'phony_list_calls' } });
+  await answers.wait((a) => a.id === 1, 'initialize');
+  const refused = await answers.wait((a) => a.id === 2, 'the tool');
+  assert.equal(refused.result.isError, true);
+  assert.match(refused.result.content[0].text, /PUBLIC_URL environment variable is required/);
+  child.stdin.end();
+  await child.ended;
+});
+
+test('two clients that start at once end up on one instance, which ends when nobody is left', async () => {
+  const folder = temporaryFolder();
+  const env = { ...poorEnvironment(), ...settings({ carrier, agent, port: await freePort(), folder, IDLE_EXIT_SECONDS: '1' }) };
+  const before = new Set(processes().map((p) => p.pid));
+  const clients = [raw(env), raw(env), raw(env)];
+  for (const { send } of clients) send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'phony_get_system_status' } });
+  for (const { answers } of clients) {
+    const { result } = await answers.wait((a) => a.id === 1, 'the status', 30000);
+    assert.equal(result.isError, undefined, JSON.stringify(result));
+  }
+  const mine = () => processes().filter((p) => !before.has(p.pid));
+  await until(() => mine().filter((p) => p.name === 'phony').length === 1, 'one supervisor');
+  assert.equal(mine().filter((p) => p.name === 'voiced').length, 1);
+  for (const { child } of clients) child.stdin.end();
+  await until(() => mine().length === 0, 'the instance to end by itself', 15000);
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+test('a probe starts nothing', async () => {
+  const folder = temporaryFolder();
+  const env = { ...poorEnvironment(), ...settings({ carrier, agent, port: await freePort(), folder }) };
+  const { child, send, answers } = raw(env);
+  send({ jsonrpc: '2.0', id: 'discover-1', method: 'server/discover', params: { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} } } });
+  assert.deepEqual((await answers.wait((a) => a.id === 'discover-1', 'discovery')).result.supportedVersions, ['2026-07-28']);
+  child.kill('SIGKILL');
+  await child.ended;
+  assert.deepEqual(fs.readdirSync(folder), []);
+  fs.rmSync(folder, { recursive: true });
+});

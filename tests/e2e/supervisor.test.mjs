@@ -1,0 +1,160 @@
+// The tree itself: starting, staying, draining, ending.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { afterEach, test } from 'node:test';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { bin, endAll, freePort, noProcesses, poorEnvironment, processes, settings, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+
+const scenario = { apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ pause_ms: 60000 }] } } };
+const run = (args, env, cwd = '/') => promisify(execFile)(bin('phony'), args, { env, cwd, timeout: 20000 })
+  .then(({ stdout, stderr }) => ({ code: 0, stdout, stderr }), (e) => ({ code: e.code, stdout: e.stdout, stderr: e.stderr }));
+// What a failed test left running would be counted by the next.
+afterEach((t) => { if (t.error) endAll(); });
+const pidOf = (name) => processes().find((p) => p.name === name)?.pid;
+
+test('every fault of the configuration is named at once, exit 78', async () => {
+  const { code, stderr } = await run(['run'], { ...poorEnvironment(), PORT: '99999', PUBLIC_URL: 'http://example.com', LOG_LEVEL: 'loud', MAX_CONCURRENT_CALLS: 'many' });
+  assert.equal(code, 78);
+  for (const name of ['PORT', 'PUBLIC_URL', 'LOG_LEVEL', 'MAX_CONCURRENT_CALLS', 'TWILIO_ACCOUNT_SID', 'TWILIO_AUTH_TOKEN', 'TWILIO_NUMBER'])
+    assert.match(stderr, new RegExp(`^${name}: `, 'm'));
+});
+
+test('wrong usage is 2, help is 0, for every program', async () => {
+  for (const args of [[], ['fly'], ['run', 'now'], ['--nonsense']]) assert.equal((await run(args, poorEnvironment())).code, 2);
+  assert.match((await run(['--help'], poorEnvironment())).stdout, /phony run[^]*TWILIO_NUMBER/);
+  for (const name of ['voiced', 'smsd', 'mcpd', 'callworker']) {
+    const { stdout } = await promisify(execFile)(bin(name), ['--help'], { env: poorEnvironment() });
+    assert.match(stdout, new RegExp(`usage: ${name}`));
+  }
+});
+
+test('settings come from a file, too; the environment wins', async () => {
+  const folder = temporaryFolder();
+  const port = await freePort();
+  const file = path.join(folder, 'phony.env');
+  fs.writeFileSync(file, Object.entries(settings({ port, folder, LOG_FORMAT: 'json', LOG_LEVEL: 'debug' })).map(([k, v]) => `${k}="${v}"`).join('\n'));
+  const child = start(bin('phony'), ['run', '--config', file], { env: { ...poorEnvironment(), LOG_LEVEL: 'info' }, cwd: '/' });
+  let text = '';
+  child.stderr.on('data', (d) => { text += d; });
+  await until(() => text.includes('phony is ready'), 'ready');
+  for (const line of text.trim().split('\n')) {
+    const { time, level, process: name, message } = JSON.parse(line);
+    assert.ok(time && name && message && level !== 'debug');
+  }
+  child.kill('SIGTERM');
+  assert.equal((await child.ended).code, 0);
+  fs.rmSync(folder, { recursive: true });
+});
+
+test('the port is taken: a clear message, then another try', async () => {
+  const port = await freePort();
+  const squatter = net.createServer();
+  await new Promise((done) => squatter.listen(port, '127.0.0.1', done));
+  const phony = await startPhony({ port, wait: false });
+  await phony.log.wait((l) => l.includes(`Port ${port} is already in use. Server may already be running.`), 'the message');
+  assert.equal(pidOf('voiced'), undefined);
+  squatter.close();
+  await phony.log.wait((l) => l.includes('phony is ready'), 'the second try', 20000);
+  assert.equal((await phony.stop()).code, 0);
+  await noProcesses();
+});
+
+test('one instance for each RUN_DIR; status shows it', async () => {
+  const phony = await startPhony();
+  const second = await run(['run'], { ...phony.env, PORT: String(await freePort()) });
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /already running/);
+  const { code, stdout } = await run(['status'], phony.env);
+  assert.equal(code, 0);
+  for (const name of ['phony', 'voiced', 'smsd', 'mcpd']) assert.match(stdout, new RegExp(`^${name} `, 'm'));
+  const json = JSON.parse((await run(['status', '--json'], phony.env)).stdout);
+  assert.deepEqual(json.processes.map((p) => [p.name, p.state]), [['voiced', 'up'], ['smsd', 'up'], ['mcpd', 'up']]);
+  await phony.stop();
+  const after = await run(['status'], phony.env);
+  assert.equal(after.code, 1);
+  assert.match(after.stdout, /not running/);
+  await noProcesses();
+});
+
+test('a killed daemon is started again; who connects meanwhile waits and is served', async () => {
+  const phony = await startPhony();
+  for (const name of ['smsd', 'mcpd', 'voiced', 'voiced']) {
+    const pid = pidOf(name);
+    process.kill(pid, 'SIGKILL');
+    // At once, while it is down: the kernel holds the connection.
+    const answer = await phony.api('GET', name === 'voiced' ? '/health' : name === 'smsd' ? '/api/sms/messages' : '/mcp');
+    assert.ok([200, 503].includes(answer.status), answer.text);
+    await until(() => pidOf(name) && pidOf(name) !== pid, `a new ${name}`);
+    await phony.log.wait((l) => l.includes(`${name} was ended by SIGKILL`), 'the obituary');
+  }
+  // The same doors, the same number of processes: one of each.
+  await until(() => ['phony', 'voiced', 'smsd', 'mcpd'].every((n) => processes().filter((p) => p.name === n).length === 1), 'one of each');
+  assert.equal((await phony.stop()).code, 0);
+  await noProcesses();
+});
+
+test('SIGTERM drains: no new calls, live ones go on, then the end', async () => {
+  const agent = await startAgent(scenario);
+  const carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier, agent }, settings: { DRAIN_SECONDS: '20' } });
+  const { body } = await phony.call('+12025550121');
+  await carrier.events.wait((e) => e.event === 'stream-open', 'the stream');
+  phony.child.kill('SIGTERM');
+  await phony.log.wait((l) => l.includes('draining: 1 live'), 'draining');
+  assert.equal((await phony.call('+12025550122')).status, 503);
+  assert.equal((await phony.api('GET', '/ready')).status, 503);
+  assert.equal((await phony.api('GET', `/api/calls/${body.callSid}`)).body.isLive, true);
+  carrier.command({ hangup: body.callSid });
+  assert.deepEqual(await phony.ended, { code: 0, signal: null });
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
+test('when the time to drain is over, live calls are hung up', async () => {
+  const agent = await startAgent(scenario);
+  const carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier, agent }, settings: { DRAIN_SECONDS: '1' } });
+  const { body } = await phony.call('+12025550123');
+  await carrier.events.wait((e) => e.event === 'stream-open', 'the stream');
+  assert.deepEqual(await phony.stop(), { code: 0, signal: null });
+  assert.equal(carrier.events.find((e) => e.event === 'call-ended' && e.callSid === body.callSid).status, 'completed');
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
+test('a second SIGTERM ends at once, and leaves nothing behind', async () => {
+  const agent = await startAgent(scenario);
+  const carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier, agent }, settings: { DRAIN_SECONDS: '600' } });
+  await phony.call('+12025550124');
+  await carrier.events.wait((e) => e.event === 'stream-open', 'the stream');
+  phony.child.kill('SIGTERM');
+  await phony.log.wait((l) => l.includes('draining: 1 live'), 'draining');
+  phony.child.kill('SIGTERM');
+  const begun = Date.now();
+  await phony.ended;
+  assert.ok(Date.now() - begun < 3000);
+  await noProcesses();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+});
+
+test('a daemon whose configuration became wrong ends phony with 78', async () => {
+  const folder = temporaryFolder();
+  const port = await freePort();
+  const file = path.join(folder, 'phony.env');
+  const write = (more) => fs.writeFileSync(file, Object.entries(settings({ port, folder, ...more })).map(([k, v]) => `${k}=${v}`).join('\n'));
+  write({});
+  const child = start(bin('phony'), ['run', '--config', file], { env: poorEnvironment(), cwd: '/' });
+  let text = '';
+  child.stderr.on('data', (d) => { text += d; });
+  await until(() => text.includes('phony is ready'), 'ready');
+  write({ TWILIO_NUMBER: 'none' });
+  process.kill(pidOf('voiced'), 'SIGKILL');
+  assert.equal((await child.ended).code, 78);
+  assert.match(text, /TWILIO_NUMBER: Phone number must be in E.164 format/);
+  await noProcesses();
+  fs.rmSync(folder, { recursive: true });
+});

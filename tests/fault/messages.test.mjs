@@ -1,0 +1,204 @@
+// Messages while processes are killed, carriers misbehave, and the database goes away.
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import { afterEach, test } from 'node:test';
+import twilio from 'twilio';
+import { account, endAll, noProcesses, processes, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
+import { sid } from '../harness/webhooks.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
+
+const us = account.number;
+const scale = Number(process.env.MESSAGES_SCALE ?? 1); // of the counts below
+const pidOf = (name) => processes().find((p) => p.name === name)?.pid;
+const random = (ms) => new Promise((done) => setTimeout(done, Math.random() * ms));
+
+// One POST on a connection of its own; the status, or 0 when the connection broke.
+function post(port, target, params, signature) {
+  return new Promise((done) => {
+    const body = new URLSearchParams(params).toString();
+    const request = http.request({ port, host: '127.0.0.1', path: target, method: 'POST', agent: false, timeout: 15000,
+      headers: { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(body), 'x-twilio-signature': signature } },
+    (answer) => { answer.resume(); answer.on('end', () => done(answer.statusCode)); answer.on('error', () => done(0)); });
+    request.on('error', () => done(0));
+    request.on('timeout', () => request.destroy());
+    request.end(body);
+  });
+}
+
+// Every message that the store has, by pages.
+async function everything(phony, query = '') {
+  const all = [];
+  for (let cursor = ''; ;) {
+    const { status: code, body, text } = await phony.api('GET', `/api/sms/messages?limit=200${query}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`);
+    assert.equal(code, 200, text);
+    all.push(...body.data.messages);
+    cursor = body.nextCursor;
+    if (!cursor) return all;
+  }
+}
+
+async function flood(phony, count, connections, answered) {
+  let next = 1;
+  await Promise.all([...Array(connections)].map(async () => {
+    while (next <= count) {
+      const n = next++;
+      const params = { MessageSid: sid(n), AccountSid: account.sid, From: `+1202555${String(n % 50).padStart(4, '0')}`, To: us, Body: `message ${n}`, NumMedia: '0', NumSegments: '1', SmsStatus: 'received' };
+      const signature = twilio.getExpectedTwilioSignature(account.token, `${phony.env.PUBLIC_URL}/sms/incoming`, params);
+      // What was not answered is sent again, as a retry of Twilio's would be.
+      const patience = Date.now() + 120000;
+      for (;;) {
+        assert.ok(Date.now() < patience, `message ${n} was not taken for two minutes`);
+        const code = await post(phony.port, '/sms/incoming', params, signature);
+        if (code === 200) break;
+        assert.ok([0, 502, 503].includes(code), `answered ${code}`);
+        await random(50);
+      }
+      answered.push(n);
+    }
+  }));
+}
+
+async function incomingUnderFire(settings, kills) {
+  const count = 10000 * scale, answered = [];
+  const phony = await startPhony({ settings });
+  const flooding = flood(phony, count, 50, answered);
+  for (const [i, kill] of kills.entries()) {
+    await until(() => answered.length > (count * (i + 1)) / (kills.length + 2), `message ${i}`, 120000);
+    await random(100);
+    await kill(phony);
+  }
+  await flooding;
+  await until(async () => (await phony.api('GET', '/ready')).body.status === 'ready', 'the database to have all', 60000);
+  const stored = await until(async () => {
+    const all = await everything(phony);
+    return all.length >= count && all;
+  }, 'all', 60000, 1000);
+  assert.equal(stored.length, count);
+  assert.deepEqual(new Set(stored.map((m) => m.messageSid)), new Set(answered.map((n) => sid(n))));
+  assert.equal((await phony.stop()).code, 0);
+  await noProcesses();
+}
+
+const killSmsd = async (phony) => {
+  const pid = pidOf('smsd');
+  process.kill(pid, 'SIGKILL');
+  await until(() => pidOf('smsd') && pidOf('smsd') !== pid, 'a new smsd');
+};
+
+test('10,000 incoming messages from 50 connections, smsd killed three times (SQLite)', async () => {
+  await incomingUnderFire({}, [killSmsd, killSmsd, killSmsd]);
+});
+
+test('10,000 incoming messages from 50 connections: smsd, the database, and smsd again are killed (MongoDB)', async () => {
+  const mongo = await startMongo();
+  const killMongo = async () => {
+    await mongo.kill();
+    await random(1500);
+    await mongo.start();
+  };
+  await incomingUnderFire({ MONGODB_URL: mongo.url }, [killSmsd, killMongo, killSmsd]);
+  await mongo.stop();
+});
+
+async function outgoingUnderFire(most, settings, kills) {
+  const count = most * scale;
+  const carrier = await startCarrier({ default: { script: [] }, messages: {
+    random: { seed: 7, drop: 0.08, lose: 0.08, late: 0.04, 500: 0.04, '500-done': 0.04, slow: 0.1, 429: 0.06 }, callbacks: ['reorder', 'double'],
+  } });
+  const phony = await startPhony({ sims: { carrier }, settings });
+  const accepted = new Map();
+  let next = 0, stored = 0;
+  const sending = Promise.all([...Array(200)].map(async () => {
+    while (next < count) {
+      const n = next++;
+      const to = `+1303555${String(n).padStart(4, '0')}`;
+      // Whoever gets no answer asks whether it is there before asking again.
+      for (;;) {
+        const answer = await phony.api('POST', '/api/sms/send', { toNumber: to, body: `outgoing ${n}` }).catch(() => ({ status: 0 }));
+        if ([200, 202].includes(answer.status)) break;
+        assert.ok([0, 503].includes(answer.status), JSON.stringify(answer));
+        const there = await until(async () => {
+          const seen = await phony.api('GET', `/api/sms/messages?toNumber=${encodeURIComponent(to)}`).catch(() => null);
+          return seen?.status === 200 ? seen.body.data.count + 1 : null;
+        }, 'the list', 30000);
+        if (there > 1) break;
+      }
+      stored++;
+    }
+  }));
+  for (const [i, kill] of kills.entries()) {
+    await until(() => stored > (count * (i + 1)) / (kills.length + 2), `message ${i}`, 120000);
+    await random(100);
+    await kill(phony);
+  }
+  await sending;
+  await until(async () => {
+    const { body } = await phony.api('GET', '/api/sms/messages?status=queued&limit=1').catch(() => ({}));
+    return body?.data?.count === 0;
+  }, 'all to have left', 240000, 1000);
+  const all = await everything(phony);
+  assert.equal(all.length, count);
+  for (const e of carrier.events.filter((one) => one.event === 'message-created')) accepted.set(e.to, [...(accepted.get(e.to) ?? []), e.messageSid]);
+  for (const m of all) assert.deepEqual(accepted.get(m.toNumber), [m.messageSid], `${m.toNumber} ${m.body}`);
+  await until(async () => (await everything(phony, '&status=delivered')).length === count, 'all to be delivered', 60000, 1000);
+  assert.equal((await phony.stop()).code, 0);
+  assert.equal(await carrier.stop(), 0);
+  await noProcesses();
+}
+
+test('2,000 outgoing messages, a carrier that drops, delays, doubles and reorders, smsd killed: each accepted exactly once (SQLite)', async () => {
+  await outgoingUnderFire(2000, {}, [killSmsd, killSmsd]);
+});
+
+test('500 of them, and the database is killed, too (MongoDB)', async () => {
+  const mongo = await startMongo();
+  const killMongo = async () => {
+    await mongo.kill();
+    await random(1500);
+    await mongo.start();
+  };
+  await outgoingUnderFire(500, { MONGODB_URL: mongo.url }, [killSmsd, killMongo, killSmsd]);
+  await mongo.stop();
+});
+
+test('a message for later survives the end of smsd and of phony, and is sent once', async () => {
+  const carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier }, keep: true });
+  const to = '+13035550001';
+  const { body } = await phony.api('POST', '/api/sms/send', { toNumber: to, body: 'later', sendAt: new Date(Date.now() + 3000).toISOString() });
+  assert.equal(body.data.status, 'scheduled');
+  await killSmsd(phony);
+  assert.equal((await phony.api('GET', `/api/sms/messages/${body.data.messageSid}`)).body.data.status, 'scheduled');
+  assert.equal((await phony.stop()).code, 0);
+  assert.equal(carrier.events.filter((e) => e.event === 'message-request').length, 0);
+  const again = await startPhony({ sims: { carrier }, folder: phony.folder, port: phony.port });
+  await until(async () => (await again.api('GET', `/api/sms/messages/${body.data.messageSid}`)).body.data.status === 'delivered', 'the delivery', 20000);
+  assert.equal(carrier.events.filter((e) => e.event === 'message-created' && e.to === to).length, 1);
+  assert.deepEqual([(await again.stop()).code, await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
+test('smsd killed while a list of a thousand is stored: all of it or nothing', async () => {
+  const phony = await startPhony();
+  const toNumbers = [...Array(1000)].map((_, n) => `+1303555${String(n).padStart(4, '0')}`);
+  const resumed = () => phony.log.filter((l) => l.includes('was being stored when smsd ended')).length;
+  let whole = 0;
+  for (let round = 0; round < 40 && resumed() < 2; round++) {
+    const asking = phony.api('POST', '/api/sms/bulk', { toNumbers, body: `list ${round}`, ratePerMinute: 1, sendAt: new Date(Date.now() + 86400000).toISOString() }).then((a) => a.status, () => 0);
+    await new Promise((done) => setTimeout(done, 4 + round * 2));
+    await killSmsd(phony);
+    const answer = await asking;
+    if (answer === 202) whole++;
+    await until(async () => {
+      const { body } = await phony.api('GET', '/api/sms/bulk');
+      return body?.data?.bulks.every((b) => b.status === 'sending');
+    }, 'every list to be stored', 20000);
+    const { bulks } = (await phony.api('GET', '/api/sms/bulk')).body.data;
+    assert.ok(bulks.length >= whole);
+    for (const bulk of bulks) assert.equal((await phony.api('GET', `/api/sms/bulk/${bulk.bulkId}`)).body.data.results.length, 1000);
+  }
+  assert.ok(resumed() > 0, 'no kill came in time');
+  assert.equal((await phony.stop()).code, 0);
+  await noProcesses();
+});

@@ -1,0 +1,27 @@
+/* Lines of an MCP client. */
+#include "tests/fuzz/fuzz.h"
+
+#include "mcpd/rpc.h"
+
+#include <string.h>
+
+static void on_send(void *arg, json_t *message)
+{
+	(void)arg;
+	json_decref(message);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct rpc *rpc = rpc_new(NULL, on_send, NULL);
+	while (size > 0) {
+		const uint8_t *newline = memchr(data, '\n', size);
+		size_t len = newline ? (size_t)(newline - data) : size;
+		rpc_receive(rpc, (const char *)data, len);
+		len += newline != NULL;
+		data += len;
+		size -= len;
+	}
+	rpc_free(&rpc);
+	return 0;
+}

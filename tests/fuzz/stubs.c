@@ -1,0 +1,107 @@
+/* What the fuzzed modules call and the fuzzers do without: sockets and the daemons. */
+#include "tests/fuzz/fuzz.h"
+
+#include "callworker/ws.h"
+#include "mcpd/backend.h"
+
+#include <stdlib.h>
+
+const struct ws_handler *fuzz_ws_handler;
+void *fuzz_ws_arg;
+static char scratch[1024 * 1024];
+
+struct ws *ws_adopt(struct ws_loop *l, int fd, size_t max, const struct ws_handler *h, void *arg)
+{
+	(void)l;
+	(void)fd;
+	(void)max;
+	fuzz_ws_handler = h;
+	fuzz_ws_arg = arg;
+	return (struct ws *)scratch;
+}
+
+struct ws *ws_connect(struct ws_loop *l, const char *url, const char *header, const char *ca_file, size_t max,
+		      const struct ws_handler *h, void *arg)
+{
+	(void)url;
+	(void)header;
+	(void)ca_file;
+	return ws_adopt(l, -1, max, h, arg);
+}
+
+char *ws_begin(struct ws *w, size_t len)
+{
+	(void)w;
+	return len < sizeof scratch ? scratch : NULL;
+}
+
+bool ws_commit(struct ws *w, size_t len, struct mono_us born)
+{
+	(void)w;
+	(void)len;
+	(void)born;
+	return true;
+}
+
+bool ws_send(struct ws *w, const char *text, size_t len)
+{
+	(void)w;
+	(void)text;
+	(void)len;
+	return true;
+}
+
+void ws_close(struct ws *w, enum lws_close_status status, const char *reason)
+{
+	(void)w;
+	(void)status;
+	(void)reason;
+}
+
+void ws_abandon(struct ws **w)
+{
+	*w = NULL;
+}
+
+unsigned ws_peer_close_code(const struct ws *w)
+{
+	(void)w;
+	return 1000;
+}
+
+int ws_fd(const struct ws *w)
+{
+	(void)w;
+	return -1;
+}
+
+const struct latency *ws_delays(const struct ws *w)
+{
+	(void)w;
+	return NULL;
+}
+
+void ws_timer_start(struct ws_loop *l, struct ws_timer *t, int ms, void (*fn)(void *), void *arg)
+{
+	(void)l;
+	(void)t;
+	(void)ms;
+	(void)fn;
+	(void)arg;
+}
+
+void ws_timer_stop(struct ws_loop *l, struct ws_timer *t)
+{
+	(void)l;
+	(void)t;
+}
+
+/* The daemons refuse everything, at once. */
+void backend_ask(struct backend *b, enum message type, json_t *args, peer_answer_fn *fn, void *arg)
+{
+	struct peer_error error = {"not_found", "nothing is here", 404};
+	(void)b;
+	(void)type;
+	json_decref(args);
+	fn(arg, NULL, &error);
+}

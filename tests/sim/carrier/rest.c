@@ -1,0 +1,218 @@
+/* Twilio's REST API: who may ask, for what; calls. */
+#include "tests/sim/carrier/carrier.h"
+
+#include "lib/base/base64.h"
+#include "tests/sim/common/report.h"
+
+#include <event2/buffer.h>
+#include <event2/keyvalq_struct.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void rest_answer(struct evhttp_request *r, int status, json_t *body)
+{
+	struct evbuffer *out = evbuffer_new();
+	char *text = json_dumps(body, JSON_COMPACT);
+	evbuffer_add(out, text, strlen(text));
+	free(text);
+	json_decref(body);
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(r);
+	evhttp_add_header(headers, "Content-Type", "application/json");
+	evhttp_add_header(headers, "Twilio-Request-Id", "RQ00000000000000000000000000000000");
+	evhttp_send_reply(r, status, "X", out);
+	evbuffer_free(out);
+}
+
+void rest_refuse(struct evhttp_request *r, int status, int code, const char *message)
+{
+	char info[80];
+	snprintf(info, sizeof info, "https://www.twilio.com/docs/errors/%d", code);
+	rest_answer(r, status,
+	       json_pack("{s:i, s:s, s:s, s:i}", "code", code, "message", message, "more_info", info,
+			 "status", status));
+}
+
+static bool authorized(struct evhttp_request *r)
+{
+	char pair[256], expected[400] = "Basic ";
+	int n = snprintf(pair, sizeof pair, "%s:%s", carrier.account_sid, carrier.auth_token);
+	expected[6 + base64_encode(pair, (size_t)n, expected + 6)] = '\0';
+	const char *given = evhttp_find_header(evhttp_request_get_input_headers(r), "Authorization");
+	return given != NULL && strcmp(given, expected) == 0;
+}
+
+static json_t *callee_of(const char *to)
+{
+	json_t *callee = json_object_get(json_object_get(carrier.scenario, "callees"), to);
+	return callee ? callee : json_object_get(carrier.scenario, "default");
+}
+
+static unsigned wanted_events(struct evkeyvalq *form)
+{
+	static const char *const names[] = {"initiated", "ringing", "answered", "completed"};
+	unsigned events = 0;
+	struct evkeyval *p;
+	TAILQ_FOREACH (p, form, next)
+		for (unsigned i = 0; i < 4; i++)
+			if (strcmp(p->key, "StatusCallbackEvent") == 0 && strcmp(p->value, names[i]) == 0)
+				events |= 1u << i;
+	return events ? events : 8;
+}
+
+bool rest_number_is_ours(const char *from)
+{
+	size_t i;
+	json_t *number;
+	json_array_foreach (json_object_get(carrier.scenario, "numbers"), i, number)
+		if (strcmp(json_string_value(number), from) == 0)
+			return true;
+	return false;
+}
+
+/* Cuts the connection without an answer. */
+void rest_drop(struct evhttp_request *r)
+{
+	evhttp_connection_free(evhttp_request_get_connection(r));
+}
+
+static void create_call(struct evhttp_request *r, struct evkeyvalq *form)
+{
+	const char *to = evhttp_find_header(form, "To"), *from = evhttp_find_header(form, "From");
+	json_t *faults = json_object_get(carrier.scenario, "create_faults");
+	json_t *fault = json_array_get(faults, carrier.creates++);
+	const char *how = json_is_string(fault) ? json_string_value(fault) : "";
+	report("create", json_pack("{s:s, s:s}", "to", to, "fault", how));
+	if (strcmp(how, "429") == 0) {
+		rest_refuse(r, 429, 20429, "Too Many Requests");
+		return;
+	}
+	if (strcmp(how, "lose") == 0) {
+		rest_drop(r);
+		return;
+	}
+	if (strcmp(how, "500") == 0) {
+		rest_refuse(r, 500, 20500, "Internal Server Error");
+		return;
+	}
+	if (strcmp(to, "+15005550001") == 0) {
+		rest_refuse(r, 400, 21211, "The 'To' number +15005550001 is not a valid phone number.");
+		return;
+	}
+	if (!rest_number_is_ours(from)) {
+		rest_refuse(r, 400, 21210,
+		       "The source phone number provided is not yet verified for your account.");
+		return;
+	}
+	if (evhttp_find_header(form, "Url") == NULL && evhttp_find_header(form, "Twiml") == NULL) {
+		rest_refuse(r, 400, 21205, "Url parameter is required.");
+		return;
+	}
+	struct call *c =
+		call_new(to, from, evhttp_find_header(form, "Url"),
+			 evhttp_find_header(form, "StatusCallback"), wanted_events(form), callee_of(to));
+	report("call-created", json_pack("{s:s, s:s}", "callSid", c->sid, "to", to));
+	call_begin(c);
+	/* "drop": processed, but the answer is lost on its way. */
+	if (strcmp(how, "drop") == 0)
+		rest_drop(r);
+	else
+		rest_answer(r, 201, call_resource(c));
+}
+
+static void list_calls(struct evhttp_request *r, struct evkeyvalq *query)
+{
+	const char *to = evhttp_find_header(query, "To"), *from = evhttp_find_header(query, "From");
+	json_t *list = json_array();
+	struct call *c;
+	LIST_FOREACH (c, &carrier.calls, next)
+		if (!c->hidden && (to == NULL || strcmp(c->to, to) == 0) &&
+		    (from == NULL || strcmp(c->from, from) == 0))
+			json_array_append_new(list, call_resource(c));
+	rest_answer(r, 200,
+	       json_pack("{s:o, s:i, s:i, s:n}", "calls", list, "page", 0, "page_size", 50, "next_page_uri"));
+}
+
+static void update_call(struct evhttp_request *r, struct call *c, struct evkeyvalq *form)
+{
+	const char *status = evhttp_find_header(form, "Status");
+	report("update", json_pack("{s:s, s:s?}", "callSid", c->sid, "status", status));
+	if (status == NULL || strcmp(status, "completed") != 0) {
+		rest_refuse(r, 400, 20001, "Only Status=completed is simulated.");
+	} else if (call_is_over(c)) {
+		rest_refuse(r, 400, 21220, "Call is not in-progress. Cannot redirect.");
+	} else {
+		call_end(c, "completed");
+		rest_answer(r, 200, call_resource(c));
+	}
+}
+
+/* evhttp decodes values only; "StartTime%3E" is a name, too. */
+static void parse_params(const char *text, struct evkeyvalq *params)
+{
+	struct evkeyvalq raw;
+	struct evkeyval *p;
+	TAILQ_INIT(params);
+	evhttp_parse_query_str(text, &raw);
+	TAILQ_FOREACH (p, &raw, next) {
+		char *key = evhttp_uridecode(p->key, 1, NULL);
+		evhttp_add_header(params, key, p->value);
+		free(key);
+	}
+	evhttp_clear_headers(&raw);
+}
+
+void rest_handle(struct evhttp_request *r, void *arg)
+{
+	(void)arg;
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(r);
+	const char *path = evhttp_uri_get_path(uri), *query = evhttp_uri_get_query(uri);
+	bool post = evhttp_request_get_command(r) == EVHTTP_REQ_POST;
+	char prefix[100], *rest, body[65536];
+	struct evkeyvalq params;
+	struct evbuffer *in = evhttp_request_get_input_buffer(r);
+	ssize_t n = evbuffer_copyout(in, body, sizeof body - 1);
+	body[n > 0 ? n : 0] = '\0';
+	snprintf(prefix, sizeof prefix, "/2010-04-01/Accounts/%s.json", carrier.account_sid);
+	if (!authorized(r)) {
+		rest_refuse(r, 401, 20003, "Authenticate");
+		return;
+	}
+	if (strcmp(path, prefix) == 0) {
+		rest_answer(r, 200, json_pack("{s:s, s:s}", "sid", carrier.account_sid, "status", "active"));
+		return;
+	}
+	prefix[strlen(prefix) - 5] = '/';
+	prefix[strlen(prefix) - 4] = '\0';
+	if (strncmp(path, prefix, strlen(prefix)) != 0) {
+		rest_refuse(r, 404, 20404, "The requested resource was not found");
+		return;
+	}
+	parse_params(post ? body : query ? query : "", &params);
+	if (!spec_check(post ? "POST" : "GET", path, &params, "rest")) {
+		rest_refuse(r, 400, 20001, "Unknown parameters or values");
+		evhttp_clear_headers(&params);
+		return;
+	}
+	rest = (char *)path + strlen(prefix);
+	char sid[40] = "";
+	if (strcmp(rest, "Calls.json") == 0) {
+		post ? create_call(r, &params) : list_calls(r, &params);
+	} else if (sscanf(rest, "Calls/%34[A-Za-z0-9].json", sid) == 1) {
+		struct call *c = call_find(sid);
+		if (c == NULL)
+			rest_refuse(r, 404, 20404, "The requested resource was not found");
+		else if (post)
+			update_call(r, c, &params);
+		else
+			rest_answer(r, 200, call_resource(c));
+	} else if (strcmp(rest, "Messages.json") == 0) {
+		post ? message_create(r, &params) : message_list(r, &params);
+	} else if (!post && sscanf(rest, "Messages/%34[A-Za-z0-9].json", sid) == 1) {
+		message_fetch(r, sid);
+	} else {
+		rest_refuse(r, 404, 20404, "The requested resource was not found");
+	}
+	evhttp_clear_headers(&params);
+}

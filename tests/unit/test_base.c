@@ -1,0 +1,251 @@
+/* lib/base: texts from outside, read and written. */
+#include "lib/base/base64.h"
+#include "lib/base/clock.h"
+#include "lib/base/config.h"
+#include "lib/base/e164.h"
+#include "lib/base/form.h"
+#include "lib/base/json_read.h"
+#include "lib/base/log.h"
+#include "lib/base/secret.h"
+#include "tests/unit/unit.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void test_base64(void **state)
+{
+	(void)state;
+	static const char *const vectors[][2] = {
+		{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
+	char text[64];
+	uint8_t bytes[64];
+	for (size_t i = 0; i < 5; i++) {
+		size_t len = strlen(vectors[i][0]);
+		text[base64_encode(vectors[i][0], len, text)] = '\0';
+		assert_string_equal(text, vectors[i][1]);
+		assert_int_equal(base64_decode(text, strlen(text), bytes), len);
+		assert_memory_equal(bytes, vectors[i][0], len);
+	}
+	static const char *const bad[] = {"Zg=", "Z===", "====", "Zg==Zg==", "Zm9\n", "Z", "Zm-_"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_int_equal(base64_decode(bad[i], strlen(bad[i]), bytes), -1);
+}
+
+static void test_e164(void **state)
+{
+	(void)state;
+	assert_true(e164_valid("+12025550198"));
+	assert_true(e164_valid("+123456789012345"));
+	static const char *const bad[] = {"",
+					  "+",
+					  "12025550198",
+					  "+02025550198",
+					  "+1 202 555",
+					  "+1202555019a",
+					  "+1234567890123456",
+					  "+1-202"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_false(e164_valid(bad[i]));
+}
+
+static void test_form(void **state)
+{
+	(void)state;
+	struct form f;
+	const char *text = "From=%2B1202&Body=a+b%26c&Empty=&Flag&X=1&X=2&City=Z%C3%BCrich";
+	assert_true(form_parse(text, strlen(text), &f));
+	assert_int_equal(f.count, 7);
+	assert_string_equal(form_get(&f, "From"), "+1202");
+	assert_string_equal(form_get(&f, "Body"), "a b&c");
+	assert_string_equal(form_get(&f, "Empty"), "");
+	assert_string_equal(form_get(&f, "Flag"), "");
+	assert_string_equal(form_get(&f, "X"), "1");
+	assert_string_equal(form_get(&f, "City"), "Zürich");
+	assert_null(form_get(&f, "Y"));
+	form_free(&f);
+	static const char *const bad[] = {"a=%", "a=%4", "a=%zz", "a=%00", "%0=1"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_false(form_parse(bad[i], strlen(bad[i]), &f));
+		form_free(&f);
+	}
+	struct buffer b = {0};
+	form_append(&b, "To", "+1 2&ü");
+	form_append(&b, "StartTime>", "x");
+	buffer_append(&b, "", 1);
+	assert_string_equal((char *)b.data, "To=%2B1%202%26%C3%BC&StartTime%3E=x");
+	buffer_free(&b);
+}
+
+static void test_clock(void **state)
+{
+	(void)state;
+	struct wall_ms t;
+	char text[WALL_TEXT_SIZE];
+	assert_true(wall_parse("2026-11-24T16:40:03.120Z", &t));
+	wall_format(t, text);
+	assert_string_equal(text, "2026-11-24T16:40:03.120Z");
+	assert_true(wall_parse("2026-11-24T17:40:03.120+01:00", &t));
+	wall_format(t, text);
+	assert_string_equal(text, "2026-11-24T16:40:03.120Z");
+	assert_true(wall_parse("2026-11-24", &t));
+	assert_true(wall_parse("2028-02-29 10:00", &t));
+	static const char *const bad[] = {"",
+					  "2026",
+					  "2026-13-01",
+					  "2026-02-29",
+					  "2026-11-31",
+					  "2026-11-24T25:00",
+					  "2026-11-24T10:00:00X",
+					  "24.11.2026",
+					  "2026-11-24T10:00:00+99:00"};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_false(wall_parse(bad[i], &t));
+}
+
+static void test_json_read(void **state)
+{
+	(void)state;
+	char error[100];
+	const char *text = "{\"a\":\"x\",\"n\":5,\"b\":true,\"z\":1}";
+	json_t *o = json_parse_object(text, strlen(text), error, sizeof error);
+	struct json_reader r;
+	const char *a = NULL;
+	int64_t n = 0;
+	bool b = false;
+	assert_non_null(o);
+	json_read_open(&r, o);
+	json_read_text(&r, "a", JSON_NEEDED, 1, 5, &a);
+	json_read_int(&r, "n", JSON_NEEDED, 1, 9, &n);
+	json_read_bool(&r, "b", JSON_NEEDED, &b);
+	assert_true(json_read_ok(&r));
+	assert_string_equal(a, "x");
+	assert_int_equal(n, 5);
+	assert_true(b);
+	json_read_close(&r, JSON_KNOWN_ONLY);
+	assert_string_equal(r.faults, "z is not known here");
+	json_read_open(&r, o);
+	json_read_text(&r, "n", JSON_NEEDED, 1, 5, &a);
+	json_read_int(&r, "a", JSON_NEEDED, 1, 9, &n);
+	json_read_int(&r, "n", JSON_NEEDED, 6, 9, &n);
+	json_read_text(&r, "missing", JSON_NEEDED, 1, 5, &a);
+	assert_string_equal(
+		r.faults, "n must be a text; a must be a whole number; n must be 6 to 9; missing is missing");
+	json_decref(o);
+	assert_null(json_parse_object("[1]", 3, error, sizeof error));
+	assert_null(json_parse_object("{\"a\":1,\"a\":2}", 13, error, sizeof error));
+	assert_null(json_parse_object("{", 1, error, sizeof error));
+	json_read_open(&r, NULL);
+	assert_false(json_read_ok(&r));
+}
+
+static void test_log_scrub(void **state)
+{
+	(void)state;
+	char text[200] =
+		"call +12025550198 by hunter2hunter2 at /call/connection-outgoing/AbC123 and ?call=TOKEN1&x";
+	log_open("test", LOG_SEV_INFO, false);
+	log_hide_secret("hunter2hunter2");
+	log_scrub(text, sizeof text);
+	assert_string_equal(text,
+			    "call +1202***0198 by *** at /call/connection-outgoing/*** and ?call=***&x");
+}
+
+static void test_secret(void **state)
+{
+	(void)state;
+	char a[33], b[33];
+	secret_make(a, 32);
+	secret_make(b, 32);
+	assert_int_equal(strlen(a), 32);
+	assert_string_not_equal(a, b);
+	assert_true(secret_equal(a, a));
+	assert_false(secret_equal(a, b));
+	assert_false(secret_equal(a, "short"));
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+	fputs(text, f);
+	fclose(f);
+}
+
+static void test_config(void **state)
+{
+	(void)state;
+	struct config c;
+	struct buffer faults = {0};
+	write_file("build/unit-config.env",
+		   "# comment\nexport "
+		   "PORT=8080\nTWILIO_NUMBER='+12025550143'\nMONGODB_URI=mongodb://x\nRECORD=true\n"
+		   "PUBLIC_URL=https://example.com/\n");
+	assert_int_equal(config_load(&c, "build/unit-config.env", &faults), 0);
+	assert_int_equal(c.port, 8080);
+	assert_string_equal(c.twilio_number, "+12025550143");
+	assert_string_equal(c.mongodb_url, "mongodb://x");
+	assert_true(c.record_calls);
+	assert_string_equal(c.public_url, "https://example.com");
+	assert_string_equal(c.voice_provider, "elevenlabs");
+	assert_int_equal(config_require_telephony(&c, &faults), 2);
+	config_free(&c);
+	faults.len = 0;
+	write_file("build/unit-config.env", "PORT=0\nPUBLIC_URL=http://"
+					    "example.com\nTWILIO_ACCOUNT_SID=AC12\nTWILIO_NUMBER=555\nLOG_"
+					    "LEVEL=loud\nRECORD_CALLS=maybe\n");
+	assert_int_equal(config_load(&c, "build/unit-config.env", &faults), 6);
+	buffer_append(&faults, "", 1);
+	static const char *const names[] = {"PORT:",          "PUBLIC_URL:", "TWILIO_ACCOUNT_SID:",
+					    "TWILIO_NUMBER:", "LOG_LEVEL:",  "RECORD_CALLS:"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		assert_non_null(strstr((char *)faults.data, names[i]));
+	config_free(&c);
+	buffer_free(&faults);
+	assert_int_equal(config_load(&c, "/nonexistent/file", &faults), 1);
+	config_free(&c);
+	buffer_free(&faults);
+	unlink("build/unit-config.env");
+}
+
+static void test_loopback(void **state)
+{
+	(void)state;
+	assert_true(url_is_loopback("http://127.0.0.1:80/x"));
+	assert_true(url_is_loopback("ws://localhost"));
+	assert_true(url_is_loopback("http://[::1]:3004/"));
+	assert_false(url_is_loopback("http://127.0.0.1.evil.example/"));
+	assert_false(url_is_loopback("http://localhost.evil.example/"));
+	assert_false(url_is_loopback("http://127.0.0.1@evil.example/"));
+	assert_false(url_is_loopback("http://example.com"));
+}
+
+static void test_api_token(void **state)
+{
+	(void)state;
+	struct config a = {0}, b = {0};
+	char folder[] = "build/unit-state";
+	a.state_dir = b.state_dir = folder;
+	a.api_token = strdup("");
+	b.api_token = strdup("");
+	struct stat status;
+	unlink("build/unit-state/api-token");
+	assert_true(config_make_dir("build/unit-state"));
+	assert_true(config_api_token(&a));
+	assert_true(config_api_token(&b));
+	assert_string_equal(a.api_token, b.api_token);
+	assert_int_equal(stat("build/unit-state/api-token", &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0600);
+	free(a.api_token);
+	free(b.api_token);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_base64),    cmocka_unit_test(test_e164),
+		cmocka_unit_test(test_form),      cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_json_read), cmocka_unit_test(test_log_scrub),
+		cmocka_unit_test(test_secret),    cmocka_unit_test(test_config),
+		cmocka_unit_test(test_loopback),  cmocka_unit_test(test_api_token),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

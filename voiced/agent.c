@@ -1,0 +1,105 @@
+#include "voiced/agent.h"
+
+#include "lib/base/form.h"
+#include "lib/base/json_read.h"
+#include "lib/base/log.h"
+#include "lib/base/panic.h"
+#include "voiced/workers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ASK_TIMEOUT_MS = 8000 };
+
+struct asked {
+	struct voiced *v;
+	char *call_id;
+	int64_t attempt;
+};
+
+static void settle(struct call *call, enum call_agent agent, const char *text)
+{
+	if (agent == AGENT_REFUSED)
+		log_call(LOG_SEV_WARN, call_sid(call), "no agent: %s", text);
+	call_set_agent(call, agent, text);
+	worker_tell_agent(call);
+}
+
+static void describe_refusal(const struct http_answer *a, char *out, size_t size)
+{
+	if (a->outcome != HTTP_ANSWERED)
+		snprintf(out, size, "ElevenLabs could not be reached: %s", a->fault);
+	else if (a->status == 401 || a->status == 403)
+		snprintf(out, size, "ElevenLabs refuses the key (HTTP %ld): check ELEVENLABS_API_KEY",
+			 a->status);
+	else if (a->status == 404)
+		snprintf(out, size, "ElevenLabs knows no such agent: check ELEVENLABS_AGENT_ID");
+	else
+		snprintf(out, size, "ElevenLabs answered with HTTP status %ld", a->status);
+}
+
+static void on_signed_url(void *arg, const struct http_answer *a)
+{
+	struct asked *asked = arg;
+	struct call *call = calls_by_id(asked->v->calls, asked->call_id);
+	char why[400];
+	const char *url = NULL;
+	json_t *body = NULL;
+	if (a->outcome == HTTP_ANSWERED && a->status == 200) {
+		struct json_reader r;
+		body = json_parse_object(a->body, a->body_len, why, sizeof why);
+		json_read_open(&r, body);
+		json_read_text(&r, "signed_url", JSON_NEEDED, 6, 8000, &url);
+		bool plain = url != NULL && strncmp(url, "ws://", 5) == 0;
+		if (url == NULL || (strncmp(url, "wss://", 6) != 0 && !(plain && url_is_loopback(url)))) {
+			snprintf(why, sizeof why, "ElevenLabs gave no usable signed URL");
+			url = NULL;
+		}
+	} else {
+		describe_refusal(a, why, sizeof why);
+	}
+	if (call != NULL && call_attempt(call) == asked->attempt)
+		settle(call, url ? AGENT_READY : AGENT_REFUSED, url ? url : why);
+	json_decref(body);
+	free(asked->call_id);
+	free(asked);
+}
+
+static char *with_agent_id(const char *url, const char *agent_id)
+{
+	struct buffer text = {0};
+	buffer_append_text(&text, url);
+	buffer_append_text(&text, strchr(url, '?') ? "&agent_id=" : "?agent_id=");
+	form_append_escaped(&text, agent_id);
+	buffer_append(&text, "", 1);
+	return (char *)text.data;
+}
+
+void agent_prepare(struct voiced *v, struct call *call)
+{
+	const struct config *config = v->config;
+	const char *agent_id = call_text(call, "elevenLabsAgentId");
+	if (config->elevenlabs_api_key[0] == '\0') {
+		char *url = with_agent_id(config->elevenlabs_websocket_url, agent_id);
+		settle(call, AGENT_READY, url);
+		free(url);
+		return;
+	}
+	char *base = xasprintf("%s/v1/convai/conversation/get-signed-url", config->elevenlabs_api_url);
+	char *url = with_agent_id(base, agent_id);
+	char *header = xasprintf("xi-api-key: %s", config->elevenlabs_api_key);
+	struct asked *asked = xcalloc(1, sizeof *asked);
+	*asked = (struct asked){v, xstrdup(call_id(call)), call_attempt(call)};
+	struct http_ask ask = {.method = "GET",
+			       .url = url,
+			       .header = header,
+			       .timeout_ms = ASK_TIMEOUT_MS,
+			       .repeat = HTTP_REPEATABLE,
+			       .tries = 2};
+	call_set_agent(call, AGENT_ASKED, "");
+	http_client_ask(v->http_out, &ask, on_signed_url, asked);
+	free(header);
+	free(url);
+	free(base);
+}

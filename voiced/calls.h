@@ -1,0 +1,125 @@
+/*
+ * The register of calls: every call that is not over, and the only writer of
+ * their documents. A call is known by its id (ours), by its callSid (Twilio's,
+ * once it has one) and by its token (the secret in its URLs).
+ */
+#ifndef PHONY_CALLS_H
+#define PHONY_CALLS_H
+
+#include "lib/base/config.h"
+#include "lib/store/store.h"
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+struct calls;
+struct call;
+struct worker;
+
+enum call_status {
+	CALL_INITIATED,
+	CALL_RINGING,
+	CALL_IN_PROGRESS,
+	CALL_COMPLETED, /* this and the rest are final */
+	CALL_BUSY,
+	CALL_NO_ANSWER,
+	CALL_FAILED,
+	CALL_CANCELED,
+};
+
+/* Told when a call has become final, before it leaves the register. */
+typedef void calls_over_fn(struct call *call, void *arg);
+/* Told each `check_after_s` seconds in which nothing was heard of a call. */
+typedef void calls_check_fn(struct call *call, void *arg);
+
+enum { CALL_ID_LEN = 12 }; /* how much of a token names the call; the rest is secret */
+
+/* host_id must outlive the register. */
+struct calls *calls_new(struct event_base *base, struct store *store, const struct config *config,
+			const char *host_id);
+void calls_free(struct calls **c);
+void calls_on_check(struct calls *c, calls_check_fn *fn, void *arg);
+/* The duration of a call is used up. */
+void calls_on_overdue(struct calls *c, calls_check_fn *fn, void *arg);
+void calls_on_over(struct calls *c, calls_over_fn *fn, void *arg);
+
+/* Puts a call from the store (a document of store_live_calls) into the register. */
+struct call *calls_restore(struct calls *c, const json_t *document);
+
+/* Another host has it now: it leaves the register, and nothing is written. */
+void calls_forget(struct call *call);
+
+struct call_request {
+	const char *call_type; /* "outbound" or "inbound" */
+	const char *from_number, *to_number;
+	const char *provider, *voice, *agent_id, *voice_id; /* "" when not given */
+	const char *system_instructions, *call_instructions;
+};
+/* A new call, not stored yet; its token is made here. */
+struct call *calls_create(struct calls *c, const struct call_request *r);
+
+struct call *calls_by_sid(struct calls *c, const char *sid);
+struct call *calls_by_id(struct calls *c, const char *id);
+/* Compares the secret part in constant time. NULL when the token is no live call's. */
+struct call *calls_by_token(struct calls *c, const char *token);
+/* Live calls of a call type; NULL: all. */
+unsigned calls_count(const struct calls *c, const char *call_type);
+/* Calls fn for each call; it may end calls. */
+void calls_each(struct calls *c, void (*fn)(struct call *call, void *arg), void *arg);
+/* Seconds since a call to this number was placed, or -1. */
+double calls_seconds_since(const struct calls *c, const char *to_number);
+
+/* Writes the document; fn (may be NULL) when it is durable. */
+void call_save(struct call *call, store_fn *fn, void *arg);
+
+const char *call_id(const struct call *call);
+const char *call_sid(const struct call *call); /* "" before Twilio named it */
+const char *call_token(const struct call *call);
+/* A text of the document; "" when it is not there. */
+const char *call_text(const struct call *call, const char *field);
+/* Whether this host has the call; and from now on it has. */
+bool call_is_ours(const struct call *call);
+void call_take(struct call *call);
+enum call_status call_status(const struct call *call);
+bool call_is_over(const struct call *call);
+/* The document as a person sees it, with isLive; owned by the caller. */
+json_t *call_public(const struct call *call);
+json_t *call_document_public(const json_t *document);
+
+/* Twilio is asked about the call in ms, unless something is heard of it before. */
+void call_check_soon(struct call *call, int ms);
+
+/* Names the call; false when it has another name already. */
+bool call_set_sid(struct call *call, const char *sid);
+/* Moves forward only. True when something changed. A failure turns completed into failed. */
+bool call_set_status(struct call *call, enum call_status status);
+bool call_parse_status(const char *text, enum call_status *out);
+/* Sets errorMessage; final: the call cannot end as completed any more. */
+void call_set_error(struct call *call, const char *message, bool final);
+bool call_has_failed(const struct call *call);
+/* The call is being ended by us, for this reason (kept: the first one). */
+void call_set_ending(struct call *call, const char *reason);
+bool call_is_ending(const struct call *call);
+void call_set_duration(struct call *call, long seconds);
+
+/* Which stream of the call is being served: 0, then 1 more for each redirect. */
+int64_t call_attempt(const struct call *call);
+void call_set_attempt(struct call *call, int64_t attempt);
+/* What was said before the stream broke, for the prompt of the next; copied. */
+void call_set_history(struct call *call, const char *text);
+const char *call_history(const struct call *call);
+
+/* The agent of the present attempt: asked for, then a URL or an error. */
+enum call_agent { AGENT_NONE, AGENT_ASKED, AGENT_READY, AGENT_REFUSED };
+enum call_agent call_agent(const struct call *call);
+void call_set_agent(struct call *call, enum call_agent agent, const char *url_or_error);
+const char *call_agent_text(const struct call *call);
+
+struct worker *call_worker(const struct call *call);
+void call_set_worker(struct call *call, struct worker *worker);
+
+/* Stores an event that voiced itself has to tell of the call. data is stolen. */
+void call_note(struct call *call, const char *type, json_t *data);
+
+#endif

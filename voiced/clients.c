@@ -1,0 +1,124 @@
+#include "voiced/clients.h"
+
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/object.h"
+#include "lib/daemon/question.h"
+#include "voiced/load.h"
+#include "voiced/verbs.h"
+#include "voiced/workers.h"
+
+#include <sys/queue.h>
+
+#define CLIENTS_MAGIC 0x636c6e74u
+#define CLIENT_MAGIC 0x636c6e31u
+
+struct client {
+	unsigned magic;
+	LIST_ENTRY(client) next;
+	struct clients *all;
+	struct link *link;
+	struct worker *worker; /* it is a callworker: the link is the worker's */
+	struct questions questions;
+};
+
+struct clients {
+	unsigned magic;
+	struct voiced *v;
+	struct link_listener *listener;
+	LIST_HEAD(, client) list;
+};
+
+static void free_client(struct client *c)
+{
+	questions_forget(&c->questions);
+	LIST_REMOVE(c, next);
+	link_free(&c->link);
+	load_tell(c->all->v);
+	OBJ_FREE(c);
+}
+
+static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
+{
+	struct client *c = arg;
+	OBJ_CHECK(c, CLIENT_MAGIC);
+	if (c->worker != NULL) {
+		worker_message(c->worker, f, fd);
+		return;
+	}
+	fd_close(&fd);
+	if (f->type == MSG_STATUS) {
+		peer_reply(p, f, json_object());
+		return;
+	}
+	verb_run(c->all->v, f->type, f->body, question_take(&c->questions, p, f));
+}
+
+static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
+{
+	(void)p;
+	struct client *c = arg;
+	if (role == ROLE_CALLWORKER) {
+		c->worker = workers_adopt(c->all->v->workers, c->link, pid);
+		c->link = NULL;
+	} else {
+		log_debug("an MCP client is there (mcpd %d)", (int)pid);
+	}
+	load_tell(c->all->v);
+}
+
+static void on_gone(struct peer *p, const char *why, void *arg)
+{
+	(void)p;
+	struct client *c = arg;
+	log_debug("a peer of voiced.sock has gone: %s", why);
+	if (c->worker != NULL)
+		worker_link_gone(c->worker);
+	free_client(c);
+}
+
+static const struct peer_handler events = {on_hello, on_message, on_gone, NULL};
+
+static void on_accept(int fd, void *arg)
+{
+	struct clients *all = arg;
+	struct client *c;
+	OBJ_ALLOC(c, CLIENT_MAGIC);
+	c->all = all;
+	LIST_INIT(&c->questions);
+	LIST_INSERT_HEAD(&all->list, c, next);
+	c->link = link_new(all->v->base, fd, ROLE_VOICED, ROLE_MCPD | ROLE_CALLWORKER, &events, c);
+}
+
+struct clients *clients_open(struct voiced *v, int listener)
+{
+	struct clients *all;
+	OBJ_ALLOC(all, CLIENTS_MAGIC);
+	all->v = v;
+	LIST_INIT(&all->list);
+	all->listener = link_listen(v->base, listener, on_accept, all);
+	return all;
+}
+
+void clients_close(struct clients **cc)
+{
+	struct clients *all = *cc;
+	if (all == NULL)
+		return;
+	OBJ_CHECK(all, CLIENTS_MAGIC);
+	link_listener_free(&all->listener);
+	while (!LIST_EMPTY(&all->list))
+		free_client(LIST_FIRST(&all->list));
+	OBJ_FREE(all);
+	*cc = NULL;
+}
+
+unsigned clients_count(const struct clients *all)
+{
+	OBJ_CHECK(all, CLIENTS_MAGIC);
+	unsigned count = 0;
+	const struct client *c;
+	LIST_FOREACH (c, &all->list, next)
+		count += c->link != NULL && peer_role(link_peer(c->link)) == ROLE_MCPD;
+	return count;
+}

@@ -1,0 +1,118 @@
+#include "voiced/events.h"
+
+#include "lib/base/json_read.h"
+#include "lib/base/log.h"
+#include "lib/base/object.h"
+#include "lib/loop/loop.h"
+#include "voiced/ending.h"
+#include "voiced/workers.h"
+
+#include <string.h>
+
+enum { STORE_AGAIN_MS = 1000 };
+
+/* An event on its way to the store: tried until it is durable. */
+struct taken {
+	struct voiced *v;
+	char *call_id;
+	int64_t attempt, seq;
+	json_t *event; /* as the worker told it */
+	struct timer again;
+};
+
+static void store(void *arg);
+
+static void on_stored(void *arg, json_t *result, const char *error)
+{
+	(void)result;
+	struct taken *t = arg;
+	struct call *call = calls_by_id(t->v->calls, t->call_id);
+	if (error != NULL) {
+		log_error("an event of call %s is not stored yet: %s", t->call_id, error);
+		timer_start(&t->again, t->v->base, STORE_AGAIN_MS, store, t);
+		return;
+	}
+	if (call != NULL)
+		worker_acknowledge(call, t->attempt, t->seq);
+	timer_stop(&t->again);
+	json_decref(t->event);
+	free(t->call_id);
+	free(t);
+}
+
+static void store(void *arg)
+{
+	struct taken *t = arg;
+	const char *type = "", *time = "";
+	json_t *data = NULL;
+	struct json_reader r;
+	json_read_open(&r, t->event);
+	json_read_text(&r, "type", JSON_NEEDED, 1, 64, &type);
+	json_read_text(&r, "time", JSON_NEEDED, 1, 40, &time);
+	json_read_object(&r, "data", JSON_NEEDED, &data);
+	struct store_event stored = {t->call_id, t->attempt, t->seq, type, time, data};
+	store_add_event(t->v->store, &stored, on_stored, t);
+}
+
+static const char *text_of(json_t *data, const char *name)
+{
+	const char *text = "no reason was given";
+	struct json_reader r;
+	json_read_open(&r, data);
+	json_read_text(&r, name, JSON_OPTIONAL, 1, 2000, &text);
+	return text;
+}
+
+static void on_stream_ended(struct voiced *v, struct call *call, json_t *data)
+{
+	const char *fault = NULL;
+	bool cut = false;
+	struct json_reader r;
+	json_read_open(&r, data);
+	json_read_text(&r, "fault", JSON_OPTIONAL, 1, 1000, &fault);
+	json_read_bool(&r, "cut", JSON_OPTIONAL, &cut);
+	/* A cut line comes back by the redirect; a broken protocol would break again. */
+	if (fault != NULL && !cut && !call_is_ending(call)) {
+		call_set_error(call, fault, true);
+		call_save(call, NULL, NULL);
+	}
+	ending_expect(v, call);
+}
+
+/* What follows from an event; a repeat after our own restart must do no harm. */
+static void act(struct voiced *v, struct call *call, const char *type, json_t *data)
+{
+	if (strcmp(type, "stream-started") == 0) {
+		if (call_set_status(call, CALL_IN_PROGRESS))
+			call_save(call, NULL, NULL);
+	} else if (strcmp(type, "agent-failed") == 0 || strcmp(type, "stream-refused") == 0) {
+		call_set_error(call, text_of(data, "reason"), true);
+		call_save(call, NULL, NULL);
+	} else if (strcmp(type, "hangup") == 0) {
+		ending_begin(v, call, text_of(data, "reason"), NULL, NULL);
+	} else if (strcmp(type, "stream-ended") == 0) {
+		on_stream_ended(v, call, data);
+	}
+}
+
+void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *event)
+{
+	int64_t seq = 0;
+	const char *type = "", *time = "";
+	json_t *data = NULL;
+	struct json_reader r;
+	json_read_open(&r, event);
+	json_read_int(&r, "seq", JSON_NEEDED, 1, INT64_MAX, &seq);
+	json_read_text(&r, "type", JSON_NEEDED, 1, 64, &type);
+	json_read_text(&r, "time", JSON_NEEDED, 1, 40, &time);
+	json_read_object(&r, "data", JSON_NEEDED, &data);
+	json_read_close(&r, JSON_KNOWN_ONLY);
+	if (!json_read_ok(&r)) {
+		log_error("an event of call %s is wrong: %s", call_id(call), r.faults);
+		return;
+	}
+	struct taken *t = xcalloc(1, sizeof *t);
+	*t = (struct taken){v, xstrdup(call_id(call)), attempt, seq, json_incref(event), {0}};
+	act(v, call, type, data);
+	store(t);
+}

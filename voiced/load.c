@@ -1,0 +1,17 @@
+#include "voiced/load.h"
+
+#include "voiced/clients.h"
+#include "voiced/workers.h"
+
+void load_tell(struct voiced *v)
+{
+	unsigned live = calls_count(v->calls, NULL);
+	if (v->daemon->supervisor != NULL)
+		peer_tell(link_peer(v->daemon->supervisor), MSG_LOAD,
+			  json_pack("{s:i, s:i}", "clients", v->clients ? (int)clients_count(v->clients) : 0,
+				    "liveCalls", (int)live),
+			  -1);
+	/* The last words of a call that is over are still to be stored. */
+	if (v->draining && live == 0 && workers_busy(v->workers) == 0)
+		daemon_end(v->daemon);
+}

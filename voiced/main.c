@@ -1,0 +1,252 @@
+/*
+ * voiced: the front door on the TCP port, Twilio's voice API, the register of
+ * calls and the callworkers' lives. It never touches audio.
+ */
+#include "voiced/clients.h"
+#include "voiced/door.h"
+#include "voiced/ending.h"
+#include "voiced/handover.h"
+#include "voiced/jobs.h"
+#include "voiced/load.h"
+#include "voiced/outgoing.h"
+#include "voiced/routes.h"
+#include "voiced/streams.h"
+#include "voiced/workers.h"
+
+#include "lib/base/fd.h"
+#include "lib/base/inherit.h"
+#include "lib/base/json_read.h"
+#include "lib/base/log.h"
+#include "lib/base/panic.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const struct http_limits limits = {
+	.body_bytes = 256 * 1024, .header_bytes = 32 * 1024, .idle_timeout_s = 15};
+
+enum {
+	CONFIRM_MS = 5000, /* for Twilio to confirm the ends of calls, at shutdown */
+	LIVE_MAX = 10000,  /* the most that MAX_CONCURRENT_CALLS allows */
+};
+
+static void on_own(void *arg, int fd)
+{
+	struct voiced *v = arg;
+	http_server_adopt(v->http_in, fd);
+}
+
+static void on_other(void *arg, enum route_kind to, int fd)
+{
+	struct voiced *v = arg;
+	handover_pass(to == ROUTE_SMSD ? v->to_smsd : v->to_mcpd, fd);
+}
+
+static void on_stream(void *arg, const struct route *route, int fd)
+{
+	streams_take(arg, route, fd);
+}
+
+static const struct door_handler door_events = {on_own, on_other, on_stream};
+
+/* ---- opening ---- */
+
+struct loading {
+	struct voiced *v;
+	bool done, ok;
+};
+
+static void on_live_calls(void *arg, json_t *result, const char *error)
+{
+	struct loading *l = arg;
+	size_t i;
+	json_t *document;
+	l->done = true;
+	l->ok = error == NULL;
+	if (error != NULL)
+		log_error("the live calls cannot be read: %s", error);
+	json_array_foreach (json_object_get(result, "documents"), i, document) {
+		const char *host = json_string_value(json_object_get(document, "host"));
+		if (host == NULL || strcmp(host, l->v->host_id) == 0)
+			calls_restore(l->v->calls, document);
+	}
+}
+
+static bool load_calls(struct voiced *v)
+{
+	struct loading l = {v, false, false};
+	struct store_query live = {.where = json_pack("[[s, s, [s, s, s]]]", "status", "in", "initiated",
+						      "ringing", "in-progress"),
+				   .limit = LIVE_MAX};
+	store_find(v->store, STORE_CALLS, &live, on_live_calls, &l);
+	while (!l.done)
+		event_base_loop(v->base, EVLOOP_ONCE);
+	return l.ok;
+}
+
+static bool open_store(struct voiced *v)
+{
+	char error[300];
+	if (!config_make_dir(v->config->state_dir)) {
+		log_error("STATE_DIR %s cannot be made: %s", v->config->state_dir, strerror(errno));
+		return false;
+	}
+	if (!config_api_token(&v->daemon->config) || (v->host_id = config_host_id(v->config)) == NULL) {
+		log_error("the API token cannot be kept in %s: %s", v->config->state_dir, strerror(errno));
+		return false;
+	}
+	v->store = store_open(v->base, v->config->mongodb_url, v->config->state_dir, "voiced", error,
+			      sizeof error);
+	if (v->store == NULL)
+		log_error("%s", error);
+	return v->store != NULL;
+}
+
+static bool open_doors(struct voiced *v)
+{
+	int http = fd_inherited(DOOR_HTTP), local = fd_inherited(DOOR_VOICED);
+	if (http < 0 || local < 0) {
+		log_error("voiced is started by phony, which hands it its sockets (http, voiced)");
+		return false;
+	}
+	v->clients = clients_open(v, local);
+	v->door = door_open(v->base, http, &door_events, v);
+	return true;
+}
+
+static void on_recover(struct call *call, void *arg)
+{
+	if (call_sid(call)[0] == '\0')
+		outgoing_recover(arg, call);
+}
+
+static void on_over(struct call *call, void *arg)
+{
+	(void)call;
+	load_tell(arg);
+}
+
+static bool start(struct daemon *d)
+{
+	struct voiced *v = xcalloc(1, sizeof *v);
+	d->state = v;
+	v->daemon = d;
+	v->base = d->base;
+	v->config = &d->config;
+	if (!open_store(v))
+		return false;
+	char *smsd = config_run_path(v->config, SOCKET_SMSD), *mcpd = config_run_path(v->config, SOCKET_MCPD);
+	v->to_smsd = handover_new(v->base, ROLE_SMSD, smsd);
+	v->to_mcpd = handover_new(v->base, ROLE_MCPD, mcpd);
+	free(smsd);
+	free(mcpd);
+	v->http_out = http_client_new(v->base, v->config->tls_ca_file);
+	v->twilio = twilio_new(v->http_out, v->config->twilio_api_url, v->config->twilio_account_sid,
+			       v->config->twilio_auth_token);
+	v->calls = calls_new(v->base, v->store, v->config, v->host_id);
+	ending_init(v);
+	calls_on_over(v->calls, on_over, v);
+	if (!load_calls(v))
+		return false;
+	v->workers = workers_new(v);
+	v->http_in = http_server_new(v->base, &limits, routes_handle, v);
+	if (!open_doors(v))
+		return false;
+	calls_each(v->calls, on_recover, v);
+	return true;
+}
+
+/* ---- ending ---- */
+
+static void on_drained_call(struct call *call, void *arg)
+{
+	if (!call_is_over(call))
+		ending_begin(arg, call, "phony is shutting down", NULL, NULL);
+}
+
+static void on_unconfirmed(void *arg)
+{
+	struct voiced *v = arg;
+	daemon_end(v->daemon);
+}
+
+static void on_drain_over(void *arg)
+{
+	struct voiced *v = arg;
+	if (calls_count(v->calls, NULL) > 0)
+		log_warn("the time to drain is over: ending the live calls");
+	calls_each(v->calls, on_drained_call, v);
+	/* Twilio's confirmation of each brings the end; it does not wait for ever. */
+	timer_start(&v->drain_timer, v->base, CONFIRM_MS, on_unconfirmed, v);
+}
+
+static void drain(struct daemon *d, unsigned seconds)
+{
+	struct voiced *v = d->state;
+	v->draining = true;
+	log_info("draining: %u live calls may go on for %u s", calls_count(v->calls, NULL), seconds);
+	timer_start(&v->drain_timer, v->base, (int)seconds * 1000, on_drain_over, v);
+	load_tell(v);
+}
+
+static json_t *status(struct daemon *d)
+{
+	struct voiced *v = d->state;
+	return json_pack("{s:i, s:i, s:s, s:i, s:o}", "liveCalls", (int)calls_count(v->calls, NULL),
+			 "clients", (int)clients_count(v->clients), "store", store_kind_name(v->store),
+			 "idleWorkers", (int)workers_idle(v->workers), "workers", workers_list(v->workers));
+}
+
+static void message(struct daemon *d, const struct frame *f)
+{
+	struct voiced *v = d->state;
+	int64_t pid = 0, exit_status = 0;
+	struct json_reader r;
+	if (f->type != MSG_ORPHAN_ENDED)
+		return;
+	json_read_open(&r, f->body);
+	json_read_int(&r, "pid", JSON_NEEDED, 1, INT32_MAX, &pid);
+	json_read_int(&r, "status", JSON_NEEDED, INT32_MIN, INT32_MAX, &exit_status);
+	if (json_read_ok(&r))
+		workers_orphan_ended(v->workers, (pid_t)pid, (int)exit_status);
+}
+
+static void stop(struct daemon *d)
+{
+	struct voiced *v = d->state;
+	timer_stop(&v->drain_timer);
+	door_close(&v->door);
+	clients_close(&v->clients);
+	workers_free(&v->workers);
+	http_client_free(&v->http_out);
+	store_close(&v->store); /* what was written is finished, and told */
+	http_server_free(&v->http_in);
+	twilio_free(&v->twilio);
+	calls_free(&v->calls);
+	handover_free(&v->to_smsd);
+	handover_free(&v->to_mcpd);
+	free(v->host_id);
+	free(v);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct daemon_job jobs[] = {
+		{"check", "look whether the database, Twilio and PUBLIC_URL answer", job_check},
+		{"export", "write the database to standard output, as JSON lines", job_export},
+		{"import", "read such lines from standard input", job_import},
+		{0}};
+	static const struct daemon_spec spec = {
+		.name = "voiced",
+		.role = ROLE_VOICED,
+		.summary = "The front door: HTTP, Twilio's voice webhooks, calls and their workers.",
+		.telephony = true,
+		.jobs = jobs,
+		.start = start,
+		.drain = drain,
+		.status = status,
+		.message = message,
+		.stop = stop,
+	};
+	return daemon_main(argc, argv, &spec);
+}

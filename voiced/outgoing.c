@@ -1,0 +1,281 @@
+#include "voiced/outgoing.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/e164.h"
+#include "lib/base/json_read.h"
+#include "lib/base/log.h"
+#include "lib/base/object.h"
+#include "voiced/ending.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	INSTRUCTIONS_MAX = 64 * 1024,
+	RING_TIMEOUT_S = 60,
+	DUPLICATE_S = 15, /* the same number again so soon is a mistake, as in the original */
+};
+
+struct placing {
+	struct voiced *v;
+	char *call_id;
+	struct reply reply; /* done is NULL: nobody waits any more */
+	struct wall_ms since;
+};
+
+static void finish(struct placing *p, struct call *call)
+{
+	if (p->reply.done != NULL) {
+		char message[128];
+		snprintf(message, sizeof message, "Call initiated to %s using %s voice provider",
+			 call_text(call, "toNumber"),
+			 strcmp(call_text(call, "voiceProvider"), "openai") == 0 ? "openai" : "ElevenLabs");
+		p->reply.done(p->reply.arg, 201,
+			      json_pack("{s:s, s:s, s:s, s:s}", "callSid", call_sid(call), "status",
+					"initiated", "provider", call_text(call, "voiceProvider"), "message",
+					message));
+	}
+	free(p->call_id);
+	free(p);
+}
+
+static void give_up(struct placing *p, struct call *call, int http_status, const char *code,
+		    const char *message)
+{
+	if (call != NULL) {
+		call_set_error(call, message, true);
+		call_set_status(call, CALL_FAILED);
+	}
+	if (p->reply.fail != NULL)
+		p->reply.fail(p->reply.arg, http_status, code, message);
+	free(p->call_id);
+	free(p);
+}
+
+static void on_named_stored(void *arg, json_t *result, const char *error)
+{
+	(void)result;
+	struct placing *p = arg;
+	struct call *call = calls_by_id(p->v->calls, p->call_id);
+	if (call == NULL)
+		give_up(p, NULL, 502, "failed",
+			"The call ended before it was confirmed; see phony_list_calls.");
+	else if (error != NULL)
+		give_up(p, NULL, 503, "store", error);
+	else
+		finish(p, call);
+}
+
+/* Twilio has the call: its name is stored, then told. */
+static void named(struct placing *p, struct call *call, const char *sid)
+{
+	if (!call_set_sid(call, sid))
+		log_call(LOG_SEV_WARN, sid, "the call is known by another SID, %s", call_sid(call));
+	log_call(LOG_SEV_INFO, sid, "Twilio has taken the call to %s", call_text(call, "toNumber"));
+	call_save(call, on_named_stored, p);
+	if (call_is_ending(call))
+		ending_begin(p->v, call, "it was ended while it was being placed", NULL, NULL);
+}
+
+static const char *sid_of(json_t *body)
+{
+	const char *sid = NULL;
+	struct json_reader r;
+	json_read_open(&r, body);
+	json_read_text(&r, "sid", JSON_NEEDED, 34, 34, &sid);
+	return sid;
+}
+
+/* A call of Twilio's list that can only be ours: made since then, and nobody else's. */
+static const char *find_ours(struct placing *p, json_t *body)
+{
+	json_t *list = NULL;
+	struct json_reader r;
+	json_read_open(&r, body);
+	json_read_any(&r, "calls", JSON_NEEDED, &list);
+	size_t i;
+	json_t *item;
+	json_array_foreach (list, i, item) {
+		const char *created = "", *direction = "", *sid = sid_of(item);
+		struct wall_ms when;
+		json_read_open(&r, item);
+		json_read_text(&r, "date_created", JSON_OPTIONAL, 1, 64, &created);
+		json_read_text(&r, "direction", JSON_OPTIONAL, 1, 64, &direction);
+		if (sid != NULL && strcmp(direction, "outbound-api") == 0 && twilio_date(created, &when) &&
+		    when.ms >= p->since.ms - 1000 && calls_by_sid(p->v->calls, sid) == NULL)
+			return sid;
+	}
+	return NULL;
+}
+
+static void on_found(void *arg, const struct twilio_answer *answer)
+{
+	struct placing *p = arg;
+	struct call *call = calls_by_id(p->v->calls, p->call_id);
+	const char *sid = answer->outcome == TWILIO_DONE ? find_ours(p, answer->body) : NULL;
+	if (call != NULL && call_sid(call)[0] != '\0')
+		sid = call_sid(call); /* a webhook has named it meanwhile */
+	if (call != NULL && sid != NULL)
+		named(p, call, sid);
+	else if (answer->outcome == TWILIO_DONE)
+		give_up(p, call, 504, "unconfirmed",
+			"Twilio gave no answer and has no such call: it was not placed. Try again.");
+	else
+		give_up(p, call, 504, "unconfirmed",
+			"Twilio gave no answer, and does not answer whether it has the call: look with "
+			"phony_list_calls before trying again.");
+}
+
+/* Nobody knows whether the call was placed: look before anything else happens. */
+static void look_for(struct placing *p, struct call *call)
+{
+	char day[WALL_TEXT_SIZE];
+	wall_format((struct wall_ms){p->since.ms - 60000}, day);
+	day[10] = '\0';
+	twilio_find_calls(p->v->twilio, call_text(call, "toNumber"), call_text(call, "fromNumber"), day,
+			  on_found, p);
+}
+
+static void on_created(void *arg, const struct twilio_answer *answer)
+{
+	struct placing *p = arg;
+	struct call *call = calls_by_id(p->v->calls, p->call_id);
+	const char *sid = answer->outcome == TWILIO_DONE ? sid_of(answer->body) : NULL;
+	if (call == NULL)
+		give_up(p, NULL, 502, "failed",
+			"The call ended before it was confirmed; see phony_list_calls.");
+	else if (sid != NULL)
+		named(p, call, sid);
+	else if (answer->outcome == TWILIO_REFUSED)
+		give_up(p, call, 502, "twilio", answer->message);
+	else if (answer->outcome == TWILIO_UNREACHED)
+		give_up(p, call, 502, "unreachable", answer->message);
+	else
+		look_for(p, call);
+}
+
+static void on_stored(void *arg, json_t *result, const char *error)
+{
+	(void)result;
+	struct placing *p = arg;
+	struct voiced *v = p->v;
+	struct call *call = calls_by_id(v->calls, p->call_id);
+	if (error != NULL || call == NULL) {
+		give_up(p, call, 503, "store", error ? error : "The call was ended.");
+		return;
+	}
+	const char *base = v->config->public_url;
+	char *url = xasprintf("%s/call/outgoing?call=%s", base, call_token(call));
+	/* Twilio repeats a status callback that could not be delivered when the fragment says so. */
+	char *status = xasprintf("%s/call/status?call=%s#rc=5&rp=all", base, call_token(call));
+	char *recording = xasprintf("%s/call/recording?call=%s#rc=5&rp=all", base, call_token(call));
+	struct twilio_call request = {
+		.to = call_text(call, "toNumber"),
+		.from = call_text(call, "fromNumber"),
+		.url = url,
+		.status_callback = status,
+		.recording_callback = v->config->record_calls ? recording : NULL,
+		.ring_timeout_s = RING_TIMEOUT_S,
+		.time_limit_s = v->config->max_outgoing_duration_s,
+	};
+	twilio_create_call(v->twilio, &request, on_created, p);
+	free(url);
+	free(status);
+	free(recording);
+}
+
+/* A limit of ours that stands against a new call; NULL when none does. */
+static const char *limit_reached(struct voiced *v, const char *to, char *why, size_t size)
+{
+	const struct config *config = v->config;
+	double since = calls_seconds_since(v->calls, to);
+	if (calls_count(v->calls, NULL) >= config->max_calls) {
+		snprintf(why, size,
+			 "Too many active calls: %u of MAX_CONCURRENT_CALLS are live. Wait for one to end.",
+			 config->max_calls);
+		return why;
+	}
+	if (calls_count(v->calls, "outbound") >= config->max_outgoing_calls) {
+		snprintf(why, size,
+			 "Too many active calls: %u of MAX_CONCURRENT_OUTGOING_CALLS are live. Wait for one "
+			 "to end.",
+			 config->max_outgoing_calls);
+		return why;
+	}
+	if (since >= 0 && since < DUPLICATE_S) {
+		snprintf(why, size, "Duplicate call to %s rejected - another call was placed %.1fs ago", to,
+			 since);
+		return why;
+	}
+	return NULL;
+}
+
+static void read_request(const struct config *config, json_t *args, struct call_request *c,
+			 struct json_reader *r)
+{
+	*c = (struct call_request){.call_type = "outbound",
+				   .from_number = config->twilio_number,
+				   .to_number = "",
+				   .provider = config->voice_provider,
+				   .voice = "",
+				   .agent_id = config->elevenlabs_agent_id,
+				   .voice_id = config->elevenlabs_voice_id,
+				   .system_instructions = "",
+				   .call_instructions = ""};
+	json_read_open(r, args);
+	json_read_text(r, "toNumber", JSON_NEEDED, 1, 64, &c->to_number);
+	json_read_text(r, "systemInstructions", JSON_NEEDED, 1, INSTRUCTIONS_MAX, &c->system_instructions);
+	json_read_text(r, "callInstructions", JSON_NEEDED, 1, INSTRUCTIONS_MAX, &c->call_instructions);
+	json_read_text(r, "provider", JSON_OPTIONAL, 1, 32, &c->provider);
+	json_read_text(r, "voice", JSON_OPTIONAL, 0, 128, &c->voice);
+	json_read_text(r, "elevenLabsAgentId", JSON_OPTIONAL, 1, 128, &c->agent_id);
+	json_read_text(r, "elevenLabsVoiceId", JSON_OPTIONAL, 0, 128, &c->voice_id);
+	json_read_text(r, "fromNumber", JSON_OPTIONAL, 1, 64, &c->from_number);
+	json_read_close(r, JSON_KNOWN_ONLY);
+	if (c->to_number[0] != '\0' && !e164_valid(c->to_number))
+		json_read_fault(r, "toNumber: %s", E164_ADVICE);
+	if (!e164_valid(c->from_number))
+		json_read_fault(r, "fromNumber: %s", E164_ADVICE);
+	if (strcmp(c->provider, "openai") == 0)
+		json_read_fault(r, "provider openai is not served by this version: use elevenlabs "
+				   "(VOICE_PROVIDER=elevenlabs makes it the default)");
+	else if (strcmp(c->provider, "elevenlabs") != 0)
+		json_read_fault(r, "provider must be openai or elevenlabs");
+	else if (c->agent_id[0] == '\0')
+		json_read_fault(r, "elevenLabsAgentId is missing, and ELEVENLABS_AGENT_ID is not set");
+}
+
+void outgoing_place(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	struct call_request request;
+	char why[200];
+	read_request(v->config, args, &request, &r);
+	if (!json_read_ok(&r)) {
+		reply.fail(reply.arg, 400, "invalid", r.faults);
+		return;
+	}
+	if (v->draining) {
+		reply.fail(reply.arg, 503, "ending", "phony is shutting down; it takes no new calls.");
+		return;
+	}
+	if (limit_reached(v, request.to_number, why, sizeof why) != NULL) {
+		reply.fail(reply.arg, 429, "limit", why);
+		return;
+	}
+	struct call *call = calls_create(v->calls, &request);
+	struct placing *p = xcalloc(1, sizeof *p);
+	*p = (struct placing){v, xstrdup(call_id(call)), reply, wall_now()};
+	call_save(call, on_stored, p);
+}
+
+void outgoing_recover(struct voiced *v, struct call *call)
+{
+	struct placing *p = xcalloc(1, sizeof *p);
+	*p = (struct placing){.v = v, .call_id = xstrdup(call_id(call))};
+	wall_parse(call_text(call, "startedAt"), &p->since);
+	log_info("a call to %s was being placed when voiced ended: looking for it at Twilio",
+		 call_text(call, "toNumber"));
+	look_for(p, call);
+}

@@ -1,0 +1,14 @@
+/* Placing a call: what must be given, the limits, Twilio, and the doubt in between. */
+#ifndef PHONY_OUTGOING_H
+#define PHONY_OUTGOING_H
+
+#include "lib/base/reply.h"
+#include "voiced/voiced.h"
+
+/* phony_create_call: answers 201 {callSid, status, provider, message} once Twilio took the call. */
+void outgoing_place(struct voiced *v, json_t *args, struct reply reply);
+
+/* A call of an earlier voiced that never heard Twilio's answer: looks whether it was placed. */
+void outgoing_recover(struct voiced *v, struct call *call);
+
+#endif

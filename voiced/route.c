@@ -1,0 +1,115 @@
+#include "voiced/route.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+	const char *prefix;
+	enum route_kind kind;
+} prefixes[] = {
+	{"/call/connection-outgoing/", ROUTE_STREAM},
+	{"/call/connection-incoming/", ROUTE_STREAM},
+	{"/sms/", ROUTE_SMSD},
+	{"/api/sms/", ROUTE_SMSD},
+	{"/api/conversations", ROUTE_SMSD},
+	{"/mcp", ROUTE_MCPD},
+};
+
+static bool starts_with(const char *bytes, size_t len, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	return len >= n && memcmp(bytes, prefix, n) == 0;
+}
+
+/* Whether the path ends where the prefix does, at a slash or at the query. */
+static bool path_begins(const char *target, size_t len, const char *prefix)
+{
+	size_t n = strlen(prefix);
+	if (!starts_with(target, len, prefix))
+		return false;
+	return prefix[n - 1] == '/' || len == n || target[n] == '/' || target[n] == '?';
+}
+
+/* A header's value, copied to out; false when it is not there. */
+static bool find_header(const char *bytes, size_t len, const char *name, char *out, size_t size)
+{
+	const char *end = bytes + len;
+	size_t name_len = strlen(name);
+	while (bytes < end) {
+		const char *newline = memchr(bytes, '\n', (size_t)(end - bytes));
+		if (newline == NULL)
+			return false;
+		size_t line = (size_t)(newline - bytes);
+		if (line > name_len && bytes[name_len] == ':' && strncasecmp(bytes, name, name_len) == 0) {
+			const char *value = bytes + name_len + 1;
+			while (value < newline && (*value == ' ' || *value == '\t'))
+				value++;
+			size_t n = (size_t)(newline - value);
+			while (n > 0 && (value[n - 1] == '\r' || value[n - 1] == ' ' || value[n - 1] == '\t'))
+				n--;
+			snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), value);
+			return true;
+		}
+		bytes = newline + 1;
+	}
+	return false;
+}
+
+static void route_stream(const char *bytes, size_t len, const char *target, size_t target_len,
+			 struct route *out)
+{
+	if (memmem(bytes, len, "\r\n\r\n", 4) == NULL) {
+		out->kind = ROUTE_PARTIAL;
+		return;
+	}
+	size_t path_len = target_len;
+	const char *query = memchr(target, '?', target_len);
+	if (query != NULL)
+		path_len = (size_t)(query - target);
+	const char *token = memrchr(target, '/', path_len);
+	size_t token_len = path_len - (size_t)(token + 1 - target);
+	if (target_len >= sizeof out->target || token_len >= sizeof out->token) {
+		out->kind = ROUTE_BAD;
+		return;
+	}
+	snprintf(out->token, sizeof out->token, "%.*s", (int)token_len, token + 1);
+	snprintf(out->target, sizeof out->target, "%.*s", (int)target_len, target);
+	find_header(bytes, len, "x-twilio-signature", out->signature, sizeof out->signature);
+	char upgrade[32] = "";
+	find_header(bytes, len, "upgrade", upgrade, sizeof upgrade);
+	/* A plain request to a stream's address gets its answer from the HTTP routes. */
+	out->kind = strcasecmp(upgrade, "websocket") == 0 ? ROUTE_STREAM : ROUTE_SELF;
+}
+
+void route_request(const char *bytes, size_t len, struct route *out)
+{
+	memset(out, 0, sizeof *out);
+	const char *newline = memchr(bytes, '\n', len);
+	const char *space = memchr(bytes, ' ', newline ? (size_t)(newline - bytes) : len);
+	if (newline == NULL) {
+		/* What can be no method need not be waited for. */
+		size_t method = space ? (size_t)(space - bytes) : len;
+		bool plausible = method <= 16;
+		for (size_t i = 0; plausible && i < method && i < len; i++)
+			plausible = bytes[i] >= 'A' && bytes[i] <= 'Z';
+		out->kind = plausible ? ROUTE_PARTIAL : ROUTE_BAD;
+		return;
+	}
+	size_t line = (size_t)(newline - bytes);
+	const char *target = space ? space + 1 : NULL;
+	const char *after = target ? memchr(target, ' ', (size_t)(newline - target)) : NULL;
+	out->kind = ROUTE_BAD;
+	if (after == NULL || space == bytes || memchr(bytes, '\0', line) != NULL ||
+	    !starts_with(after + 1, (size_t)(newline - after - 1), "HTTP/1."))
+		return;
+	size_t target_len = (size_t)(after - target);
+	out->kind = ROUTE_SELF;
+	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+		if (path_begins(target, target_len, prefixes[i].prefix)) {
+			out->kind = prefixes[i].kind;
+			break;
+		}
+	if (out->kind == ROUTE_STREAM)
+		route_stream(bytes, len, target, target_len, out);
+}

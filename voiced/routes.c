@@ -1,0 +1,47 @@
+#include "voiced/routes.h"
+
+#include "lib/http/api.h"
+
+#include <string.h>
+
+static void on_checked(void *arg, json_t *result, const char *error)
+{
+	struct http_request *r = arg;
+	json_t *spooled = json_object_get(result, "spooled");
+	if (error != NULL)
+		http_reply_error(r, 503, "store", error);
+	else if (json_integer_value(spooled) > 0)
+		/* Everything is served; what is written waits on local disk for the database. */
+		http_reply_json(r, 200,
+				json_pack("{s:s, s:s, s:O}", "status", "degraded", "message",
+					  "The database is away; writes are kept on local disk.", "spooled",
+					  spooled));
+	else
+		http_reply_json(r, 200, json_pack("{s:s}", "status", "ready"));
+}
+
+bool routes_system(struct voiced *v, struct http_request *r)
+{
+	bool health = strcmp(http_path(r), "/health") == 0;
+	if (!health && strcmp(http_path(r), "/ready") != 0)
+		return false;
+	if (!http_method_is(r, "GET"))
+		return true;
+	if (!http_from_loopback(r) && !api_authorized(r, v->config->api_token))
+		http_reply_error(r, 401, "unauthorized", "Send Authorization: Bearer API_TOKEN.");
+	else if (health)
+		http_reply_json(r, 200, json_pack("{s:s}", "status", "ok"));
+	else if (v->draining)
+		http_reply_error(r, 503, "ending", "phony is shutting down.");
+	else
+		store_check(v->store, on_checked, r);
+	return true;
+}
+
+void routes_handle(struct http_request *r, void *arg)
+{
+	struct voiced *v = arg;
+	if (routes_twilio(v, r) || routes_api(v, r) || routes_system(v, r))
+		return;
+	http_reply_error(r, 404, "not_found", "Nothing is served at this address.");
+}

@@ -1,0 +1,31 @@
+/* What the modules of voiced share: one of each, made in main.c. */
+#ifndef PHONY_VOICED_H
+#define PHONY_VOICED_H
+
+#include "lib/daemon/daemon.h"
+#include "lib/http/client.h"
+#include "lib/http/server.h"
+#include "lib/loop/loop.h"
+#include "lib/store/store.h"
+#include "lib/twilio/api.h"
+#include "voiced/calls.h"
+
+struct voiced {
+	struct daemon *daemon;
+	struct event_base *base;
+	const struct config *config;
+	char *host_id;
+	struct store *store;
+	struct http_client *http_out;
+	struct http_server *http_in;
+	struct twilio *twilio;
+	struct calls *calls;
+	struct workers *workers;
+	struct door *door;
+	struct handover *to_smsd, *to_mcpd;
+	struct clients *clients;
+	bool draining;
+	struct timer drain_timer;
+};
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * The callworkers: a few kept ready, one for each stream, their ends told in
+ * words. A worker that outlived an earlier voiced is taken back.
+ */
+#ifndef PHONY_WORKERS_H
+#define PHONY_WORKERS_H
+
+#include "proto/peer.h"
+#include "voiced/voiced.h"
+
+struct workers;
+struct worker;
+struct link;
+
+struct workers *workers_new(struct voiced *v);
+/* Workers with a call go on without us; the idle ones end. */
+void workers_free(struct workers **w);
+
+/* Gives the call's stream (fd, handed over) to a worker. */
+void workers_serve(struct workers *w, struct call *call, int fd);
+
+/* A connection to our socket said that it is a callworker: its link is handed over. */
+struct worker *workers_adopt(struct workers *w, struct link *link, pid_t pid);
+/* Dispatches a message of an adopted worker, and tells of its link's end. */
+void worker_message(struct worker *worker, const struct frame *f, int fd);
+void worker_link_gone(struct worker *worker);
+
+/* The supervisor reaped a worker of an earlier voiced. status: as of waitpid(2). */
+void workers_orphan_ended(struct workers *w, pid_t pid, int status);
+
+/* Tells the call's worker what became of the agent, if both are there. */
+void worker_tell_agent(struct call *call);
+/* Asks the call's worker; refused with not_live when it has none. body is stolen. */
+void worker_ask(struct call *call, enum message type, json_t *body, peer_answer_fn *fn, void *arg);
+
+/* Everything up to seq of the call's attempt is stored: told to the worker that serves it. */
+void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq);
+
+unsigned workers_idle(const struct workers *w);
+/* Workers that serve a call, or still have something to tell of one. */
+unsigned workers_busy(const struct workers *w);
+/* [{pid, callSid, state}] */
+json_t *workers_list(const struct workers *w);
+
+#endif
