@@ -8,6 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "smsd/bulk.h"
+#include "smsd/early.h"
 #include "smsd/outbox.h"
 #include "smsd/routes.h"
 #include "smsd/smsd.h"
@@ -68,6 +69,7 @@ static bool start(struct daemon *d)
 			       s->config->twilio_auth_token);
 	s->default_sender = wish_default_sender(s);
 	s->outbox = outbox_new(s);
+	early_sweep(s);
 	bulk_resume(s);
 	s->http_in = http_server_new(s->base, &limits, routes_handle, s);
 	s->adopt = adopt_open(s->base, listener, ROLE_SMSD, on_connection, on_question, s);

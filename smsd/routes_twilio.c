@@ -4,6 +4,7 @@
 #include "lib/base/panic.h"
 #include "lib/twilio/webhook.h"
 #include "smsd/conversations.h"
+#include "smsd/early.h"
 #include "smsd/messages.h"
 #include "smsd/optouts.h"
 #include "smsd/outbox.h"
@@ -187,19 +188,8 @@ static void on_early_stored(void *arg, json_t *result, const char *error)
 /* A message that has not got its name yet, or is none of ours: kept until it has. */
 static void keep_early(struct hook *h)
 {
-	const char *sid = field(h, "MessageSid"), *status = field(h, "MessageStatus");
-	int code = atoi(field(h, "ErrorCode"));
-	json_t *early =
-		json_pack("{s:s, s:s, s:I, s:o, s:o}", "messageSid", sid, "status", status, "errorCode",
-			  (json_int_t)code, "errorMessage", message_text(field(h, "ErrorMessage")),
-			  "createdAt", message_time(wall_now().ms));
-	struct store_change change = {
-		.key = sid,
-		.where = json_pack("[[s, s, o]]", "status", "in", message_states_before(status)),
-		.set = json_pack("{s:s, s:I}", "status", status, "errorCode", (json_int_t)code)};
-	store_insert(h->smsd->store, STORE_EARLY_STATUSES, early, NULL, NULL);
-	store_update(h->smsd->store, STORE_EARLY_STATUSES, &change, on_early_stored, h);
-	json_decref(early);
+	early_keep(h->smsd, field(h, "MessageSid"), field(h, "MessageStatus"), atoi(field(h, "ErrorCode")),
+		   field(h, "ErrorMessage"), on_early_stored, h);
 }
 
 static void on_advanced(void *arg, json_t *result, const char *error);
@@ -219,7 +209,7 @@ static void on_looked_up(void *arg, json_t *result, const char *error)
 {
 	struct hook *h = arg;
 	if (error == NULL && json_is_object(result))
-		on_told(h, NULL, NULL); /* it is further already */
+		advance(h, on_told); /* named between the two questions, or further already */
 	else if (!h->named && h->id != NULL && message_is_id(h->id))
 		outbox_named(h->smsd->outbox, h->id, field(h, "MessageSid"), on_named, h);
 	else

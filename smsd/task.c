@@ -2,6 +2,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "smsd/early.h"
 #include "smsd/optouts.h"
 
 #include <stdio.h>
@@ -94,21 +95,6 @@ static void on_named_end(void *arg, json_t *result, const char *error)
 	free(n);
 }
 
-/* A callback that came before the message had its name. */
-static void on_early(void *arg, json_t *early, const char *error)
-{
-	struct naming *n = arg;
-	if (error != NULL || !json_is_object(early)) {
-		on_named_end(n, NULL, NULL);
-		return;
-	}
-	message_advance(n->smsd, n->sid, message_field(early, "status"),
-			(int)json_integer_value(json_object_get(early, "errorCode")),
-			message_field(early, "errorMessage"), on_named_end, n);
-	store_remove(n->smsd->store, STORE_EARLY_STATUSES,
-		     json_pack("[[s, s, s]]", "messageSid", "=", n->sid), NULL, NULL);
-}
-
 static void on_named(void *arg, json_t *result, const char *error)
 {
 	struct naming *n = arg;
@@ -117,7 +103,7 @@ static void on_named(void *arg, json_t *result, const char *error)
 		return;
 	}
 	n->document = json_incref(result);
-	store_get(n->smsd->store, STORE_EARLY_STATUSES, "messageSid", n->sid, on_early, n);
+	early_settle(n->smsd, n->sid, on_named_end, n);
 }
 
 void outbox_named(struct outbox *o, const char *request_id, const char *sid, store_fn *fn, void *arg)

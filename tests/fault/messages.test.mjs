@@ -1,9 +1,11 @@
 // Messages while processes are killed, carriers misbehave, and the database goes away.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
 import http from 'node:http';
 import { afterEach, test } from 'node:test';
 import twilio from 'twilio';
-import { account, endAll, noProcesses, processes, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
+import { account, bin, endAll, noProcesses, processes, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
 import { sid } from '../harness/webhooks.mjs';
 
 afterEach((t) => { if (t.error) endAll(); });
@@ -141,7 +143,11 @@ async function outgoingUnderFire(most, settings, kills) {
   assert.equal(all.length, count);
   for (const e of carrier.events.filter((one) => one.event === 'message-created')) accepted.set(e.to, [...(accepted.get(e.to) ?? []), e.messageSid]);
   for (const m of all) assert.deepEqual(accepted.get(m.toNumber), [m.messageSid], `${m.toNumber} ${m.body}`);
-  await until(async () => (await everything(phony, '&status=delivered')).length === count, 'all to be delivered', 60000, 1000);
+  await until(async () => (await everything(phony, '&status=delivered')).length === count, 'all to be delivered', 60000, 1000).catch(async (error) => {
+    const left = (await everything(phony)).filter((m) => m.status !== 'delivered');
+    const failed = carrier.events.filter((e) => e.event.startsWith('hook-') || e.event === 'status-refused');
+    throw new Error(`${error.message}: ${JSON.stringify(left.slice(0, 3))}\n${JSON.stringify(failed.slice(0, 20))}`);
+  });
   assert.equal((await phony.stop()).code, 0);
   assert.equal(await carrier.stop(), 0);
   await noProcesses();
@@ -201,4 +207,23 @@ test('smsd killed while a list of a thousand is stored: all of it or nothing', a
   assert.ok(resumed() > 0, 'no kill came in time');
   assert.equal((await phony.stop()).code, 0);
   await noProcesses();
+});
+
+test('a status that smsd had kept when it was killed is applied when it is back', async () => {
+  const phony = await startPhony({ keep: true });
+  assert.equal((await phony.stop()).code, 0);
+  const at = new Date().toISOString();
+  const documents = [['sms', { messageSid: sid(1), fromNumber: us, toNumber: '+13035550001', direction: 'outbound', body: 'hello', status: 'queued', createdAt: at, updatedAt: at }],
+    ['earlystatuses', { messageSid: sid(1), status: 'delivered', errorCode: 0, errorMessage: '', createdAt: at }],
+    ['earlystatuses', { messageSid: sid(2), status: 'sent', errorCode: 0, errorMessage: '', createdAt: '2026-01-01T00:00:00.000Z' }],
+    ['earlystatuses', { messageSid: sid(3), status: 'sent', errorCode: 0, errorMessage: '', createdAt: at }]];
+  const lines = documents.map(([collection, document]) => `${JSON.stringify({ collection, document })}\n`).join('');
+  execFileSync(bin('phony'), ['import'], { env: phony.env, input: lines, stdio: ['pipe', 'ignore', 'ignore'] });
+  const again = await startPhony({ folder: phony.folder, port: phony.port, keep: true });
+  await until(async () => (await again.api('GET', `/api/sms/messages/${sid(1)}`)).body.data.status === 'delivered', 'the status');
+  assert.equal((await again.stop()).code, 0);
+  const left = execFileSync(bin('phony'), ['export'], { env: phony.env, stdio: ['ignore', 'pipe', 'ignore'] }).toString();
+  const kept = left.split('\n').filter((l) => l.includes('earlystatuses'));
+  assert.ok(kept.length === 1 && kept[0].includes(sid(3)), left); // what is old and nobody's is dropped
+  fs.rmSync(phony.folder, { recursive: true });
 });
