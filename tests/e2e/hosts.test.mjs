@@ -24,9 +24,7 @@ test('three hosts: calls and messages go on wherever they are reached; one is ki
   const ports = [await freePort(), await freePort(), await freePort()];
   const nginx = await startNginx(outside, ports);
   const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }] } } });
-  // FerretDB's findAndModify is not atomic between connections, as MongoDB's is: two callbacks for one
-  // message must not reach two hosts in the same moment.
-  const carrier = await startCarrier({ default: { script: [] }, messages: { step_ms: 1000, random: { seed: 3, drop: 0.1, lose: 0.1 } } });
+  const carrier = await startCarrier({ default: { script: [] }, messages: { random: { seed: 3, drop: 0.1, lose: 0.1 } } });
   const hosts = [];
   for (const port of ports)
     hosts.push(await startPhony({ sims: { carrier, agent }, port, settings: { PUBLIC_URL: `http://127.0.0.1:${outside}`, MONGODB_URL: mongo.url, API_TOKEN: token, WARM_WORKERS: '1' } }));

@@ -138,7 +138,10 @@ async function outgoingUnderFire(most, settings, kills) {
   await until(async () => {
     const { body } = await phony.api('GET', '/api/sms/messages?status=queued&limit=1').catch(() => ({}));
     return body?.data?.count === 0;
-  }, 'all to have left', 240000, 1000);
+  }, 'all to have left', 240000, 1000).catch(async (error) => {
+    const left = await everything(phony, '&status=queued');
+    throw new Error(`${error.message}: ${left.length}, ${JSON.stringify(left.slice(0, 3))}\n${phony.log.items.filter((l) => l.includes(left[0].requestId)).join('\n')}\n${phony.log.items.slice(-20).join('\n')}`);
+  });
   const all = await everything(phony);
   assert.equal(all.length, count);
   for (const e of carrier.events.filter((one) => one.event === 'message-created')) accepted.set(e.to, [...(accepted.get(e.to) ?? []), e.messageSid]);

@@ -1,5 +1,5 @@
 /* Tools' arguments against their schemas. */
-#include "mcpd/schema.h"
+#include "lib/base/schema.h"
 #include "tests/unit/unit.h"
 
 static json_t *schema(void)
