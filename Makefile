@@ -120,7 +120,12 @@ $(BUILD)/gen/%_json.h: mcpd/%.json
 	@mkdir -p $(@D)
 	$(Q)awk 'BEGIN { print "static const char $*_json[] =" } \
 	  { sub(/^[ \t]+/, ""); gsub(/["\\]/, "\\\\&"); print "\t\"" $$0 "\"" } END { print "\t;" }' $< > $@
+$(BUILD)/gen/%_txt.h: voiced/%.txt
+	@mkdir -p $(@D)
+	$(Q)awk 'BEGIN { print "static const char $*_txt[] =" } \
+	  { gsub(/["\\]/, "\\\\&"); print "\t\"" $$0 "\\n\"" } END { print "\t;" }' $< > $@
 $(BUILD)/obj/mcpd/tools.o: $(BUILD)/gen/tools_json.h
+$(BUILD)/obj/voiced/prompt.o: $(BUILD)/gen/prompt_outgoing_txt.h $(BUILD)/gen/prompt_incoming_txt.h
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
@@ -205,7 +210,7 @@ FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 FUZZ_SOURCES = $(call sources,lib/base proto) lib/twilio/signature.c voiced/route.c tests/fuzz/stubs.c \
   $(addprefix callworker/,twilio_stream.c elevenlabs.c json_scan.c goodbye.c dtmf.c mulaw.c) \
-  $(addprefix mcpd/,rpc.c discover.c prompts.c resources.c tools.c schema.c)
+  $(addprefix mcpd/,rpc.c discover.c prompts.c resources.c tools.c )
 
 build/fuzz/obj/%.o: %.c | $(BUILD)/gen/tools_json.h
 	@mkdir -p $(@D)

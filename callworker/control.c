@@ -96,6 +96,9 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 	case MSG_AGENT:
 		c->handler->agent(c->arg, f->body);
 		return;
+	case MSG_RECORD:
+		c->handler->record(c->arg, fd);
+		return;
 	case MSG_EVENT_ACK:
 		on_ack(c, f);
 		return;

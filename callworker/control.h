@@ -15,6 +15,8 @@ struct control_handler {
 	/* The call to serve; body borrowed, fd (the stream's connection) handed over. */
 	void (*assign)(void *arg, json_t *body, int fd);
 	void (*agent)(void *arg, json_t *body);
+	/* The file that the call is recorded into; fd handed over. */
+	void (*record)(void *arg, int fd);
 	/* Answered by control_reply or control_refuse. */
 	void (*question)(void *arg, const struct frame *f);
 	/* Every event so far is stored. */

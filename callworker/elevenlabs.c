@@ -5,6 +5,7 @@
 #include "callworker/provider.h"
 
 #include "callworker/json_scan.h"
+#include "lib/base/buffer.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
@@ -30,6 +31,8 @@ struct elevenlabs {
 	char *initiation; /* the first message, until the socket opens */
 	bool ready;
 	int64_t interrupted_id; /* audio up to this event is stale */
+	int64_t utterance;      /* the agent's last */
+	enum provider_end end;
 	struct ws_timer ready_timer;
 	char fault[300];
 };
@@ -44,9 +47,35 @@ static void send_json(struct elevenlabs *e, json_t *message)
 	free(text);
 }
 
+/* The prompt, and what was said when the conversation goes on; freed by the caller. */
+static char *make_prompt(const struct provider_setup *setup)
+{
+	struct buffer text = {0};
+	size_t i;
+	json_t *turn;
+	buffer_append_text(&text, setup->prompt);
+	if (json_array_size(setup->history) > 0)
+		buffer_append_text(&text, "\n\n=== THE CALL SO FAR (the line broke for a moment; go on from here, "
+					  "do not start over) ===\n");
+	json_array_foreach (setup->history, i, turn) {
+		const char *role = json_string_value(json_object_get(turn, "role"));
+		const char *content = json_string_value(json_object_get(turn, "content"));
+		char *line = xasprintf("%s: %s\n", role && strcmp(role, "assistant") == 0 ? "You" : "They",
+				       content ? content : "");
+		buffer_append_text(&text, line);
+		free(line);
+	}
+	buffer_append(&text, "", 1);
+	return (char *)text.data;
+}
+
 static char *make_initiation(const struct provider_setup *setup)
 {
-	json_t *agent = json_pack("{s:{s:s}}", "prompt", "prompt", setup->prompt);
+	char *prompt = make_prompt(setup);
+	json_t *agent = json_pack("{s:{s:s}}", "prompt", "prompt", prompt);
+	free(prompt);
+	if (setup->first_message[0] != '\0')
+		json_object_set_new(agent, "first_message", json_string(setup->first_message));
 	json_t *override = json_pack("{s:o}", "agent", agent);
 	if (setup->voice[0] != '\0')
 		json_object_set_new(override, "tts", json_pack("{s:s}", "voice_id", setup->voice));
@@ -78,16 +107,18 @@ static bool parse_format(const char *name, struct audio_format *format)
 	return false;
 }
 
-static void give_up(struct elevenlabs *e, const char *why)
+static void give_up(struct elevenlabs *e, enum provider_end end, const char *why)
 {
-	if (e->fault[0] == '\0')
+	if (e->fault[0] == '\0') {
 		snprintf(e->fault, sizeof e->fault, "%.280s", why);
+		e->end = end;
+	}
 	ws_close(e->ws, LWS_CLOSE_STATUS_NORMAL, "");
 }
 
 static void on_ready_timeout(void *arg)
 {
-	give_up(arg, "ElevenLabs accepted the connection and never answered");
+	give_up(arg, PROVIDER_LOST, "ElevenLabs accepted the connection and never answered");
 }
 
 static void on_metadata(struct elevenlabs *e, json_t *event)
@@ -101,13 +132,13 @@ static void on_metadata(struct elevenlabs *e, json_t *event)
 	json_read_text(&r, "user_input_audio_format", JSON_OPTIONAL, 1, 32, &takes);
 	json_read_text(&r, "agent_output_audio_format", JSON_OPTIONAL, 1, 32, &gives);
 	if (!json_read_ok(&r)) {
-		give_up(e, r.faults);
+		give_up(e, PROVIDER_REFUSED, r.faults);
 	} else if (!parse_format(takes, &in) || !parse_format(gives, &out)) {
 		snprintf(why, sizeof why,
 			 "the agent's audio formats (%s, %s) are not known: set them to mu-law 8000 Hz at "
 			 "ElevenLabs",
 			 takes, gives);
-		give_up(e, why);
+		give_up(e, PROVIDER_REFUSED, why);
 	} else if (!e->ready) {
 		e->ready = true;
 		ws_timer_stop(e->loop, &e->ready_timer);
@@ -133,9 +164,8 @@ static void on_tool_call(struct elevenlabs *e, json_t *event)
 	json_decref(empty);
 }
 
-/* The texts of an utterance's events stand in an object of their own. */
-static void on_utterance(struct elevenlabs *e, json_t *event, const char *member,
-			 void (*tell)(void *arg, const char *text))
+/* A text of one of the utterances' events; NULL when there is none. */
+static const char *utterance_text(json_t *event, const char *member)
 {
 	const char *text = NULL;
 	struct json_reader r;
@@ -143,8 +173,28 @@ static void on_utterance(struct elevenlabs *e, json_t *event, const char *member
 	json_read_text(&r, member, JSON_OPTIONAL, 1, TEXT_MAX, &text);
 	if (!json_read_ok(&r))
 		log_warn("ElevenLabs' %s: %s", member, r.faults);
-	else if (text != NULL)
-		tell(e->arg, text);
+	return text;
+}
+
+static void on_user_said(struct elevenlabs *e, json_t *event)
+{
+	const char *text = utterance_text(event, "user_transcript");
+	if (text != NULL)
+		e->events->user_said(e->arg, text);
+}
+
+static void on_agent_said(struct elevenlabs *e, json_t *event)
+{
+	const char *text = utterance_text(event, "agent_response");
+	if (text != NULL)
+		e->utterance = e->events->agent_said(e->arg, text);
+}
+
+static void on_agent_corrected(struct elevenlabs *e, json_t *event)
+{
+	const char *text = utterance_text(event, "corrected_agent_response");
+	if (text != NULL && e->utterance != 0)
+		e->events->agent_corrected(e->arg, e->utterance, text);
 }
 
 static void on_interruption(struct elevenlabs *e, json_t *event, struct mono_us born)
@@ -211,14 +261,11 @@ static void on_message(struct elevenlabs *e, json_t *message, struct mono_us bor
 	else if (strcmp(type, "audio") == 0)
 		on_audio(e, part(message, "audio_event"), born);
 	else if (strcmp(type, "user_transcript") == 0)
-		on_utterance(e, part(message, "user_transcription_event"), "user_transcript",
-			     e->events->user_said);
+		on_user_said(e, part(message, "user_transcription_event"));
 	else if (strcmp(type, "agent_response") == 0)
-		on_utterance(e, part(message, "agent_response_event"), "agent_response",
-			     e->events->agent_said);
+		on_agent_said(e, part(message, "agent_response_event"));
 	else if (strcmp(type, "agent_response_correction") == 0)
-		on_utterance(e, part(message, "agent_response_correction_event"), "corrected_agent_response",
-			     e->events->agent_corrected);
+		on_agent_corrected(e, part(message, "agent_response_correction_event"));
 	else if (strcmp(type, "interruption") == 0)
 		on_interruption(e, part(message, "interruption_event"), born);
 	else if (strcmp(type, "ping") == 0)
@@ -263,21 +310,27 @@ static void on_closed(void *arg, const char *why)
 {
 	struct elevenlabs *e = arg;
 	ws_timer_stop(e->loop, &e->ready_timer);
-	if (e->fault[0] == '\0' && strstr(why, "verride") != NULL)
+	if (e->fault[0] == '\0' && strstr(why, "verride") != NULL) {
+		e->end = PROVIDER_REFUSED;
 		snprintf(e->fault, sizeof e->fault,
 			 "ElevenLabs refuses the override (%.120s): allow it in the agent's settings under "
 			 "Security, Overrides",
 			 why);
-	else if (e->fault[0] == '\0')
+	} else if (e->fault[0] == '\0') {
+		unsigned status = ws_http_status(e->ws);
+		bool done = e->ready && ws_peer_close_code(e->ws) == LWS_CLOSE_STATUS_NORMAL;
+		bool refused = status == 401 || status == 403 || status == 404 || strstr(why, "quota") != NULL;
+		e->end = done ? PROVIDER_DONE : refused ? PROVIDER_REFUSED : PROVIDER_LOST;
 		snprintf(e->fault, sizeof e->fault, "%s: %.200s",
 			 e->ready ? "the conversation at ElevenLabs ended" : "no conversation at ElevenLabs",
 			 why);
-	e->events->ended(e->arg, e->fault, e->ready && ws_peer_close_code(e->ws) == LWS_CLOSE_STATUS_NORMAL);
+	}
+	e->events->ended(e->arg, e->fault, e->end);
 }
 
 static void on_broken(void *arg, const char *why)
 {
-	give_up(arg, why);
+	give_up(arg, PROVIDER_LOST, why);
 }
 
 static const struct ws_handler ws_events = {on_open, on_text, on_broken, on_closed};
@@ -315,8 +368,17 @@ static void inject(void *self, const char *text)
 	send_json(e, json_pack("{s:s, s:s}", "type", "contextual_update", "text", text));
 }
 
-static void tool_result(void *self, const char *id, const char *result, bool is_error)
+/* A message as if the person had typed it: the agent answers. */
+static void direct(void *self, const char *text)
 {
+	struct elevenlabs *e = self;
+	OBJ_CHECK(e, ELEVENLABS_MAGIC);
+	send_json(e, json_pack("{s:s, s:s}", "type", "user_message", "text", text));
+}
+
+static void tool_result(void *self, const char *id, const char *result, bool is_error, bool go_on)
+{
+	(void)go_on; /* the agent decides that itself */
 	struct elevenlabs *e = self;
 	OBJ_CHECK(e, ELEVENLABS_MAGIC);
 	send_json(e, json_pack("{s:s, s:s, s:s, s:b}", "type", "client_tool_result", "tool_call_id", id,
@@ -345,6 +407,7 @@ const struct provider provider_elevenlabs = {
 	.open = open_conversation,
 	.send_audio = send_audio,
 	.inject = inject,
+	.direct = direct,
 	.tool_result = tool_result,
 	.close = close_conversation,
 	.delays = delays,

@@ -29,6 +29,15 @@ void latency_add(struct latency *l, int64_t us)
 		l->max_us = us;
 }
 
+void latency_merge(struct latency *l, const struct latency *more)
+{
+	for (unsigned i = 0; i < LATENCY_BUCKETS; i++)
+		l->counts[i] += more->counts[i];
+	l->total += more->total;
+	if (more->max_us > l->max_us)
+		l->max_us = more->max_us;
+}
+
 int64_t latency_percentile(const struct latency *l, double share)
 {
 	double wanted = share * l->total;

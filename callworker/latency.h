@@ -13,6 +13,8 @@ struct latency {
 };
 
 void latency_add(struct latency *l, int64_t us);
+/* Adds all of `more`. */
+void latency_merge(struct latency *l, const struct latency *more);
 /* The duration (us) that a share (0 to 1) of all does not exceed; 0 if there are none. */
 int64_t latency_percentile(const struct latency *l, double share);
 

@@ -16,6 +16,8 @@ enum {
 	MESSAGE_BASE64_MAX = 32000, /* a multiple of 4: messages stay under 64 kB */
 	HELD_MAX = 60 * 1000 * MULAW_BYTES_PER_MS,
 	MARK_PATIENCE_MS = 3000, /* beyond the time at which a mark should have come */
+	TRACK_BASE64 = 1068,     /* a tenth of a second: 801 bytes */
+	TRACKED_MAX = 2048,      /* marks on their way: three minutes of audio */
 };
 
 struct digits {
@@ -45,6 +47,10 @@ struct playout {
 	void *heard_arg;
 	struct mono_us end; /* when what is sent will have been played */
 	uint64_t sent;
+	bool muted, tracking;
+	uint64_t given, heard_given;    /* of the agent's audio: all; up to which it was heard */
+	uint64_t tracked[TRACKED_MAX];  /* what of it was given when a mark was sent, by its number */
+	unsigned track_first, track_next; /* numbers of the marks that wait for their echo */
 };
 
 static void next_digits(struct playout *p);
@@ -108,6 +114,35 @@ static void send_base64(struct playout *p, const char *base64, size_t len, struc
 	}
 }
 
+/* A mark behind what was sent last; its number leads to what had been given by then. */
+static void track(struct playout *p, uint64_t given)
+{
+	char name[24];
+	if (p->track_next - p->track_first == TRACKED_MAX)
+		return;
+	p->tracked[p->track_next % TRACKED_MAX] = given;
+	snprintf(name, sizeof name, "at:%u", p->track_next++);
+	p->out.mark(p->out.arg, name);
+}
+
+/* The agent's audio: in parts with a mark behind each, when it is to be known what was heard. */
+static void speak_base64(struct playout *p, const char *base64, size_t len, struct mono_us born)
+{
+	ssize_t bytes = base64_decoded_len(base64, len);
+	if (!p->tracking) {
+		send_base64(p, base64, len, born);
+		p->given += bytes > 0 ? (uint64_t)bytes : 0;
+		return;
+	}
+	for (size_t part; len > 0; base64 += part, len -= part) {
+		part = len > TRACK_BASE64 ? TRACK_BASE64 : len;
+		bytes = base64_decoded_len(base64, part);
+		p->given += bytes > 0 ? (uint64_t)bytes : 0;
+		send_base64(p, base64, part, born);
+		track(p, p->given);
+	}
+}
+
 static void send_bytes(struct playout *p, const uint8_t *mulaw, size_t bytes, struct mono_us born)
 {
 	static char base64[MESSAGE_BASE64_MAX];
@@ -117,20 +152,64 @@ static void send_bytes(struct playout *p, const uint8_t *mulaw, size_t bytes, st
 	}
 }
 
-void playout_bytes(struct playout *p, const uint8_t *mulaw, size_t bytes, struct mono_us born)
+/* Nothing of what was given is still to be heard. */
+static void forget_tracks(struct playout *p)
+{
+	p->track_first = p->track_next;
+}
+
+void playout_track(struct playout *p)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	p->tracking = true;
+}
+
+void playout_mute(struct playout *p, bool mute)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	p->muted = mute;
+}
+
+uint64_t playout_heard(const struct playout *p)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	return p->heard_given;
+}
+
+uint64_t playout_given(const struct playout *p)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	return p->given;
+}
+
+void playout_aside(struct playout *p, const uint8_t *mulaw, size_t bytes)
 {
 	OBJ_CHECK(p, PLAYOUT_MAGIC);
 	if (p->phase == SPEECH)
+		send_bytes(p, mulaw, bytes, (struct mono_us){0});
+}
+
+void playout_bytes(struct playout *p, const uint8_t *mulaw, size_t bytes, struct mono_us born)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	if (p->muted) {
+		p->given += bytes;
+	} else if (p->phase == SPEECH) {
 		send_bytes(p, mulaw, bytes, born);
-	else
+		p->given += bytes;
+	} else {
 		buffer_append(&p->held, mulaw, bytes);
+	}
 }
 
 void playout_base64(struct playout *p, const char *base64, size_t len, struct mono_us born)
 {
 	OBJ_CHECK(p, PLAYOUT_MAGIC);
-	if (p->phase == SPEECH) {
-		send_base64(p, base64, len, born);
+	if (p->muted) {
+		ssize_t bytes = base64_decoded_len(base64, len);
+		p->given += bytes > 0 ? (uint64_t)bytes : 0;
+	} else if (p->phase == SPEECH) {
+		speak_base64(p, base64, len, born);
 	} else if (buffer_reserve(&p->held, len / 4 * 3)) {
 		ssize_t bytes = base64_decode(base64, len, p->held.data + p->held.len);
 		p->held.len += bytes > 0 ? (size_t)bytes : 0;
@@ -140,7 +219,9 @@ void playout_base64(struct playout *p, const char *base64, size_t len, struct mo
 void playout_clear(struct playout *p)
 {
 	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	p->given += p->held.len;
 	p->held.len = 0;
+	forget_tracks(p); /* their echoes will tell of a clearing, not of an ear */
 	if (p->phase == TONES)
 		return; /* half a number would be worse than a moment's patience */
 	p->out.clear(p->out.arg);
@@ -167,8 +248,12 @@ static void end_digits(struct playout *p)
 		return;
 	}
 	p->phase = SPEECH;
-	if (p->held.len > 0)
+	if (p->held.len > 0) {
 		send_bytes(p, p->held.data, p->held.len, (struct mono_us){0});
+		p->given += p->held.len;
+		if (p->tracking)
+			track(p, p->given);
+	}
 	buffer_free(&p->held);
 	/* Somebody waits for the end of what has just been let go. */
 	if (p->heard_mark[0] != '\0')
@@ -233,7 +318,14 @@ void playout_when_heard(struct playout *p, void (*fn)(void *arg), void *arg)
 void playout_marked(struct playout *p, const char *name)
 {
 	OBJ_CHECK(p, PLAYOUT_MAGIC);
-	if (strcmp(name, p->digits_mark) == 0)
+	unsigned number;
+	if (sscanf(name, "at:%u", &number) == 1) {
+		/* One that was forgotten was dropped by a clear. */
+		if (number - p->track_first < p->track_next - p->track_first) {
+			p->heard_given = p->tracked[number % TRACKED_MAX];
+			p->track_first = number + 1;
+		}
+	} else if (strcmp(name, p->digits_mark) == 0)
 		on_digits_step(p);
 	else if (strcmp(name, p->heard_mark) == 0 && p->phase == SPEECH)
 		on_heard(p);

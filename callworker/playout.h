@@ -25,9 +25,24 @@ struct playout_out {
 struct playout *playout_new(struct ws_loop *loop, const struct playout_out *out);
 void playout_free(struct playout **p);
 
-/* Audio as mu-law bytes, or as their base64, passed on untouched. Held while digits play. */
+/*
+ * The agent's audio as mu-law bytes, or as their base64, passed on untouched.
+ * Held while digits play, dropped (but counted) while it is muted.
+ */
 void playout_bytes(struct playout *p, const uint8_t *mulaw, size_t count, struct mono_us born);
 void playout_base64(struct playout *p, const char *base64, size_t len, struct mono_us born);
+
+/* Whether the agent's audio is dropped. */
+void playout_mute(struct playout *p, bool mute);
+/* Audio of our own, mu-law: hold music. */
+void playout_aside(struct playout *p, const uint8_t *mulaw, size_t count);
+
+/* From now on marks tell, to a tenth of a second, how much of the agent's audio was heard. */
+void playout_track(struct playout *p);
+/* Of all bytes that the agent ever gave, how many were heard before what is still to come. */
+uint64_t playout_heard(const struct playout *p);
+/* All bytes that the agent ever gave. */
+uint64_t playout_given(const struct playout *p);
 
 /* The person interrupts: drops everything but digits being played. */
 void playout_clear(struct playout *p);

@@ -1,7 +1,7 @@
 /*
  * What a voice provider is: one file that fills a struct provider. It speaks
- * the provider's protocol and nothing else; the audio's formats are converted,
- * and what follows from an event is decided, in call.c.
+ * the provider's protocol and nothing else; the audio's formats are converted
+ * in agent.c, and what follows from an event is decided in call.c.
  */
 #ifndef PHONY_PROVIDER_H
 #define PHONY_PROVIDER_H
@@ -23,6 +23,15 @@ struct provider_setup {
 	const char *voice;     /* "" for the agent's own */
 	const char *call_type; /* "outgoing" or "incoming" */
 	const char *from_number, *to_number;
+	const char *first_message; /* what the agent says first; "" for its own choice */
+	const json_t *history;     /* [{role, content}]: the call so far, when it goes on; or NULL */
+	const json_t *tools;       /* [{name, description, parameters}]: what the agent may call */
+};
+
+enum provider_end {
+	PROVIDER_DONE,    /* as the agent wished */
+	PROVIDER_LOST,    /* the connection broke: another may go on */
+	PROVIDER_REFUSED, /* it will not work the next time either: credentials, quota, settings */
 };
 
 struct provider_events {
@@ -31,16 +40,22 @@ struct provider_events {
 		      struct audio_format gives);
 	/* base64 of audio in the format given; borrowed. */
 	void (*audio)(void *arg, const char *base64, size_t len, struct mono_us born);
-	/* The person spoke over the agent: what is buffered is stale. */
+	/*
+	 * The person spoke over the agent: what is buffered is stale. A provider that
+	 * wants to know how much was heard is told by its heard() from within.
+	 */
 	void (*interrupted)(void *arg, struct mono_us born);
 	void (*user_said)(void *arg, const char *text);
-	void (*agent_said)(void *arg, const char *text);
-	/* What was heard of the agent's last utterance before an interruption. */
-	void (*agent_corrected)(void *arg, const char *text);
+	/* Returns a number for the utterance, for agent_corrected. */
+	int64_t (*agent_said)(void *arg, const char *text);
+	/* What was heard of an utterance before an interruption. */
+	void (*agent_corrected)(void *arg, int64_t utterance, const char *text);
 	/* Answered, now or later, by tool_result with this id. parameters: borrowed. */
 	void (*tool_call)(void *arg, const char *id, const char *name, json_t *parameters);
-	/* The conversation is over (clean: as the agent wished) or could not begin; told once. */
-	void (*ended)(void *arg, const char *why, bool clean);
+	/* What the provider says that it has counted (tokens, say); borrowed. */
+	void (*usage)(void *arg, json_t *counts);
+	/* The conversation is over or could not begin; told once. */
+	void (*ended)(void *arg, const char *why, enum provider_end end);
 };
 
 struct provider {
@@ -51,12 +66,17 @@ struct provider {
 	void (*send_audio)(void *self, const char *base64, size_t len, struct mono_us born);
 	/* Text that the agent learns without answering it. */
 	void (*inject)(void *self, const char *text);
-	void (*tool_result)(void *self, const char *id, const char *result, bool is_error);
+	/* An instruction that the agent follows at once, by speaking or by a tool. */
+	void (*direct)(void *self, const char *text);
+	/* go_on: the agent is to speak on with it. */
+	void (*tool_result)(void *self, const char *id, const char *result, bool is_error, bool go_on);
+	/* After interrupted: so many bytes of all audio that it ever gave were heard. NULL: no matter. */
+	void (*heard)(void *self, uint64_t bytes);
 	/* No event after this. */
 	void (*close)(void *self);
 	const struct latency *(*delays)(void *self);
 };
 
-extern const struct provider provider_elevenlabs;
+extern const struct provider provider_elevenlabs, provider_openai;
 
 #endif

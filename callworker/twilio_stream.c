@@ -129,6 +129,19 @@ static void on_open(void *arg)
 	(void)arg;
 }
 
+/* Twilio writes it as a string of digits. */
+static int64_t timestamp_of(const char *text, size_t len)
+{
+	const char *digits;
+	size_t count;
+	int64_t ms = 0;
+	if (!json_scan_text(text, len, "timestamp", &digits, &count) || count > 15)
+		return 0;
+	for (size_t i = 0; i < count && digits[i] >= '0' && digits[i] <= '9'; i++)
+		ms = ms * 10 + (digits[i] - '0');
+	return ms;
+}
+
 static void on_text(void *arg, const char *text, size_t len, struct mono_us born)
 {
 	struct twilio_stream *s = arg;
@@ -138,7 +151,7 @@ static void on_text(void *arg, const char *text, size_t len, struct mono_us born
 		return;
 	if (s->state == STARTED && json_scan_is(text, len, "event", "media") &&
 	    json_scan_text(text, len, "payload", &payload, &payload_len)) {
-		s->handler->media(s->arg, payload, payload_len, born);
+		s->handler->media(s->arg, payload, payload_len, timestamp_of(text, len), born);
 		return;
 	}
 	char error[160];

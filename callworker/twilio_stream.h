@@ -12,8 +12,8 @@ struct twilio_stream;
 
 struct twilio_stream_handler {
 	void (*started)(void *arg, const char *stream_sid, const char *call_sid);
-	/* 20 ms of the person's voice, mostly: base64 of mu-law, borrowed. */
-	void (*media)(void *arg, const char *base64, size_t len, struct mono_us born);
+	/* 20 ms of the person's voice, mostly: base64 of mu-law, borrowed; ms since the stream began. */
+	void (*media)(void *arg, const char *base64, size_t len, int64_t ms, struct mono_us born);
 	void (*digit)(void *arg, char digit);
 	void (*marked)(void *arg, const char *name);
 	/* The other side broke the protocol; the owner closes, when it has told of it. */

@@ -46,7 +46,7 @@ struct ws {
 	void *arg;
 	bool connecting, open, closing, close_told, broken;
 	enum lws_close_status close_status;
-	unsigned peer_close_code;
+	unsigned peer_close_code, http_status;
 	char close_reason[96];
 	char fault[256]; /* what is known of why it ended */
 	char header_name[64];
@@ -365,6 +365,9 @@ static int on_stream(struct lws *wsi, enum lws_callback_reasons why, void *user,
 		lws_return_http_status(wsi, 426, NULL);
 		return -1;
 	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+		w->http_status = lws_http_client_http_response(wsi);
+		if (w->http_status == 101)
+			w->http_status = 0;
 		tell_closed(w, in ? (char *)in : "no connection");
 		return 0;
 	case LWS_CALLBACK_CLOSED:
@@ -571,6 +574,12 @@ unsigned ws_peer_close_code(const struct ws *w)
 {
 	OBJ_CHECK(w, WS_MAGIC);
 	return w->peer_close_code;
+}
+
+unsigned ws_http_status(const struct ws *w)
+{
+	OBJ_CHECK(w, WS_MAGIC);
+	return w->http_status;
 }
 
 bool ws_is_open(const struct ws *w)

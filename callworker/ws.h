@@ -90,6 +90,8 @@ void ws_abandon(struct ws **w);
 bool ws_is_open(const struct ws *w);
 /* The code of the other side's close frame; 0 when none came. */
 unsigned ws_peer_close_code(const struct ws *w);
+/* The HTTP status of an upgrade that was refused; 0 when there is none. */
+unsigned ws_http_status(const struct ws *w);
 int ws_fd(const struct ws *w);
 const struct latency *ws_delays(const struct ws *w);
 

@@ -2,7 +2,7 @@
 
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
-#include "mcpd/schema.h"
+#include "lib/base/schema.h"
 #include "tools_json.h" /* made from tools.json */
 
 #include <stdio.h>

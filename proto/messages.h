@@ -11,7 +11,7 @@
 #ifndef PHONY_MESSAGES_H
 #define PHONY_MESSAGES_H
 
-enum { PROTO_VERSION = 2 };
+enum { PROTO_VERSION = 3 };
 
 /* Who speaks: a bit each, so that a message can name several. */
 enum role {
@@ -46,7 +46,7 @@ enum {
                                                                                                    \
 	/* the call to serve and its stream's connection: see voiced/workers.c */                  \
 	MESSAGE(30, ASSIGN, ROLE_VOICED, ROLE_CALLWORKER, TELLS, CARRIES)                          \
-	/* the agent to open: {url} or {error} */                                                  \
+	/* the agent to open: {url, header?} or {error} */                                                 \
 	MESSAGE(31, AGENT, ROLE_VOICED, ROLE_CALLWORKER, TELLS, BARE)                              \
 	/* {context} / {digits} / {reason} -> {} */                                                \
 	MESSAGE(32, WORKER_INJECT, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \
@@ -60,6 +60,15 @@ enum {
 	MESSAGE(37, ANNOUNCE, ROLE_CALLWORKER, ROLE_VOICED, TELLS, BARE)                           \
 	/* {}: the stream's connection, for the close frame if the worker dies */                  \
 	MESSAGE(38, STREAM, ROLE_CALLWORKER, ROLE_VOICED, TELLS, CARRIES)                          \
+	/* {}: the file that the call is recorded into, before ASSIGN */                            \
+	MESSAGE(39, RECORD, ROLE_VOICED, ROLE_CALLWORKER, TELLS, CARRIES)                          \
+	/* {} / {} / {text, interrupt} / {question} / {answer} / {toNumber, reason} -> {} */        \
+	MESSAGE(40, WORKER_HOLD, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                         \
+	MESSAGE(41, WORKER_RESUME, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \
+	MESSAGE(42, WORKER_DIRECT, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \
+	MESSAGE(43, WORKER_QUESTION, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                     \
+	MESSAGE(44, WORKER_ANSWER, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \
+	MESSAGE(45, WORKER_TRANSFER, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                     \
                                                                                                    \
 	/* arguments and results as the MCP tools of these names */                                \
 	MESSAGE(50, CREATE_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                               \

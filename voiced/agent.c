@@ -80,6 +80,10 @@ void agent_prepare(struct voiced *v, struct call *call)
 {
 	const struct config *config = v->config;
 	const char *agent_id = call_text(call, "elevenLabsAgentId");
+	if (strcmp(call_text(call, "voiceProvider"), "openai") == 0) {
+		settle(call, AGENT_READY, config->openai_websocket_url); /* the key goes as a header */
+		return;
+	}
 	if (config->elevenlabs_api_key[0] == '\0') {
 		char *url = with_agent_id(config->elevenlabs_websocket_url, agent_id);
 		settle(call, AGENT_READY, url);

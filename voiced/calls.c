@@ -18,6 +18,8 @@ enum {
 	SECRET_LEN = 32,    /* compared in constant time; 190 bits */
 	CHECK_AFTER_S = 60, /* without news of a call, Twilio is asked */
 	SAVE_AGAIN_MS = 1000,
+	HISTORY_TURNS = 200,
+	HISTORY_BYTES = 32 * 1024,
 	OVERDUE_GRACE_S = 5, /* Twilio's own limit comes first */
 };
 
@@ -29,7 +31,8 @@ struct call {
 	enum call_status status;
 	char *token; /* id, then secret */
 	bool failed, ending;
-	char *history, *agent_text;
+	char *agent_text;
+	json_t *history;
 	enum call_agent agent;
 	struct worker *worker;
 	struct timer check, overdue;
@@ -125,7 +128,7 @@ static void free_call(struct call *call)
 	timer_stop(&call->overdue);
 	json_decref(call->document);
 	free(call->token);
-	free(call->history);
+	json_decref(call->history);
 	free(call->agent_text);
 	OBJ_FREE(call);
 }
@@ -186,6 +189,7 @@ static struct call *add_call(struct calls *c, json_t *document)
 	OBJ_ALLOC(call, CALL_MAGIC);
 	call->calls = c;
 	call->document = document;
+	call->history = json_array();
 	call->created = mono_now();
 	call->token = xasprintf("%s%s", call_text(call, "callId"), call_text(call, "secret"));
 	call_parse_status(call_text(call, "status"), &call->status);
@@ -244,6 +248,8 @@ struct call *calls_create(struct calls *c, const struct call_request *r)
 		"startedAt", now, "status", status_name(CALL_INITIATED), "tags");
 	if (document == NULL)
 		panic("a call's document is no JSON");
+	if (r->more != NULL)
+		json_object_update(document, (json_t *)r->more);
 	return add_call(c, document);
 }
 
@@ -526,16 +532,54 @@ static void replace(char **field, const char *text)
 	*field = xstrdup(text);
 }
 
-void call_set_history(struct call *call, const char *text)
+void call_set_history(struct call *call, const json_t *turns)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
-	replace(&call->history, text);
+	size_t count = json_array_size(turns), bytes = 0, from = count;
+	while (from > 0 && count - from < HISTORY_TURNS && bytes < HISTORY_BYTES)
+		bytes += json_string_length(json_object_get(json_array_get(turns, --from), "content"));
+	json_decref(call->history);
+	call->history = json_array();
+	for (; from < count; from++) {
+		json_t *turn = json_array_get(turns, from);
+		json_t *role = json_object_get(turn, "role"), *content = json_object_get(turn, "content");
+		if (json_is_string(role) && json_is_string(content))
+			json_array_append_new(call->history,
+					      json_pack("{s:O, s:O}", "role", role, "content", content));
+	}
 }
 
-const char *call_history(const struct call *call)
+json_t *call_history(const struct call *call)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
-	return call->history ? call->history : "";
+	return call->history;
+}
+
+json_t *call_value(const struct call *call, const char *field)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return json_object_get(call->document, field);
+}
+
+int64_t call_number(const struct call *call, const char *field)
+{
+	return json_integer_value(call_value(call, field));
+}
+
+int64_t call_age_ms(const struct call *call)
+{
+	struct wall_ms since = {0};
+	wall_parse(call_text(call, "streamedAt"), &since);
+	return since.ms > 0 ? wall_now().ms - since.ms : 0;
+}
+
+void call_put(struct call *call, const char *field, json_t *value)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	if (value != NULL)
+		json_object_set_new(call->document, field, value);
+	else
+		json_object_del(call->document, field);
 }
 
 enum call_agent call_agent(const struct call *call)

@@ -55,6 +55,7 @@ struct call_request {
 	const char *from_number, *to_number;
 	const char *provider, *voice, *agent_id, *voice_id; /* "" when not given */
 	const char *system_instructions, *call_instructions;
+	const json_t *more; /* further members of the document, or NULL; copied */
 };
 /* A new call, not stored yet; its token is made here. */
 struct call *calls_create(struct calls *c, const struct call_request *r);
@@ -78,6 +79,13 @@ const char *call_sid(const struct call *call); /* "" before Twilio named it */
 const char *call_token(const struct call *call);
 /* A text of the document; "" when it is not there. */
 const char *call_text(const struct call *call, const char *field);
+/* A member of the document, borrowed; NULL when it is not there. */
+json_t *call_value(const struct call *call, const char *field);
+/* Since its first stream began; 0 when none has. */
+int64_t call_age_ms(const struct call *call);
+int64_t call_number(const struct call *call, const char *field);
+/* Sets a member (stolen); NULL removes it. call_save stores it. */
+void call_put(struct call *call, const char *field, json_t *value);
 /* Whether this host has the call; and from now on it has. */
 bool call_is_ours(const struct call *call);
 void call_take(struct call *call);
@@ -106,9 +114,9 @@ void call_set_duration(struct call *call, long seconds);
 /* Which stream of the call is being served: 0, then 1 more for each redirect. */
 int64_t call_attempt(const struct call *call);
 void call_set_attempt(struct call *call, int64_t attempt);
-/* What was said before the stream broke, for the prompt of the next; copied. */
-void call_set_history(struct call *call, const char *text);
-const char *call_history(const struct call *call);
+/* What was said before the stream broke, for the agent of the next: the newest of these turns. */
+void call_set_history(struct call *call, const json_t *turns);
+json_t *call_history(const struct call *call); /* an array, borrowed */
 
 /* The agent of the present attempt: asked for, then a URL or an error. */
 enum call_agent { AGENT_NONE, AGENT_ASKED, AGENT_READY, AGENT_REFUSED };

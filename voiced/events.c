@@ -4,6 +4,7 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/loop/loop.h"
+#include "voiced/agent.h"
 #include "voiced/ending.h"
 #include "voiced/workers.h"
 
@@ -80,11 +81,16 @@ static void on_stream_ended(struct voiced *v, struct call *call, json_t *data)
 }
 
 /* What follows from an event; a repeat after our own restart must do no harm. */
-static void act(struct voiced *v, struct call *call, const char *type, json_t *data)
+static void act(struct voiced *v, struct call *call, const char *type, const char *time, json_t *data)
 {
 	if (strcmp(type, "stream-started") == 0) {
-		if (call_set_status(call, CALL_IN_PROGRESS))
+		bool first = call_text(call, "streamedAt")[0] == '\0';
+		if (first)
+			call_put(call, "streamedAt", json_string(time));
+		if (call_set_status(call, CALL_IN_PROGRESS) || first)
 			call_save(call, NULL, NULL);
+	} else if (strcmp(type, "agent-lost") == 0) {
+		agent_prepare(v, call);
 	} else if (strcmp(type, "agent-failed") == 0 || strcmp(type, "stream-refused") == 0) {
 		call_set_error(call, text_of(data, "reason"), true);
 		call_save(call, NULL, NULL);
@@ -113,6 +119,6 @@ void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *e
 	}
 	struct taken *t = xcalloc(1, sizeof *t);
 	*t = (struct taken){v, xstrdup(call_id(call)), attempt, seq, json_incref(event), {0}};
-	act(v, call, type, data);
+	act(v, call, type, time, data);
 	store(t);
 }

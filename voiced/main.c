@@ -9,6 +9,7 @@
 #include "voiced/jobs.h"
 #include "voiced/load.h"
 #include "voiced/outgoing.h"
+#include "voiced/prompt.h"
 #include "voiced/routes.h"
 #include "voiced/streams.h"
 #include "voiced/workers.h"
@@ -133,6 +134,12 @@ static bool start(struct daemon *d)
 	v->daemon = d;
 	v->base = d->base;
 	v->config = &d->config;
+	char why[300];
+	v->prompts = prompts_open(v->config, why, sizeof why);
+	if (v->prompts == NULL) {
+		log_error("%s", why);
+		return false;
+	}
 	if (!open_store(v))
 		return false;
 	char *smsd = config_run_path(v->config, SOCKET_SMSD), *mcpd = config_run_path(v->config, SOCKET_MCPD);
@@ -225,6 +232,7 @@ static void stop(struct daemon *d)
 	calls_free(&v->calls);
 	handover_free(&v->to_smsd);
 	handover_free(&v->to_mcpd);
+	prompts_free(&v->prompts);
 	free(v->host_id);
 	free(v);
 }

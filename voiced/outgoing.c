@@ -218,7 +218,7 @@ static void read_request(const struct config *config, json_t *args, struct call_
 				   .from_number = config->twilio_number,
 				   .to_number = "",
 				   .provider = config->voice_provider,
-				   .voice = "",
+				   .voice = config->openai_voice,
 				   .agent_id = config->elevenlabs_agent_id,
 				   .voice_id = config->elevenlabs_voice_id,
 				   .system_instructions = "",
@@ -237,9 +237,11 @@ static void read_request(const struct config *config, json_t *args, struct call_
 		json_read_fault(r, "toNumber: %s", E164_ADVICE);
 	if (!e164_valid(c->from_number))
 		json_read_fault(r, "fromNumber: %s", E164_ADVICE);
-	if (strcmp(c->provider, "openai") == 0)
-		json_read_fault(r, "provider openai is not served by this version: use elevenlabs "
-				   "(VOICE_PROVIDER=elevenlabs makes it the default)");
+	bool openai = strcmp(c->provider, "openai") == 0;
+	if (openai && config->openai_api_key[0] == '\0' && !url_is_loopback(config->openai_websocket_url))
+		json_read_fault(r, "provider openai: OPENAI_API_KEY is not set");
+	else if (openai)
+		return;
 	else if (strcmp(c->provider, "elevenlabs") != 0)
 		json_read_fault(r, "provider must be openai or elevenlabs");
 	else if (c->agent_id[0] == '\0')

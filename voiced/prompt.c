@@ -1,45 +1,142 @@
 #include "voiced/prompt.h"
 
 #include "lib/base/buffer.h"
+#include "lib/base/clock.h"
 #include "lib/base/panic.h"
+#include "prompt_incoming_txt.h" /* made from the .txt files */
+#include "prompt_outgoing_txt.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { HISTORY_MAX = 32 * 1024 };
+enum { TEMPLATE_MAX = 64 * 1024, NAME_MAX_LEN = 40 };
 
-static bool is_blank(const char *text)
+struct prompts {
+	char *outgoing, *incoming;
+};
+
+static const char *const names[] = {"systemInstructions", "callInstructions", "fromNumber", "toNumber",
+				    "date",               "transfer",         "outcome",    NULL};
+
+/* Which of the names stands in the braces at `at`; -1: none of ours. *len: of the whole. */
+static int name_at(const char *at, size_t *len)
 {
-	return text[strspn(text, " \t\r\n")] == '\0';
+	const char *end = strstr(at, "}}");
+	if (end == NULL || end - at > NAME_MAX_LEN)
+		return -1;
+	*len = (size_t)(end + 2 - at);
+	for (int i = 0; names[i] != NULL; i++)
+		if (strlen(names[i]) == *len - 4 && strncmp(at + 2, names[i], *len - 4) == 0)
+			return i;
+	return -1;
 }
 
-char *prompt_make(const struct call *call)
+/* What is wrong with a template; false when nothing is. */
+static bool faulty(const char *text, const char *path, char *why, size_t size)
 {
-	const char *system = call_text(call, "systemInstructions");
-	const char *specific = call_text(call, "callInstructions");
-	const char *history = call_history(call);
-	return xasprintf("%s%s%s%s%s", system,
-			 is_blank(specific) ? "" : "\n\n=== SPECIFIC INSTRUCTIONS FOR THIS CALL ===\n",
-			 is_blank(specific) ? "" : specific,
-			 history[0] ? "\n\n=== THE CALL SO FAR (the line broke for a moment; go on from "
-				      "here, do not start over) ===\n"
-				    : "",
-			 history);
+	size_t len = 2;
+	for (const char *at = strstr(text, "{{"); at != NULL; at = strstr(at + len, "{{"))
+		if (name_at(at, &len) < 0) {
+			snprintf(why, size, "%s: %.*s is no field of a prompt", path,
+				 (int)strcspn(at, "\n") > 40 ? 40 : (int)strcspn(at, "\n"), at);
+			return true;
+		}
+	if (strstr(text, "{{callInstructions}}") != NULL)
+		return false;
+	snprintf(why, size, "%s: {{callInstructions}} is missing: the call's own goal would be lost", path);
+	return true;
 }
 
-char *prompt_history(json_t *turns)
+/* The file's text, or the built-in one when there is no path; NULL: why is set. */
+static char *load(const char *path, const char *builtin, char *why, size_t size)
 {
-	struct buffer text = {.max = HISTORY_MAX};
-	size_t i;
-	json_t *turn;
-	json_array_foreach (turns, i, turn) {
-		const char *role = json_string_value(json_object_get(turn, "role"));
-		const char *content = json_string_value(json_object_get(turn, "content"));
-		if (role == NULL || content == NULL)
-			continue;
-		char *line = xasprintf("%s: %s\n", strcmp(role, "assistant") == 0 ? "You" : "They", content);
-		buffer_append_text(&text, line);
-		free(line);
+	if (path[0] == '\0')
+		return xstrdup(builtin);
+	FILE *file = fopen(path, "re");
+	if (file == NULL) {
+		snprintf(why, size, "%s: %s", path, strerror(errno));
+		return NULL;
 	}
+	char *text = xcalloc(1, TEMPLATE_MAX + 1);
+	size_t len = fread(text, 1, TEMPLATE_MAX, file);
+	bool whole = len < TEMPLATE_MAX && !ferror(file);
+	fclose(file);
+	if (!whole)
+		snprintf(why, size, "%s: it cannot be read, or is over %d bytes", path, TEMPLATE_MAX);
+	if (whole && !faulty(text, path, why, size))
+		return text;
+	free(text);
+	return NULL;
+}
+
+struct prompts *prompts_open(const struct config *config, char *why, size_t size)
+{
+	struct prompts *p = xcalloc(1, sizeof *p);
+	p->outgoing = load(config->prompt_file, prompt_outgoing_txt, why, size);
+	p->incoming = p->outgoing ? load(config->incoming_prompt_file, prompt_incoming_txt, why, size) : NULL;
+	if (p->incoming == NULL)
+		prompts_free(&p);
+	return p;
+}
+
+void prompts_free(struct prompts **pp)
+{
+	struct prompts *p = *pp;
+	if (p == NULL)
+		return;
+	free(p->outgoing);
+	free(p->incoming);
+	free(p);
+	*pp = NULL;
+}
+
+static char *outcome_of(const struct call *call)
+{
+	const json_t *schema = call_value(call, "outcomeSchema");
+	if (!json_is_object(schema))
+		return xstrdup("");
+	char *text = json_dumps(schema, JSON_COMPACT);
+	char *line = xasprintf("- Before you hang up, call report_outcome once. Its parameters, as JSON Schema: %s",
+			       text);
+	free(text);
+	return line;
+}
+
+static char *value_of(int name, const struct call *call)
+{
+	static const char transfer[] =
+		"- The other side needs a human: announce it, then use transfer_call.\n";
+	char now[WALL_TEXT_SIZE];
+	switch (name) {
+	case 4:
+		wall_format(wall_now(), now);
+		return xasprintf("%.10s", now);
+	case 5:
+		return xstrdup(call_text(call, "transferNumber")[0] ? transfer : "");
+	case 6:
+		return outcome_of(call);
+	default:
+		return xstrdup(call_text(call, names[name]));
+	}
+}
+
+char *prompt_make(const struct prompts *p, const struct call *call)
+{
+	bool outbound = strcmp(call_text(call, "callType"), "outbound") == 0;
+	const char *at = outbound ? p->outgoing : p->incoming, *next;
+	struct buffer text = {0};
+	size_t len = 0;
+	for (; (next = strstr(at, "{{")) != NULL; at = next + len) {
+		buffer_append(&text, at, (size_t)(next - at));
+		char *value = value_of(name_at(next, &len), call);
+		buffer_append_text(&text, value); /* what looks like a field in a value is none */
+		free(value);
+	}
+	buffer_append_text(&text, at);
+	while (text.len > 0 && text.data[text.len - 1] == '\n')
+		text.len--;
 	buffer_append(&text, "", 1);
 	return (char *)text.data;
 }

@@ -1,13 +1,19 @@
-/* What the voice agent is told of a call. */
+/*
+ * What the voice agent is told of a call: a template (voiced/prompt_*.txt, or the
+ * operator's own file) with the call's instructions in it.
+ */
 #ifndef PHONY_PROMPT_H
 #define PHONY_PROMPT_H
 
 #include "voiced/calls.h"
 
-/* The system's and the call's instructions, and what was said before a stream broke. Freed by the caller. */
-char *prompt_make(const struct call *call);
+struct prompts;
 
-/* The turns of a call as the text that call_set_history keeps. Freed by the caller. */
-char *prompt_history(json_t *turns);
+/* Reads the templates. NULL, with what is wrong in why, when a file cannot be used. */
+struct prompts *prompts_open(const struct config *config, char *why, size_t size);
+void prompts_free(struct prompts **p);
+
+/* The prompt of a call. Freed by the caller. */
+char *prompt_make(const struct prompts *p, const struct call *call);
 
 #endif

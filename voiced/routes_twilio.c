@@ -7,7 +7,6 @@
 #include "voiced/agent.h"
 #include "voiced/elsewhere.h"
 #include "voiced/load.h"
-#include "voiced/prompt.h"
 #include "voiced/routes.h"
 
 #include <stdio.h>
@@ -119,11 +118,8 @@ static void on_history(void *arg, json_t *result, const char *error)
 		free_hook(h);
 		return;
 	}
-	if (error == NULL) {
-		char *history = prompt_history(json_object_get(result, "documents"));
-		call_set_history(call, history);
-		free(history);
-	}
+	if (error == NULL)
+		call_set_history(call, json_object_get(result, "documents"));
 	connect_stream(h, call);
 }
 

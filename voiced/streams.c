@@ -6,7 +6,6 @@
 #include "voiced/agent.h"
 #include "voiced/door.h"
 #include "voiced/elsewhere.h"
-#include "voiced/prompt.h"
 #include "voiced/workers.h"
 
 #include <stdlib.h>
@@ -44,11 +43,8 @@ static void on_history(void *arg, json_t *result, const char *error)
 		free(s);
 		return;
 	}
-	if (error == NULL) {
-		char *history = prompt_history(json_object_get(result, "documents"));
-		call_set_history(call, history);
-		free(history);
-	}
+	if (error == NULL)
+		call_set_history(call, json_object_get(result, "documents"));
 	serve(s, call);
 }
 
@@ -68,7 +64,7 @@ static void on_call(void *arg, struct call *call, const char *error)
 	} else {
 		call_take(call);
 		/* What another host has prepared when it answered for this call is not here. */
-		if (call_attempt(call) > 0 && call_history(call)[0] == '\0') {
+		if (call_attempt(call) > 0 && json_array_size(call_history(call)) == 0) {
 			store_turns(v->store, call_id(call), on_history, s);
 			return;
 		}

@@ -24,6 +24,7 @@ struct voiced {
 	struct door *door;
 	struct handover *to_smsd, *to_mcpd;
 	struct clients *clients;
+	struct prompts *prompts;
 	bool draining;
 	struct timer drain_timer;
 };

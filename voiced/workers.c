@@ -28,6 +28,9 @@
 
 enum { REFILL_MS = 20, ASK_TIMEOUT_MS = 5000 };
 
+/* What the agent says first when the conversation goes on after the line was gone for a moment. */
+#define GO_ON "Sorry, the line was gone for a moment. Where were we?"
+
 struct worker {
 	unsigned magic;
 	LIST_ENTRY(worker) next;
@@ -348,15 +351,25 @@ static json_t *assignment(struct workers *all, struct call *call)
 {
 	const struct config *config = all->v->config;
 	bool outbound = strcmp(call_text(call, "callType"), "outbound") == 0;
-	char *prompt = prompt_make(call);
-	json_t *body =
-		json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "callId",
-			  call_id(call), "attempt", (json_int_t)call_attempt(call), "callSid", call_sid(call),
-			  "callType", outbound ? "outgoing" : "incoming", "provider",
-			  call_text(call, "voiceProvider"), "prompt", prompt, "voice",
-			  call_text(call, "elevenLabsVoiceId"), "fromNumber", call_text(call, "fromNumber"),
-			  "toNumber", call_text(call, "toNumber"), "caFile", config->tls_ca_file, "socket",
-			  all->socket, "logLevel", config->log_level, "logFormat", config->log_format);
+	bool openai = strcmp(call_text(call, "voiceProvider"), "openai") == 0;
+	bool resuming = json_array_size(call_history(call)) > 0;
+	const json_t *silence = call_value(call, "silenceSeconds");
+	char *prompt = prompt_make(all->v->prompts, call);
+	json_t *body = json_pack(
+		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:I, s:i, s:I, s:s, s:s, s:s, s:s}",
+		"callId", call_id(call), "attempt", (json_int_t)call_attempt(call), "callSid", call_sid(call),
+		"callType", outbound ? "outgoing" : "incoming", "provider", call_text(call, "voiceProvider"),
+		"prompt", prompt, "voice", call_text(call, openai ? "voice" : "elevenLabsVoiceId"),
+		"fromNumber", call_text(call, "fromNumber"), "toNumber", call_text(call, "toNumber"),
+		"firstMessage", call_text(call, "goOn")[0] ? call_text(call, "goOn") : GO_ON,
+		"history", call_history(call), "transferNumber", call_text(call, "transferNumber"),
+		"silenceSeconds",
+		json_is_integer(silence) ? json_integer_value(silence) : (json_int_t)config->silence_s,
+		"operatorSeconds", (int)config->operator_s, "recordingFromMs",
+		(json_int_t)(resuming ? call_age_ms(call) : 0), "caFile", config->tls_ca_file, "socket",
+		all->socket, "logLevel", config->log_level, "logFormat", config->log_format);
+	if (json_is_object(call_value(call, "outcomeSchema")))
+		json_object_set(body, "outcomeSchema", call_value(call, "outcomeSchema"));
 	free(prompt);
 	return body;
 }
@@ -387,8 +400,14 @@ void worker_tell_agent(struct call *call)
 	enum call_agent agent = call_agent(call);
 	if (w == NULL || w->link == NULL || (agent != AGENT_READY && agent != AGENT_REFUSED))
 		return;
-	peer_tell(link_peer(w->link), MSG_AGENT,
-		  json_pack("{s:s}", agent == AGENT_READY ? "url" : "error", call_agent_text(call)), -1);
+	json_t *body = json_pack("{s:s}", agent == AGENT_READY ? "url" : "error", call_agent_text(call));
+	const char *key = w->all->v->config->openai_api_key;
+	if (agent == AGENT_READY && strcmp(call_text(call, "voiceProvider"), "openai") == 0 && key[0] != '\0') {
+		char *header = xasprintf("Authorization: Bearer %s", key);
+		json_object_set_new(body, "header", json_string(header));
+		free(header);
+	}
+	peer_tell(link_peer(w->link), MSG_AGENT, body, -1);
 }
 
 void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq)

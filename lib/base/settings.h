@@ -30,6 +30,13 @@ SETTING(URL_WS, openai_websocket_url, "OPENAI_WEBSOCKET_URL", "",
 	"wss://api.openai.com/v1/realtime?model=gpt-realtime", "OpenAI's realtime socket")
 SETTING(TEXT, openai_voice, "OPENAI_VOICE", "", "sage", "voice with OpenAI")
 SETTING(CHOICE, voice_provider, "VOICE_PROVIDER", "DEFAULT_VOICE_PROVIDER", "", "openai|elevenlabs")
+SETTING(TEXT, prompt_file, "PROMPT_FILE", "", "", "template that replaces the prompt of outgoing calls")
+SETTING(TEXT, incoming_prompt_file, "INCOMING_PROMPT_FILE", "", "", "the same of incoming calls")
+SETTING(UINT(0, 3600), silence_s, "SILENCE_SECONDS", "", "20",
+	"silence until the caller is asked whether they are there; 0: never")
+SETTING(UINT(5, 3600), operator_s, "OPERATOR_SECONDS", "", "60",
+	"how long the agent's question to a person may stay open")
+SETTING(UINT(5, 600), ring_s, "RING_TIMEOUT", "", "60", "seconds that an outgoing call rings")
 SETTING(TEXT, mongodb_url, "MONGODB_URL", "MONGODB_URI", "", "unset: SQLite in STATE_DIR")
 SETTING(UINT(1, 65535), port, "PORT", "", "3004", "TCP port")
 SETTING(TEXT, bind_address, "BIND_ADDRESS", "", "127.0.0.1", "address of the TCP port")

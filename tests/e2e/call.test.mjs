@@ -32,6 +32,8 @@ const agents = {
   'agent-fragments': { bad: 'fragments', gives: 'pcm_16000', script: [say('Thank you. Goodbye!', thanks)] },
   'agent-huge': { bad: 'huge', gives: 'pcm_48000', script: [say('I would like to tell you a long story. Goodbye.', long)] },
   'agent-odd': { bad: 'odd_pcm', gives: 'pcm_16000', chunk_ms: 33, script: [say('Thank you. Goodbye!', thanks)] },
+  'agent-lost': { script: [say('I would like to tell you a long story.', long, { crash_after_ms: 800 })], again: [say('Thank you. Goodbye!', thanks)] },
+  'agent-lost-mute': { bad: 'refuse_first_message', script: [say('I would like to tell you a long story.', long, { crash_after_ms: 800 })], again: [say('Thank you. Goodbye!', thanks)] },
   'agent-closes': { script: [say('Hello, this is Anna.', hello), { close: 1000, reason: 'done' }] },
 };
 formats.forEach(([takes, gives], i) => { agents[`agent-format-${i}`] = { ...agents['agent-test'], takes, gives }; });
@@ -44,6 +46,7 @@ const callees = {
   '+12025550105': { outcome: 'busy' },
   '+12025550106': { outcome: 'no-answer', repeat_callbacks: true },
   '+12025550109': { script: [{ hear: true }, { say: bye.at(8000) }] },
+  '+12025550110': { script: [] },
   '+12025550107': { script: [{ press: '5' }, { pause_ms: 300 }, { hangup: true }] },
   '+12025550108': { script: [], lose_completed: true },
 };
@@ -216,11 +219,25 @@ describe('outgoing calls', { concurrency: true }, () => {
     assert.equal(end.playedBytes, end.bytesReceived);
   });
 
+  for (const name of ['agent-lost', 'agent-lost-mute'])
+    test(`the agent's connection breaks in the middle of a sentence: another goes on (${name})`, async () => {
+      const sid = await place(name, '+12025550110');
+      await closed(sid);
+      const call = await phony.over(sid);
+      assert.equal(call.status, 'completed', call.errorMessage);
+      assert.equal(call.endReason, 'the agent said goodbye');
+      const again = agent.events.filter((e) => e.event === 'initiated' && e.conversation.startsWith(`conv_${name}_`));
+      assert.equal(again.length, name === 'agent-lost' ? 2 : 3);
+      assert.match(again[1].prompt, /THE CALL SO FAR.*\nYou: I would like to tell you a long story\./);
+      assert.match(again[1].firstMessage, /the line was gone/);
+    });
+
   test("the call's own agent, voice and instructions reach ElevenLabs", async () => {
     const sid = await place('agent-tools', number(), { elevenLabsVoiceId: 'voice-7', systemInstructions: 'Be "brief" & <kind>.', callInstructions: 'Grüße 😀' });
     await phony.over(sid);
     const initiated = agent.events.find((e) => e.event === 'initiated' && e.voice === 'voice-7');
-    assert.equal(initiated.prompt, 'Be "brief" & <kind>.\n\n=== SPECIFIC INSTRUCTIONS FOR THIS CALL ===\nGrüße 😀');
+    assert.match(initiated.prompt, /^Be "brief" & <kind>\.\n/);
+    assert.match(initiated.prompt, /=== SPECIFIC INSTRUCTIONS FOR THIS CALL ===\nGrüße 😀\n/);
     const { body } = await phony.api('GET', `/api/calls/${sid}/instructions`);
     assert.equal(body.callInstructions, 'Grüße 😀');
   });

@@ -1,9 +1,10 @@
 /*
- * sim-agent: ElevenLabs' signed-URL endpoint and agent socket, strict.
+ * sim-agent: ElevenLabs' signed-URL endpoint and agent socket, and OpenAI's
+ * Realtime socket, strict.
  *
  *	sim-agent --scenario FILE [--port N] [--tls CERT KEY]
  *
- * FILE: {"apiKey"?: "…", "agents": {ID: {takes, gives, mode?, script?, bad?}}};
+ * FILE: {"apiKey"?: "…", "openaiKey"?: "…", "agents": {ID: {takes, gives, mode?, script?, bad?}}};
  * conversation.c tells the rest. The port is told as {"event":"listening"}; the
  * end of standard input ends the program, with 1 after a violation.
  */
@@ -129,12 +130,34 @@ static void on_upgrade(struct bufferevent *bev, const char *head, const char *ag
 		violation(agent_id, "a private agent was opened without a signed URL");
 		answer(bev, 403, "{}");
 	} else if (strcmp(bad, "refuse_upgrade") == 0) {
-		answer(bev, 503, "{}");
+		answer(bev, (int)int_of(agent, "upgrade_status", 503), "{}");
 	} else {
-		conversation_start(sim.base, bev, key, agent_id, agent);
+		conversation_start(sim.base, bev, key, &dialect_elevenlabs, agent_id,
+				   json_object_get(sim.scenario, "agents"), agent);
 	}
 	free(key);
 	free(version);
+}
+
+static void on_openai(struct bufferevent *bev, const char *head, const char *model)
+{
+	const char *wanted = text_of(sim.scenario, "openaiKey", NULL);
+	char *key = header(head, "Sec-WebSocket-Key"), *given = header(head, "Authorization");
+	bool ok = wanted == NULL || (given != NULL && strncmp(given, "Bearer ", 7) == 0 &&
+				     strcmp(given + 7, wanted) == 0);
+	if (header(head, "OpenAI-Beta") != NULL)
+		violation("openai", "OpenAI-Beta is sent to the present interface");
+	if (model == NULL || key == NULL) {
+		violation("openai", "the upgrade lacks its key or the model");
+		answer(bev, 400, "{}");
+	} else if (!ok) {
+		answer(bev, 401, "{\"error\":{\"code\":\"invalid_api_key\"}}");
+	} else {
+		conversation_start(sim.base, bev, key, &dialect_openai, "openai",
+				   json_object_get(sim.scenario, "agents"), NULL);
+	}
+	free(key);
+	free(given);
 }
 
 static void on_request(struct bufferevent *bev, void *arg)
@@ -156,6 +179,8 @@ static void on_request(struct bufferevent *bev, void *arg)
 		on_signed_url(bev, head, agent_id);
 	} else if (strcmp(path, "/v1/convai/conversation") == 0 && agent_id != NULL) {
 		on_upgrade(bev, head, agent_id, evhttp_find_header(&query, "conversation_signature"));
+	} else if (strcmp(path, "/v1/realtime") == 0) {
+		on_openai(bev, head, evhttp_find_header(&query, "model"));
 	} else {
 		violation("http", "no such address: %.100s", head);
 		answer(bev, 404, "{}");

@@ -239,7 +239,8 @@ static void on_clear(struct stream *s, json_t *m)
 {
 	if (json_object_size(m) != 2)
 		violation(s->sid, "clear with extra members (31951)");
-	report("clear", json_pack("{s:s, s:i}", "callSid", s->call ? s->call->sid : "", "droppedMs",
+	report("clear", json_pack("{s:s, s:i, s:i}", "callSid", s->call ? s->call->sid : "", "playedMs",
+				  (int)(s->played / 8), "droppedMs",
 				  (int)(s->buffered / 8)));
 	s->buffered = 0;
 	for (size_t i = 0; i < s->mark_count; i++)

@@ -1,0 +1,307 @@
+#include "callworker/agent.h"
+
+#include "callworker/lane.h"
+#include "callworker/mulaw.h"
+#include "lib/base/base64.h"
+#include "lib/base/buffer.h"
+#include "lib/base/log.h"
+#include "lib/base/object.h"
+
+#include <string.h>
+
+#define AGENT_MAGIC 0x6167656eu
+
+enum {
+	EARLY_MAX = 8000 * MULAW_BYTES_PER_MS, /* 8 s of voice before the agent is there */
+	EARLY_FRAME = 20 * MULAW_BYTES_PER_MS,
+	LOSSES_MAX = 3, /* connections that may break in a call */
+	LOST_MS = 100,  /* before another is asked for; doubled each time */
+};
+
+static const struct audio_format telephone = {MULAW_RATE_HZ, true};
+
+struct agent {
+	unsigned magic;
+	struct ws_loop *loop;
+	struct playout *playout;
+	struct agent_setup setup;
+	const struct agent_events *events;
+	void *arg;
+	void *conversation; /* the provider's own; NULL: not open */
+	bool ready, was_ready;
+	bool greeted_badly; /* the first message was refused: without it the next time */
+	unsigned losses;
+	char *why;
+	struct lane *to_agent, *to_caller;
+	struct buffer early;    /* mu-law that came before the agent was ready */
+	struct buffer outgoing; /* base64 on its way to the agent */
+	struct ws_timer lost_timer;
+	struct latency delays; /* of connections that are gone */
+};
+
+static void send_to_agent(struct agent *a, const char *base64, size_t len, struct mono_us born)
+{
+	const struct provider *provider = a->setup.provider;
+	if (lane_is_open(a->to_agent)) {
+		provider->send_audio(a->conversation, base64, len, born);
+		return;
+	}
+	const uint8_t *bytes;
+	size_t count;
+	if (!lane_convert(a->to_agent, base64, len, &bytes, &count) || count == 0)
+		return;
+	a->outgoing.len = 0;
+	buffer_reserve(&a->outgoing, BASE64_LEN(count));
+	size_t n = base64_encode(bytes, count, (char *)a->outgoing.data);
+	provider->send_audio(a->conversation, (char *)a->outgoing.data, n, born);
+}
+
+/* In frames, as it came. */
+static void flush_early(struct agent *a)
+{
+	char base64[BASE64_LEN(EARLY_FRAME)];
+	for (size_t at = 0, part; at < a->early.len; at += part) {
+		part = a->early.len - at < EARLY_FRAME ? a->early.len - at : EARLY_FRAME;
+		send_to_agent(a, base64, base64_encode(a->early.data + at, part, base64),
+			      (struct mono_us){0});
+	}
+	buffer_free(&a->early);
+}
+
+static void keep_early(struct agent *a, const char *base64, size_t len)
+{
+	ssize_t bytes = base64_decoded_len(base64, len);
+	if (bytes <= 0)
+		return;
+	if (a->early.len + (size_t)bytes > EARLY_MAX)
+		buffer_consume(&a->early, (size_t)bytes < a->early.len ? (size_t)bytes : a->early.len);
+	buffer_reserve(&a->early, len / 4 * 3);
+	ssize_t got = base64_decode(base64, len, a->early.data + a->early.len);
+	a->early.len += got > 0 ? (size_t)got : 0;
+}
+
+/* ---- from the provider ---- */
+
+static void close_conversation(struct agent *a)
+{
+	if (a->conversation == NULL)
+		return;
+	latency_merge(&a->delays, a->setup.provider->delays(a->conversation));
+	a->setup.provider->close(a->conversation);
+	a->conversation = NULL;
+	a->ready = false;
+	lane_free(&a->to_agent);
+	lane_free(&a->to_caller);
+}
+
+static void on_ready(void *arg, const char *conversation_id, struct audio_format takes,
+		     struct audio_format gives)
+{
+	struct agent *a = arg;
+	a->to_agent = lane_new(telephone, takes);
+	a->to_caller = lane_new(gives, telephone);
+	if (a->to_agent == NULL || a->to_caller == NULL) {
+		close_conversation(a);
+		a->events->ended(a->arg, "the agent's audio rate cannot be converted", false);
+		return;
+	}
+	a->ready = a->was_ready = true;
+	if (a->setup.provider->heard != NULL)
+		playout_track(a->playout);
+	a->events->connected(a->arg, json_pack("{s:s, s:i, s:b, s:i, s:b}", "conversationId", conversation_id,
+					       "takesHz", (int)takes.rate_hz, "takesMulaw", takes.mulaw,
+					       "givesHz", (int)gives.rate_hz, "givesMulaw", gives.mulaw));
+	flush_early(a);
+}
+
+static void on_audio(void *arg, const char *base64, size_t len, struct mono_us born)
+{
+	struct agent *a = arg;
+	if (lane_is_open(a->to_caller)) {
+		playout_base64(a->playout, base64, len, born);
+	} else {
+		const uint8_t *bytes;
+		size_t count;
+		if (!lane_convert(a->to_caller, base64, len, &bytes, &count))
+			return;
+		playout_bytes(a->playout, bytes, count, born);
+	}
+	a->events->spoke(a->arg);
+}
+
+static void on_interrupted(void *arg, struct mono_us born)
+{
+	struct agent *a = arg;
+	bool all_heard = playout_ahead_ms(a->playout) == 0;
+	uint64_t heard = all_heard ? playout_given(a->playout) : playout_heard(a->playout);
+	a->events->interrupted(a->arg, born);
+	lane_reset(a->to_caller);
+	if (a->setup.provider->heard != NULL)
+		a->setup.provider->heard(a->conversation, heard);
+}
+
+static void on_user_said(void *arg, const char *text)
+{
+	struct agent *a = arg;
+	a->events->user_said(a->arg, text);
+}
+
+static int64_t on_agent_said(void *arg, const char *text)
+{
+	struct agent *a = arg;
+	return a->events->agent_said(a->arg, text);
+}
+
+static void on_agent_corrected(void *arg, int64_t utterance, const char *text)
+{
+	struct agent *a = arg;
+	a->events->agent_corrected(a->arg, utterance, text);
+}
+
+static void on_tool_call(void *arg, const char *id, const char *name, json_t *parameters)
+{
+	struct agent *a = arg;
+	a->events->tool_call(a->arg, id, name, parameters);
+}
+
+static void on_usage(void *arg, json_t *counts)
+{
+	struct agent *a = arg;
+	a->events->usage(a->arg, counts);
+}
+
+static void on_lost_timer(void *arg)
+{
+	struct agent *a = arg;
+	a->events->lost(a->arg, a->why);
+}
+
+static void on_ended(void *arg, const char *why, enum provider_end end)
+{
+	struct agent *a = arg;
+	bool resuming = a->was_ready || json_array_size(a->setup.history(a->arg)) > 0;
+	free(a->why);
+	a->why = xstrdup(why);
+	a->greeted_badly = a->greeted_badly || (!a->ready && strstr(why, "first_message") != NULL);
+	close_conversation(a);
+	if (end == PROVIDER_LOST && resuming && a->losses < LOSSES_MAX)
+		ws_timer_start(a->loop, &a->lost_timer, LOST_MS << a->losses++, on_lost_timer, a);
+	else
+		a->events->ended(a->arg, a->why, end == PROVIDER_DONE);
+}
+
+static const struct provider_events provider_events = {
+	on_ready,      on_audio,           on_interrupted, on_user_said,
+	on_agent_said, on_agent_corrected, on_tool_call,   on_usage,
+	on_ended,
+};
+
+/* ---- the owner's verbs ---- */
+
+struct agent *agent_new(struct ws_loop *loop, struct playout *playout, const struct agent_setup *setup,
+			const struct agent_events *events, void *arg)
+{
+	struct agent *a;
+	OBJ_ALLOC(a, AGENT_MAGIC);
+	a->loop = loop;
+	a->playout = playout;
+	a->setup = *setup;
+	a->events = events;
+	a->arg = arg;
+	return a;
+}
+
+void agent_free(struct agent **aa)
+{
+	struct agent *a = *aa;
+	if (a == NULL)
+		return;
+	agent_close(a);
+	buffer_free(&a->early);
+	buffer_free(&a->outgoing);
+	free(a->why);
+	OBJ_FREE(a);
+	*aa = NULL;
+}
+
+void agent_connect(struct agent *a, const char *url, const char *header)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	const json_t *history = a->setup.history(a->arg);
+	bool resuming = json_array_size(history) > 0;
+	struct provider_setup setup = {
+		.url = url,
+		.header = header,
+		.ca_file = a->setup.ca_file,
+		.prompt = a->setup.prompt,
+		.voice = a->setup.voice,
+		.call_type = a->setup.call_type,
+		.from_number = a->setup.from_number,
+		.to_number = a->setup.to_number,
+		.first_message = resuming && !a->greeted_badly ? a->setup.first_message : "",
+		.history = history,
+		.tools = a->setup.tools,
+	};
+	if (a->conversation == NULL)
+		a->conversation = a->setup.provider->open(a->loop, &setup, &provider_events, a);
+}
+
+void agent_close(struct agent *a)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	ws_timer_stop(a->loop, &a->lost_timer);
+	close_conversation(a);
+}
+
+bool agent_is_ready(const struct agent *a)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	return a->ready;
+}
+
+bool agent_is_open(const struct agent *a)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	return a->conversation != NULL;
+}
+
+void agent_hear(struct agent *a, const char *base64, size_t len, struct mono_us born)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	if (a->ready)
+		send_to_agent(a, base64, len, born);
+	else
+		keep_early(a, base64, len);
+}
+
+void agent_inject(struct agent *a, const char *text)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	if (a->ready)
+		a->setup.provider->inject(a->conversation, text);
+}
+
+void agent_direct(struct agent *a, const char *text)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	if (a->ready)
+		a->setup.provider->direct(a->conversation, text);
+}
+
+void agent_tool_result(struct agent *a, const char *id, const char *result, bool is_error, bool go_on)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	if (a->ready)
+		a->setup.provider->tool_result(a->conversation, id, result, is_error, go_on);
+}
+
+const struct latency *agent_delays(struct agent *a)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	if (a->conversation == NULL)
+		return &a->delays;
+	static struct latency sum;
+	sum = a->delays;
+	latency_merge(&sum, a->setup.provider->delays(a->conversation));
+	return &sum;
+}

@@ -1,0 +1,64 @@
+/*
+ * The agent's end of a call: a conversation with the provider, opened anew when
+ * its connection breaks; the caller's audio on its way to it and the agent's on
+ * its way to the playout, in the formats that each takes.
+ */
+#ifndef PHONY_AGENT_H
+#define PHONY_AGENT_H
+
+#include "callworker/playout.h"
+#include "callworker/provider.h"
+
+struct agent;
+
+struct agent_events {
+	/* The conversation has begun, or goes on with a new connection; data is stolen. */
+	void (*connected)(void *arg, json_t *data);
+	/* Audio of the agent went out; how much, in ms, is ahead of the ear. */
+	void (*spoke)(void *arg);
+	void (*interrupted)(void *arg, struct mono_us born);
+	void (*user_said)(void *arg, const char *text);
+	int64_t (*agent_said)(void *arg, const char *text);
+	void (*agent_corrected)(void *arg, int64_t utterance, const char *text);
+	void (*tool_call)(void *arg, const char *id, const char *name, json_t *parameters);
+	void (*usage)(void *arg, json_t *counts);
+	/* The connection broke: agent_connect again, with a new address. */
+	void (*lost)(void *arg, const char *why);
+	/* There will be no agent any more. done: as it wished. */
+	void (*ended)(void *arg, const char *why, bool done);
+};
+
+struct agent_setup {
+	const struct provider *provider;
+	const char *ca_file, *prompt, *voice, *call_type, *from_number, *to_number;
+	const char *first_message; /* of a conversation that goes on */
+	const json_t *tools;
+	/* What was said so far; asked for at each opening. */
+	const json_t *(*history)(void *arg);
+};
+
+/* setup is copied, what it points to is borrowed. */
+struct agent *agent_new(struct ws_loop *loop, struct playout *playout, const struct agent_setup *setup,
+			const struct agent_events *events, void *arg);
+void agent_free(struct agent **a);
+
+/* Opens the conversation there; url and header (may be NULL) are copied. */
+void agent_connect(struct agent *a, const char *url, const char *header);
+/* Ends the conversation; no event follows. */
+void agent_close(struct agent *a);
+/* Whether it can be spoken with now. */
+bool agent_is_ready(const struct agent *a);
+/* Whether a connection is there, ready or not. */
+bool agent_is_open(const struct agent *a);
+
+/* The caller's voice: base64 of mu-law. Kept, up to a limit, until the agent is ready. */
+void agent_hear(struct agent *a, const char *base64, size_t len, struct mono_us born);
+/* These do nothing while the agent is not ready. See callworker/provider.h. */
+void agent_inject(struct agent *a, const char *text);
+void agent_direct(struct agent *a, const char *text);
+void agent_tool_result(struct agent *a, const char *id, const char *result, bool is_error, bool go_on);
+
+/* From the caller's voice coming in to its writing, of all connections so far. */
+const struct latency *agent_delays(struct agent *a);
+
+#endif

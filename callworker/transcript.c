@@ -1,0 +1,60 @@
+#include "callworker/transcript.h"
+
+#include "lib/base/object.h"
+
+#define TRANSCRIPT_MAGIC 0x74726e73u
+
+enum { TURNS_MAX = 200 }; /* the newest are enough to go on from */
+
+struct transcript {
+	unsigned magic;
+	json_t *turns;
+};
+
+struct transcript *transcript_new(const json_t *history)
+{
+	struct transcript *t;
+	OBJ_ALLOC(t, TRANSCRIPT_MAGIC);
+	t->turns = json_is_array(history) ? json_deep_copy(history) : json_array();
+	return t;
+}
+
+void transcript_free(struct transcript **tt)
+{
+	struct transcript *t = *tt;
+	if (t == NULL)
+		return;
+	OBJ_CHECK(t, TRANSCRIPT_MAGIC);
+	json_decref(t->turns);
+	OBJ_FREE(t);
+	*tt = NULL;
+}
+
+void transcript_add(struct transcript *t, const char *role, const char *content, int64_t number)
+{
+	OBJ_CHECK(t, TRANSCRIPT_MAGIC);
+	json_t *turn = json_pack("{s:s, s:s, s:I}", "role", role, "content", content, "number",
+				 (json_int_t)number);
+	if (turn != NULL)
+		json_array_append_new(t->turns, turn);
+	if (json_array_size(t->turns) > TURNS_MAX)
+		json_array_remove(t->turns, 0);
+}
+
+void transcript_correct(struct transcript *t, int64_t number, const char *content)
+{
+	OBJ_CHECK(t, TRANSCRIPT_MAGIC);
+	for (size_t i = json_array_size(t->turns); i-- > 0;) {
+		json_t *turn = json_array_get(t->turns, i);
+		if (json_integer_value(json_object_get(turn, "number")) == number) {
+			json_object_set_new(turn, "content", json_string(content));
+			return;
+		}
+	}
+}
+
+const json_t *transcript_turns(const struct transcript *t)
+{
+	OBJ_CHECK(t, TRANSCRIPT_MAGIC);
+	return t->turns;
+}

@@ -1,0 +1,23 @@
+/*
+ * What has been said in this call, as this process knows it: for an agent that
+ * takes over from one whose connection broke.
+ */
+#ifndef PHONY_TRANSCRIPT_H
+#define PHONY_TRANSCRIPT_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+struct transcript;
+
+/* history: [{role, content}] of what was said before, or NULL; copied. */
+struct transcript *transcript_new(const json_t *history);
+void transcript_free(struct transcript **t);
+
+/* number: of the turn's event. */
+void transcript_add(struct transcript *t, const char *role, const char *content, int64_t number);
+void transcript_correct(struct transcript *t, int64_t number, const char *content);
+/* The turns, oldest first: [{role, content}]; borrowed, valid until the next change. */
+const json_t *transcript_turns(const struct transcript *t);
+
+#endif

@@ -1,0 +1,156 @@
+// Calls through OpenAI Realtime: the same calls as through ElevenLabs, in another protocol.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { noProcesses, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+
+const hello = speech('Hello, this is Anna. May I ask you something?');
+const thanks = speech('Thank you. Goodbye!');
+const yes = speech('Yes, please.', { voice: 'en-us' });
+const wait = speech('Wait, wait, just a moment please, I have a question.', { voice: 'en-us' });
+const longText = 'I would like to tell you a long story about a table for two people at your very nice restaurant in the old town.';
+const long = speech(longText);
+
+const say = (text, sound, more = {}) => ({ say: text, wav: sound.pattern, ...more });
+const talk = [say('Hello, this is Anna.', hello), { hear: 'Yes, please.' }, say('Thank you. Goodbye!', thanks)];
+const agents = {
+  openai: { script: talk, trace: true },
+  preview: { bad: 'preview', script: talk },
+  voice: { bad: 'voice' }, quota: { bad: 'quota' }, limited: { bad: 'rate_limit', script: talk }, silent: { bad: 'silent' },
+  menu: { trace: true, script: [{ hear: 'Press 4 2.' }, { tool: 'send_dtmf', parameters: { digits: '42#' } }, say('Hello, this is Anna.', hello),
+    { tool: 'add_note', parameters: { note: 'Table 7, under Anna.' } }, { tool: 'end_call', parameters: { reason: 'done' } }] },
+  nonsense: { script: [{ tool: 'send_dtmf', parameters: '{"digits": ', error: true }, { tool: 'send_dtmf', parameters: { digits: 7 }, error: true },
+    { tool: 'fly', parameters: {}, error: true }, { tool: 'end_call', parameters: {} }] },
+  interrupted: { trace: true, speed: 20, chunk_ms: 300, script: [say(longText, long), { hear: 'Wait, I have a question.' }, say('Thank you. Goodbye!', thanks)] },
+  live: { speed: 1, chunk_ms: 100, script: [say(longText, long), { hear: 'Wait, I have a question.' }, say('Thank you. Goodbye!', thanks)] },
+  context: { script: [say('Hello, this is Anna.', hello), { context: 'window seat' }, { pause_ms: 60000 }] },
+  lost: { script: [say(longText, long, { crash_after_ms: 1500 })], again: [say('Thank you. Goodbye!', thanks)] },
+};
+const callees = {
+  '+12025550102': { script: [{ pause_ms: 200 }, { say: yes.at(8000) }, { digits: '42#' }] },
+  '+12025550103': { script: [{ say: wait.at(8000), after_ms: 2000 }] },
+  '+12025550105': { script: [] },
+  '+12025550104': { script: [{ say: wait.at(8000), after_ms: 1500 }] },
+};
+
+let carrier, agent, phony;
+before(async () => {
+  agent = await startAgent({ openaiKey: 'sk-test-key-0001', agents });
+  carrier = await startCarrier({ callees, default: { script: [{ hear: true }, { say: yes.at(8000) }] } });
+  phony = await startPhony({ sims: { carrier, agent } });
+});
+after(async () => {
+  const end = await phony.stop();
+  const codes = [await agent.stop(), await carrier.stop()];
+  assert.deepEqual([...agent.events.items, ...carrier.events.items].filter((e) => e.event === 'violation'), []);
+  assert.deepEqual(codes, [0, 0], 'the simulators saw no violation');
+  assert.deepEqual(end, { code: 0, signal: null });
+  await noProcesses();
+  assert.deepEqual(phony.log.filter((line) => / error |Sanitizer|runtime error/.test(line)), []);
+});
+
+let numbers = 200;
+const number = () => `+1202555${String(++numbers).padStart(4, '0')}`;
+async function place(name, toNumber = number(), more = {}) {
+  const { status, body } = await phony.call(toNumber, { provider: 'openai', callInstructions: `Say hello. #${name}`, ...more });
+  assert.equal(status, 201, JSON.stringify(body));
+  assert.equal(body.provider, 'openai');
+  return body.callSid;
+}
+const closed = (sid) => carrier.events.wait((e) => e.event === 'stream-closed' && e.callSid === sid, `the stream of ${sid} to close`, 40000);
+const said = (call) => call.conversationHistory.map((turn) => `${turn.role}: ${turn.content}`);
+const events = async (sid) => (await phony.api('GET', `/api/calls/${sid}/events`)).body.events;
+
+describe('outgoing calls', { concurrency: true }, () => {
+  for (const name of ['openai', 'preview', 'limited'])
+    test(`a whole conversation (${name})`, async () => {
+      const sid = await place(name);
+      const end = await closed(sid);
+      const call = await phony.over(sid);
+      assert.equal(call.status, 'completed', call.errorMessage);
+      assert.equal(call.endReason, 'the agent said goodbye');
+      assert.deepEqual(said(call), ['assistant: Hello, this is Anna.', 'user: Yes, please.', 'assistant: Thank you. Goodbye!']);
+      assert.equal(end.playedBytes, end.bytesReceived);
+      assert.equal(call.voiceProvider, 'openai');
+      assert.equal(call.voice, 'sage');
+    });
+
+  test('keys, notes and the end, as tools; the voice of the call', async () => {
+    const sid = await place('menu', '+12025550102', { voice: 'verse' });
+    const end = await closed(sid);
+    assert.equal(end.digits, '42#');
+    const call = await phony.over(sid);
+    assert.equal(call.endReason, 'the agent ended the call');
+    assert.equal(end.playedBytes, end.bytesReceived);
+    const all = await events(sid);
+    assert.equal(all.find((e) => e.type === 'note').data.note, 'Table 7, under Anna.');
+    assert.ok(all.some((e) => e.type === 'usage' && e.data.total_tokens === 150));
+    const initiated = agent.events.find((e) => e.event === 'initiated' && e.voice === 'verse');
+    assert.deepEqual(initiated.tools.map((t) => t.name), ['send_dtmf', 'end_call', 'add_note', 'ask_operator']);
+  });
+
+  test('tools with nonsense are answered as errors', async () => {
+    const sid = await place('nonsense');
+    assert.equal((await phony.over(sid)).status, 'completed');
+  });
+
+  for (const [name, to, after] of [['interrupted', '+12025550103', 2000], ['live', '+12025550104', 1500]])
+    test(`an interruption (${name}): the item is cut at what was heard, and so is the transcript`, async () => {
+      const sid = await place(name, to);
+      const end = await closed(sid);
+      const call = await phony.over(sid);
+      const clear = carrier.events.find((e) => e.event === 'clear' && e.callSid === sid);
+      const conversation = agent.events.find((e) => e.event === 'initiated' && e.prompt.includes(`#${name}`)).conversation;
+      const cut = agent.events.find((e) => e.event === 'truncate' && e.conversation === conversation);
+      assert.ok(cut.ms > after && cut.ms <= cut.of, JSON.stringify(cut));
+      // The carrier's ear and the marks agree to a tenth of a second, and a frame or two on the way.
+      const heardMs = clear.playedMs;
+      assert.ok(cut.ms <= heardMs + 20 && cut.ms > heardMs - 180, `${cut.ms} ms of ${heardMs}`);
+      const [first] = call.conversationHistory;
+      assert.equal(first.truncated, true);
+      assert.ok(longText.startsWith(first.content) && first.content.length > 10 && first.content.length < longText.length - 10, first.content);
+      const share = first.content.length / longText.length;
+      if (name === 'interrupted') assert.ok(Math.abs(share - cut.ms / cut.of) < 0.12, `${share} of the text, ${cut.ms / cut.of} of the sound`);
+      assert.equal(said(call)[1], 'user: Wait, I have a question.');
+      assert.ok(end.playedBytes < end.bytesReceived || name === 'live');
+    });
+
+  test('context reaches the agent', async () => {
+    const sid = await place('context');
+    await until(async () => (await events(sid))?.some((e) => e.type === 'agent-connected'), 'the agent');
+    assert.equal((await phony.api('POST', `/api/calls/${sid}/inject-context`, { context: 'Ask for a window seat.' })).status, 200);
+    await agent.events.wait((e) => e.event === 'context' && e.text === 'OPERATOR INSTRUCTION:\nAsk for a window seat.', 'the context');
+    await phony.api('POST', `/api/calls/${sid}/hangup`);
+    await phony.over(sid);
+  });
+
+  test('the connection breaks in the middle of a sentence: another goes on with what was said', async () => {
+    const sid = await place('lost', '+12025550105');
+    const crash = await agent.events.wait((e) => e.event === 'crash', 'the crash', 20000);
+    await closed(sid);
+    const call = await phony.over(sid);
+    assert.equal(call.status, 'completed', call.errorMessage);
+    assert.ok((await events(sid)).some((e) => e.type === 'agent-lost'));
+    const again = agent.events.find((e) => e.event === 'first-audio' && e.us > crash.us);
+    assert.ok(again.us - crash.us < 2000000, `${again.us - crash.us} us`);
+    assert.ok(agent.events.find((e) => e.event === 'context' && e.text.includes('the line was gone')));
+    assert.equal(call.conversationHistory.at(-1).content, 'Thank you. Goodbye!');
+  });
+
+  for (const [name, words] of [['voice', /OpenAI: Invalid value: 'fable'/], ['quota', /quota is used up/], ['silent', /never answered/]])
+    test(`OpenAI refuses (${name}): the caller hears an apology, the reason is told`, async () => {
+      const sid = await place(name);
+      const call = await phony.over(sid);
+      assert.equal(call.status, 'failed');
+      assert.match(call.errorMessage, words);
+      assert.ok(carrier.events.find((e) => e.event === 'say' && e.callSid === sid && /sorry/i.test(e.text)));
+    });
+});
+
+test('a wrong key', async () => {
+  const other = await startPhony({ sims: { carrier, agent }, settings: { OPENAI_API_KEY: 'sk-wrong', VOICE_PROVIDER: 'openai' } });
+  const { body } = await other.call('+12025550991');
+  const call = await other.over(body.callSid);
+  assert.equal(call.status, 'failed');
+  assert.match(call.errorMessage, /check OPENAI_API_KEY/);
+  assert.equal((await other.stop()).code, 0);
+});
