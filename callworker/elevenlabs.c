@@ -311,7 +311,8 @@ static void on_closed(void *arg, const char *why)
 	struct elevenlabs *e = arg;
 	ws_timer_stop(e->loop, &e->ready_timer);
 	if (e->fault[0] == '\0' && strstr(why, "verride") != NULL) {
-		e->end = PROVIDER_REFUSED;
+		/* Without a first message it may work. */
+		e->end = strstr(why, "first_message") ? PROVIDER_LOST : PROVIDER_REFUSED;
 		snprintf(e->fault, sizeof e->fault,
 			 "ElevenLabs refuses the override (%.120s): allow it in the agent's settings under "
 			 "Security, Overrides",

@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 
 enum {
 	SCHEMA = 1, /* PRAGMA user_version */
+	WAL_PAUSE_MS = 20,
 	BUSY_MS = 5000,
 };
 
@@ -436,6 +438,24 @@ static bool make_schema(struct sqlite *s, const char *path, struct store_error *
 	return ok;
 }
 
+/*
+ * Turning the WAL on needs the file for itself, and SQLite does not wait for
+ * that (sqlite.org/wal.html, "busy"): another daemon may be opening it just now.
+ */
+static bool turn_wal_on(struct sqlite *s, struct store_error *error)
+{
+	const struct timespec pause = {0, WAL_PAUSE_MS * 1000000L};
+	int code = SQLITE_BUSY;
+	for (int waited = 0; code == SQLITE_BUSY && waited <= BUSY_MS; waited += WAL_PAUSE_MS) {
+		if (waited > 0)
+			nanosleep(&pause, NULL);
+		code = sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
+	}
+	if (code != SQLITE_OK)
+		query_error(s, error);
+	return code == SQLITE_OK;
+}
+
 struct store_backend *sqlite_backend_open(const char *path, struct store_error *error)
 {
 	struct sqlite *s = xcalloc(1, sizeof *s);
@@ -448,8 +468,7 @@ struct store_backend *sqlite_backend_open(const char *path, struct store_error *
 		snprintf(error->text, sizeof error->text, "%s cannot be opened: %s", path,
 			 s->db ? sqlite3_errmsg(s->db) : "out of memory");
 	sqlite3_busy_timeout(s->db, BUSY_MS);
-	ok = ok && execute(s, "PRAGMA journal_mode = WAL", error) &&
-	     execute(s, "PRAGMA synchronous = FULL", error) && make_schema(s, path, error);
+	ok = ok && turn_wal_on(s, error) && execute(s, "PRAGMA synchronous = FULL", error) && make_schema(s, path, error);
 	if (!ok) {
 		close_store(s);
 		return NULL;

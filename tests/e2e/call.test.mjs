@@ -47,6 +47,7 @@ const callees = {
   '+12025550106': { outcome: 'no-answer', repeat_callbacks: true },
   '+12025550109': { script: [{ hear: true }, { say: bye.at(8000) }] },
   '+12025550110': { script: [] },
+  '+12025550111': { script: [] },
   '+12025550107': { script: [{ press: '5' }, { pause_ms: 300 }, { hangup: true }] },
   '+12025550108': { script: [], lose_completed: true },
 };
@@ -221,7 +222,7 @@ describe('outgoing calls', { concurrency: true }, () => {
 
   for (const name of ['agent-lost', 'agent-lost-mute'])
     test(`the agent's connection breaks in the middle of a sentence: another goes on (${name})`, async () => {
-      const sid = await place(name, '+12025550110');
+      const sid = await place(name, name === 'agent-lost' ? '+12025550110' : '+12025550111');
       await closed(sid);
       const call = await phony.over(sid);
       assert.equal(call.status, 'completed', call.errorMessage);
