@@ -191,9 +191,8 @@ static void on_ended(void *arg, const char *why, enum provider_end end)
 }
 
 static const struct provider_events provider_events = {
-	on_ready,      on_audio,           on_interrupted, on_user_said,
-	on_agent_said, on_agent_corrected, on_tool_call,   on_usage,
-	on_ended,
+	on_ready,           on_audio,     on_interrupted, on_user_said, on_agent_said,
+	on_agent_corrected, on_tool_call, on_usage,       on_ended,
 };
 
 /* ---- the owner's verbs ---- */

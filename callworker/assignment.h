@@ -10,8 +10,8 @@ struct assignment {
 	json_t *json; /* the texts are in it */
 	const char *call_id, *call_sid, *call_type, *provider;
 	const char *prompt, *voice, *from_number, *to_number;
-	const char *first_message; /* of a conversation that goes on; "" for none */
-	json_t *history;           /* [{role, content}]: what was said on earlier streams */
+	const char *first_message;   /* of a conversation that goes on; "" for none */
+	json_t *history;             /* [{role, content}]: what was said on earlier streams */
 	const char *transfer_number; /* "": the agent may not transfer */
 	json_t *outcome_schema;      /* NULL: no outcome is asked for */
 	int64_t attempt;

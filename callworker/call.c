@@ -37,8 +37,9 @@ enum {
 	MEDIA_MAX = 4096,            /* bytes of a media message that are looked at: half a second */
 };
 
-#define ASK_OUTCOME \
-	"OPERATOR INSTRUCTION:\nThe call is ending. Call the tool report_outcome now, with what came of the " \
+#define ASK_OUTCOME                                                                                       \
+	"OPERATOR INSTRUCTION:\nThe call is ending. Call the tool report_outcome now, with what came of " \
+	"the "                                                                                            \
 	"call, and say nothing more."
 
 enum state { WAITING, STARTING, LIVE, LEAVING, OVER };
@@ -292,8 +293,8 @@ static void on_interrupted(void *arg, struct mono_us born)
 static int64_t add_turn(struct call *c, const char *role, const char *text)
 {
 	json_t *content = json_string(text);
-	int64_t number = control_event(c->control, "turn",
-				       json_pack("{s:s, s:o}", "role", role, "content", content));
+	int64_t number =
+		control_event(c->control, "turn", json_pack("{s:s, s:o}", "role", role, "content", content));
 	transcript_add(c->transcript, role, text, number);
 	return number;
 }
@@ -371,8 +372,8 @@ static void on_agent_ended(void *arg, const char *why, bool done)
 }
 
 static const struct agent_events agent_events = {
-	on_agent_connected, on_agent_spoke,  on_interrupted, on_user_said,  on_agent_said,
-	on_agent_corrected, on_tool_call,    on_usage,       on_agent_lost, on_agent_ended,
+	on_agent_connected, on_agent_spoke, on_interrupted, on_user_said,  on_agent_said,
+	on_agent_corrected, on_tool_call,   on_usage,       on_agent_lost, on_agent_ended,
 };
 
 static void open_agent_if_due(struct call *c)
@@ -576,7 +577,7 @@ static void make_parts(struct call *c, int fd)
 	c->agent = agent_new(c->loop, c->playout, &setup, &agent_events, c);
 	c->hold = hold_new(c->loop, c->playout);
 	c->pause = pause_new(c->loop, c->playout, c->agent, c->hold);
-	c->operator = operator_new(c->loop, c->pause, (int)c->a.operator_s, &operator_out);
+	c->operator= operator_new(c->loop, c->pause, (int)c->a.operator_s, &operator_out);
 	c->silence = silence_new(c->loop, (int)c->a.silence_s, &silence);
 	c->stream = twilio_stream_new(c->loop, fd, &stream_events, c);
 }
@@ -691,8 +692,9 @@ static void on_hold(struct call *c, const struct frame *f)
 		return;
 	const char *fault = pause_on(c->pause) ? "The call is on hold already." : NULL;
 	if (fault == NULL) {
-		pause_begin(c->pause, "OPERATOR INSTRUCTION:\nTell the person in one short, courteous sentence "
-				      "that you are putting them on hold for a moment, then wait.");
+		pause_begin(c->pause,
+			    "OPERATOR INSTRUCTION:\nTell the person in one short, courteous sentence "
+			    "that you are putting them on hold for a moment, then wait.");
 		tell(c, "hold", json_object());
 	}
 	done(c, f, fault, "held");
@@ -775,10 +777,14 @@ static const struct {
 	enum message type;
 	void (*handle)(struct call *c, const struct frame *f);
 } questions[] = {
-	{MSG_WORKER_INJECT, on_inject},     {MSG_WORKER_DTMF, on_dtmf},
-	{MSG_WORKER_HANGUP, on_hangup},     {MSG_WORKER_HOLD, on_hold},
-	{MSG_WORKER_RESUME, on_resume},     {MSG_WORKER_DIRECT, on_direct},
-	{MSG_WORKER_QUESTION, on_operator_question}, {MSG_WORKER_ANSWER, on_operator_answer},
+	{MSG_WORKER_INJECT, on_inject},
+	{MSG_WORKER_DTMF, on_dtmf},
+	{MSG_WORKER_HANGUP, on_hangup},
+	{MSG_WORKER_HOLD, on_hold},
+	{MSG_WORKER_RESUME, on_resume},
+	{MSG_WORKER_DIRECT, on_direct},
+	{MSG_WORKER_QUESTION, on_operator_question},
+	{MSG_WORKER_ANSWER, on_operator_answer},
 	{MSG_WORKER_TRANSFER, on_transfer},
 };
 
@@ -821,8 +827,7 @@ static int on_stream_fd(void *arg)
 }
 
 static const struct control_handler control_events = {
-	on_assign,   on_agent,       on_record,      on_question, on_all_stored,
-	on_orphaned, on_needs_agent, on_stream_fd,
+	on_assign, on_agent, on_record, on_question, on_all_stored, on_orphaned, on_needs_agent, on_stream_fd,
 };
 
 struct call *call_new(struct ws_loop *loop, int control_fd)

@@ -55,8 +55,9 @@ static char *make_prompt(const struct provider_setup *setup)
 	json_t *turn;
 	buffer_append_text(&text, setup->prompt);
 	if (json_array_size(setup->history) > 0)
-		buffer_append_text(&text, "\n\n=== THE CALL SO FAR (the line broke for a moment; go on from here, "
-					  "do not start over) ===\n");
+		buffer_append_text(&text,
+				   "\n\n=== THE CALL SO FAR (the line broke for a moment; go on from here, "
+				   "do not start over) ===\n");
 	json_array_foreach (setup->history, i, turn) {
 		const char *role = json_string_value(json_object_get(turn, "role"));
 		const char *content = json_string_value(json_object_get(turn, "content"));
@@ -320,7 +321,8 @@ static void on_closed(void *arg, const char *why)
 	} else if (e->fault[0] == '\0') {
 		unsigned status = ws_http_status(e->ws);
 		bool done = e->ready && ws_peer_close_code(e->ws) == LWS_CLOSE_STATUS_NORMAL;
-		bool refused = status == 401 || status == 403 || status == 404 || strstr(why, "quota") != NULL;
+		bool refused =
+			status == 401 || status == 403 || status == 404 || strstr(why, "quota") != NULL;
 		e->end = done ? PROVIDER_DONE : refused ? PROVIDER_REFUSED : PROVIDER_LOST;
 		snprintf(e->fault, sizeof e->fault, "%s: %.200s",
 			 e->ready ? "the conversation at ElevenLabs ended" : "no conversation at ElevenLabs",

@@ -12,9 +12,9 @@
 
 /* Zero-initialise. */
 struct figures {
-	struct vad vad;                       /* the caller's voice */
-	struct mono_us start, first_audio;    /* of the stream; of the agent's first word */
-	struct mono_us asked;                 /* when the caller ended; 0: the agent has answered */
+	struct vad vad;                    /* the caller's voice */
+	struct mono_us start, first_audio; /* of the stream; of the agent's first word */
+	struct mono_us asked;              /* when the caller ended; 0: the agent has answered */
 	uint64_t frames_in, bytes_in;
 	unsigned interruptions;
 	struct latency barge_in, response;

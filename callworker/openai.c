@@ -89,13 +89,14 @@ static json_t *functions(const struct openai *o)
 
 static json_t *session_now(const struct openai *o)
 {
-	return json_pack("{s:s, s:s, s:[s], s:o, s:s, s:{s:{s:{s:s}, s:{s:s}, s:{s:s, s:b, s:b}}, s:{s:{s:s}, "
-			 "s:s}}}",
-			 "type", "realtime", "instructions", o->prompt, "output_modalities", "audio", "tools",
-			 functions(o), "tool_choice", "auto", "audio", "input", "format", "type", "audio/pcmu",
-			 "transcription", "model", "whisper-1", "turn_detection", "type", "server_vad",
-			 "create_response", 1, "interrupt_response", 1, "output", "format", "type",
-			 "audio/pcmu", "voice", o->voice);
+	return json_pack(
+		"{s:s, s:s, s:[s], s:o, s:s, s:{s:{s:{s:s}, s:{s:s}, s:{s:s, s:b, s:b}}, s:{s:{s:s}, "
+		"s:s}}}",
+		"type", "realtime", "instructions", o->prompt, "output_modalities", "audio", "tools",
+		functions(o), "tool_choice", "auto", "audio", "input", "format", "type", "audio/pcmu",
+		"transcription", "model", "whisper-1", "turn_detection", "type", "server_vad",
+		"create_response", 1, "interrupt_response", 1, "output", "format", "type", "audio/pcmu",
+		"voice", o->voice);
 }
 
 static json_t *session_preview(const struct openai *o)
@@ -115,9 +116,12 @@ static void update_session(struct openai *o)
 
 static void create_item(struct openai *o, const char *role, const char *text)
 {
-	const char *type = strcmp(role, "assistant") != 0 ? "input_text" : o->preview ? "text" : "output_text";
-	send_json(o, json_pack("{s:s, s:{s:s, s:s, s:[{s:s, s:s}]}}", "type", "conversation.item.create",
-			       "item", "type", "message", "role", role, "content", "type", type, "text", text));
+	const char *type = strcmp(role, "assistant") != 0 ? "input_text"
+			   : o->preview                   ? "text"
+							  : "output_text";
+	send_json(o,
+		  json_pack("{s:s, s:{s:s, s:s, s:[{s:s, s:s}]}}", "type", "conversation.item.create", "item",
+			    "type", "message", "role", role, "content", "type", type, "text", text));
 }
 
 /* Only one response at a time: a further one waits for the end of the present. */
@@ -192,7 +196,8 @@ static void describe(char *out, size_t size, const char *code, const char *messa
 	if (strcmp(code, "invalid_api_key") == 0)
 		snprintf(out, size, "OpenAI refuses the key: check OPENAI_API_KEY (%.150s)", message);
 	else if (strcmp(code, "insufficient_quota") == 0)
-		snprintf(out, size, "OpenAI's quota is used up: check the plan and billing (%.150s)", message);
+		snprintf(out, size, "OpenAI's quota is used up: check the plan and billing (%.150s)",
+			 message);
 	else
 		snprintf(out, size, "OpenAI: %.200s%s%.60s%s", message, code[0] ? " (" : "", code,
 			 code[0] ? ")" : "");

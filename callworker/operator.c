@@ -4,7 +4,7 @@
 
 #define OPERATOR_MAGIC 0x6f706572u
 
-#define ANNOUNCE \
+#define ANNOUNCE                                                                                             \
 	"OPERATOR INSTRUCTION:\nTell the person in one short, courteous sentence that you need a moment to " \
 	"check something, then wait."
 #define NO_ANSWER \
@@ -22,7 +22,7 @@ struct operator_line {
 };
 
 struct operator_line *operator_new(struct ws_loop *loop, struct pause *pause, int seconds,
-			      const struct operator_out *out)
+				   const struct operator_out *out)
 {
 	struct operator_line *o;
 	OBJ_ALLOC(o, OPERATOR_MAGIC);

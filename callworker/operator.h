@@ -21,7 +21,7 @@ struct operator_out {
 
 /* seconds: how long a question may stay open. */
 struct operator_line *operator_new(struct ws_loop *loop, struct pause *pause, int seconds,
-			      const struct operator_out *out);
+				   const struct operator_out *out);
 void operator_free(struct operator_line **o);
 
 /* tool_id: of the agent's call, or NULL when somebody else asks. Why it cannot be asked, or NULL. */

@@ -10,7 +10,8 @@
 
 struct pause;
 
-struct pause *pause_new(struct ws_loop *loop, struct playout *playout, struct agent *agent, struct hold *hold);
+struct pause *pause_new(struct ws_loop *loop, struct playout *playout, struct agent *agent,
+			struct hold *hold);
 void pause_free(struct pause **p);
 
 /* directive: what the agent is told to announce; NULL when it has announced it itself. */

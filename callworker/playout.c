@@ -48,8 +48,8 @@ struct playout {
 	struct mono_us end; /* when what is sent will have been played */
 	uint64_t sent;
 	bool muted, tracking;
-	uint64_t given, heard_given;    /* of the agent's audio: all; up to which it was heard */
-	uint64_t tracked[TRACKED_MAX];  /* what of it was given when a mark was sent, by its number */
+	uint64_t given, heard_given;      /* of the agent's audio: all; up to which it was heard */
+	uint64_t tracked[TRACKED_MAX];    /* what of it was given when a mark was sent, by its number */
 	unsigned track_first, track_next; /* numbers of the marks that wait for their echo */
 };
 

@@ -20,10 +20,10 @@ enum {
 	RATE = MULAW_RATE_HZ,
 	FRAME_BYTES = 4, /* a sample of each side */
 	HEADER = 44,
-	FLUSH = RATE / 2,           /* samples gathered before they are written */
+	FLUSH = RATE / 2,             /* samples gathered before they are written */
 	QUEUED_MAX = 8 * 1024 * 1024, /* that wait for a disk that hangs: four minutes */
-	GAP_MAX = 60 * RATE,        /* of the caller's timestamps */
-	AHEAD_MAX = 600 * RATE,     /* what the carrier buffers */
+	GAP_MAX = 60 * RATE,          /* of the caller's timestamps */
+	AHEAD_MAX = 600 * RATE,       /* what the carrier buffers */
 };
 
 struct block {
@@ -36,9 +36,9 @@ struct block {
 struct recorder {
 	unsigned magic;
 	int fd;
-	int64_t base;    /* where the stream begins, in samples of the file */
-	int64_t flushed; /* up to here the file is written, or about to be */
-	int64_t now;     /* the caller's last sample */
+	int64_t base;              /* where the stream begins, in samples of the file */
+	int64_t flushed;           /* up to here the file is written, or about to be */
+	int64_t now;               /* the caller's last sample */
 	struct buffer left, right; /* mu-law from `flushed` on; right reaches into the future */
 	/* shared with the writer */
 	pthread_t thread;

@@ -6,11 +6,12 @@
 
 enum { LOOK_MS = 250 };
 
-#define NUDGE \
+#define NUDGE                                                                                            \
 	"OPERATOR INSTRUCTION:\nThe person has not said anything for a while. Ask kindly, in one short " \
 	"sentence, whether they are still there."
-#define FAREWELL \
-	"OPERATOR INSTRUCTION:\nThe person still says nothing. Say goodbye in one short sentence and end the " \
+#define FAREWELL                                                                                           \
+	"OPERATOR INSTRUCTION:\nThe person still says nothing. Say goodbye in one short sentence and end " \
+	"the "                                                                                             \
 	"call."
 
 struct silence {

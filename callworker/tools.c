@@ -49,8 +49,8 @@ void tools_free(struct tools **tt)
 
 static json_t *text_parameter(const char *name, const char *description)
 {
-	return json_pack("{s:s, s:{s:{s:s, s:s}}, s:[s]}", "type", "object", "properties", name, "type", "string",
-			 "description", description, "required", name);
+	return json_pack("{s:s, s:{s:{s:s, s:s}}, s:[s]}", "type", "object", "properties", name, "type",
+			 "string", "description", description, "required", name);
 }
 
 static void describe(json_t *list, const char *name, const char *description, json_t *parameters)
@@ -65,8 +65,7 @@ json_t *tools_describe(const struct tools *t)
 	json_t *list = json_array();
 	describe(list, "send_dtmf", "Presses keys on the phone, for menus and extensions.",
 		 text_parameter("digits", "0-9, *, #, A-D; w waits half a second, W a second"));
-	describe(list, "end_call",
-		 "Hangs up. Say goodbye first; what you have said is heard to its end.",
+	describe(list, "end_call", "Hangs up. Say goodbye first; what you have said is heard to its end.",
 		 text_parameter("reason", "Why the call is over, in a few words"));
 	describe(list, "add_note", "Keeps a fact for whoever asked for this call: a name, a number, a date.",
 		 text_parameter("note", "The fact, in one sentence"));

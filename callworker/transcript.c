@@ -33,8 +33,8 @@ void transcript_free(struct transcript **tt)
 void transcript_add(struct transcript *t, const char *role, const char *content, int64_t number)
 {
 	OBJ_CHECK(t, TRANSCRIPT_MAGIC);
-	json_t *turn = json_pack("{s:s, s:s, s:I}", "role", role, "content", content, "number",
-				 (json_int_t)number);
+	json_t *turn =
+		json_pack("{s:s, s:s, s:I}", "role", role, "content", content, "number", (json_int_t)number);
 	if (turn != NULL)
 		json_array_append_new(t->turns, turn);
 	if (json_array_size(t->turns) > TURNS_MAX)

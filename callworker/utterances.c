@@ -197,7 +197,8 @@ void utterances_agent_done(struct utterances *u, const char *item, const char *t
 /* Keeps whole words of the share of the text that was heard. */
 static void cut_text(struct utterance *e, size_t heard)
 {
-	size_t keep = heard >= e->bytes ? e->text.len : (size_t)((double)e->text.len * (double)heard / (double)e->bytes);
+	size_t keep = heard >= e->bytes ? e->text.len
+					: (size_t)((double)e->text.len * (double)heard / (double)e->bytes);
 	if (keep < e->text.len) {
 		while (keep > 0 && e->text.data[keep] != ' ')
 			keep--;

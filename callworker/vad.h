@@ -14,9 +14,9 @@
 /* Zero-initialise. */
 struct vad {
 	bool speaking;
-	int loud_ms, quiet_ms;      /* since it was last otherwise */
-	struct mono_us last_loud;   /* when speech was last heard */
-	unsigned sum_of;            /* samples of a block that is not whole yet */
+	int loud_ms, quiet_ms;    /* since it was last otherwise */
+	struct mono_us last_loud; /* when speech was last heard */
+	unsigned sum_of;          /* samples of a block that is not whole yet */
 	uint64_t sum;
 };
 

@@ -110,6 +110,48 @@ enum {
 	MESSAGE(93, UPDATE_TEMPLATE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                              \
 	MESSAGE(94, DELETE_TEMPLATE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                              \
                                                                                                     \
+	/* calls, and what belongs to them; voiced answers {status, message, data} */            \
+	MESSAGE(110, SEARCH_CALLS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \
+	MESSAGE(111, DELETE_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
+	MESSAGE(112, DELETE_CALLS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \
+	MESSAGE(113, HOLD_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                               \
+	MESSAGE(114, RESUME_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
+	MESSAGE(115, REQUEST_OPERATOR, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                        \
+	MESSAGE(116, ANSWER_OPERATOR, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                         \
+	MESSAGE(117, LIST_QUESTIONS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
+	MESSAGE(118, TRANSFER_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                           \
+	MESSAGE(119, WAIT_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                               \
+	MESSAGE(120, GET_RECORDING, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                           \
+	MESSAGE(121, CANCEL_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
+	MESSAGE(122, LIST_CONTEXTS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                           \
+	MESSAGE(123, GET_CONTEXT, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
+	MESSAGE(124, CREATE_CONTEXT, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
+	MESSAGE(125, UPDATE_CONTEXT, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
+	MESSAGE(126, DELETE_CONTEXT, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
+	MESSAGE(127, LIST_NUMBERS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \
+	MESSAGE(128, LIST_FREE_NUMBERS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                       \
+	MESSAGE(129, LIST_HANDLERS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                           \
+	MESSAGE(130, GET_HANDLER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
+	MESSAGE(131, CREATE_HANDLER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
+	MESSAGE(132, UPDATE_HANDLER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
+	MESSAGE(133, DELETE_HANDLER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
+	MESSAGE(134, LIST_VOICEMAILS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                         \
+	MESSAGE(135, SEARCH_VOICEMAILS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                       \
+	MESSAGE(136, GET_VOICEMAIL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                           \
+	MESSAGE(137, MARK_READ, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                               \
+	MESSAGE(138, MARK_UNREAD, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
+	MESSAGE(139, DELETE_VOICEMAIL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                        \
+	MESSAGE(140, DELETE_VOICEMAILS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                       \
+	MESSAGE(141, COUNT_UNREAD, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \
+	MESSAGE(142, LIST_BARRED, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
+	MESSAGE(143, BAR_NUMBER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                              \
+	MESSAGE(144, UNBAR_NUMBER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \
+	MESSAGE(145, STATS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                                   \
+                                                                                                    \
+	/* what happens is told from now on / {kind, callSid?, …}: see voiced/news.c */           \
+	MESSAGE(150, SUBSCRIBE, ROLE_MCPD, ROLE_VOICED, TELLS, BARE)                                \
+	MESSAGE(151, NEWS, ROLE_VOICED, ROLE_MCPD, TELLS, BARE)                                     \
+                                                                                                    \
 	/* of records: mcpd asks voiced, which asks smsd about messages */                          \
 	MESSAGE(100, ADD_TAGS, ROLE_MCPD | ROLE_VOICED, ROLE_VOICED | ROLE_SMSD, ASKS, BARE)        \
 	MESSAGE(101, REMOVE_TAGS, ROLE_MCPD | ROLE_VOICED, ROLE_VOICED | ROLE_SMSD, ASKS, BARE)     \

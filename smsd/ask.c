@@ -2,8 +2,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/store/answers.h"
 #include "lib/store/words.h"
-#include "smsd/answers.h"
 #include "smsd/messages.h"
 #include "smsd/verbs.h"
 

@@ -8,7 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
-#include "smsd/answers.h"
+#include "lib/store/answers.h"
 #include "smsd/messages.h"
 #include "smsd/outbox.h"
 #include "smsd/templates.h"

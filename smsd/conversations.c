@@ -1,7 +1,7 @@
 #include "smsd/conversations.h"
 
 #include "lib/base/panic.h"
-#include "smsd/answers.h"
+#include "lib/store/answers.h"
 #include "smsd/messages.h"
 #include "smsd/talk.h"
 #include "smsd/verbs.h"

@@ -9,8 +9,8 @@
 
 enum { SWEEP_MAX = 10000, KEPT_MS = 7 * 86400 * 1000 };
 
-void early_keep(struct smsd *s, const char *sid, const char *status, int error_code, const char *error_message,
-		store_fn *fn, void *arg)
+void early_keep(struct smsd *s, const char *sid, const char *status, int error_code,
+		const char *error_message, store_fn *fn, void *arg)
 {
 	json_t *early = json_pack("{s:s, s:s, s:I, s:o, s:o}", "messageSid", sid, "status", status,
 				  "errorCode", (json_int_t)error_code, "errorMessage",

@@ -8,8 +8,8 @@
 #include "smsd/smsd.h"
 
 /* Keeps a status, unless a later one is kept already. fn when it is durable. */
-void early_keep(struct smsd *s, const char *sid, const char *status, int error_code, const char *error_message,
-		store_fn *fn, void *arg);
+void early_keep(struct smsd *s, const char *sid, const char *status, int error_code,
+		const char *error_message, store_fn *fn, void *arg);
 
 /*
  * The message has its SID now: what was kept for it is applied. fn gets the

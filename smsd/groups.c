@@ -2,7 +2,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/e164.h"
 #include "lib/base/panic.h"
-#include "smsd/answers.h"
+#include "lib/store/answers.h"
 #include "smsd/conversations.h"
 #include "smsd/messages.h"
 #include "smsd/optouts.h"

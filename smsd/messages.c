@@ -2,7 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/panic.h"
-#include "smsd/answers.h"
+#include "lib/store/answers.h"
 
 #include <openssl/rand.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* One message: now, or at a time; taken back before that. */
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
-#include "smsd/answers.h"
+#include "lib/store/answers.h"
 #include "smsd/messages.h"
 #include "smsd/optouts.h"
 #include "smsd/outbox.h"

@@ -2,7 +2,7 @@
 #include "lib/store/tags.h"
 
 #include "lib/base/panic.h"
-#include "smsd/answers.h"
+#include "lib/store/answers.h"
 #include "smsd/messages.h"
 #include "smsd/verbs.h"
 

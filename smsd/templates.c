@@ -3,7 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/panic.h"
-#include "smsd/answers.h"
+#include "lib/store/answers.h"
 #include "smsd/messages.h"
 #include "smsd/verbs.h"
 #include "smsd/wish.h"

@@ -49,8 +49,8 @@ struct calls {
 	const char *host_id;
 	LIST_HEAD(, call) all;
 	calls_check_fn *check, *overdue;
-	calls_over_fn *over;
-	void *check_arg, *overdue_arg, *over_arg;
+	calls_over_fn *over, *change;
+	void *check_arg, *overdue_arg, *over_arg, *change_arg;
 };
 
 static const struct {
@@ -121,6 +121,13 @@ void calls_on_over(struct calls *c, calls_over_fn *fn, void *arg)
 	c->over_arg = arg;
 }
 
+void calls_on_change(struct calls *c, calls_over_fn *fn, void *arg)
+{
+	OBJ_CHECK(c, CALLS_MAGIC);
+	c->change = fn;
+	c->change_arg = arg;
+}
+
 static void free_call(struct call *call)
 {
 	LIST_REMOVE(call, next);
@@ -178,6 +185,8 @@ static void start_overdue(struct call *call)
 	const struct config *config = call->calls->config;
 	bool outbound = strcmp(call_text(call, "callType"), "outbound") == 0;
 	unsigned most = outbound ? config->max_outgoing_duration_s : config->max_incoming_duration_s;
+	if (call_number(call, "maxDuration") > 0)
+		most = (unsigned)call_number(call, "maxDuration");
 	if (!timer_running(&call->overdue))
 		timer_start(&call->overdue, call->calls->base, (int)(most + OVERDUE_GRACE_S) * 1000,
 			    on_overdue, call);
@@ -232,25 +241,39 @@ void call_take(struct call *call)
 	call_save(call, NULL, NULL);
 }
 
-struct call *calls_create(struct calls *c, const struct call_request *r)
+json_t *calls_new_document(const struct calls *c)
 {
 	OBJ_CHECK(c, CALLS_MAGIC);
 	char id[CALL_ID_LEN + 1], secret[SECRET_LEN + 1], now[WALL_TEXT_SIZE];
 	secret_make(id, CALL_ID_LEN);
 	secret_make(secret, SECRET_LEN);
 	wall_format(wall_now(), now);
-	json_t *document = json_pack(
-		"{s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:[]}", "callId",
-		id, "secret", secret, "host", c->host_id, "attempt", 0, "fromNumber", r->from_number,
-		"toNumber", r->to_number, "callType", r->call_type, "voiceProvider", r->provider, "voice",
-		r->voice, "elevenLabsAgentId", r->agent_id, "elevenLabsVoiceId", r->voice_id,
-		"systemInstructions", r->system_instructions, "callInstructions", r->call_instructions,
-		"startedAt", now, "status", status_name(CALL_INITIATED), "tags");
-	if (document == NULL)
+	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:[]}", "callId", id, "secret", secret, "host",
+			 c->host_id, "attempt", 0, "startedAt", now, "status", status_name(CALL_INITIATED),
+			 "tags");
+}
+
+json_t *calls_make_document(const struct calls *c, const struct call_request *r)
+{
+	json_t *document = calls_new_document(c);
+	json_t *own = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "fromNumber", r->from_number,
+				"toNumber", r->to_number, "callType", r->call_type, "voiceProvider",
+				r->provider, "voice", r->voice, "elevenLabsAgentId", r->agent_id,
+				"elevenLabsVoiceId", r->voice_id, "systemInstructions",
+				r->system_instructions, "callInstructions", r->call_instructions);
+	if (own == NULL)
 		panic("a call's document is no JSON");
+	json_object_update(document, own);
+	json_decref(own);
 	if (r->more != NULL)
 		json_object_update(document, (json_t *)r->more);
-	return add_call(c, document);
+	return document;
+}
+
+struct call *calls_create(struct calls *c, const struct call_request *r)
+{
+	OBJ_CHECK(c, CALLS_MAGIC);
+	return add_call(c, calls_make_document(c, r));
 }
 
 struct call *calls_by_sid(struct calls *c, const char *sid)
@@ -382,7 +405,14 @@ json_t *call_document_public(const json_t *document)
 	json_object_del(copy, "host");
 	json_object_del(copy, "attempt");
 	json_object_del(copy, "failure");
-	json_object_set_new(copy, "isLive", json_boolean(json_object_get(copy, "endedAt") == NULL));
+	json_object_del(copy, "searchText");
+	json_object_del(copy, "streamedAt");
+	json_object_del(copy, "goOn");
+	if (json_is_null(json_object_get(copy, "operatorQuestion")))
+		json_object_del(copy, "operatorQuestion");
+	json_object_set_new(copy, "isLive",
+			    json_boolean(json_object_get(copy, "endedAt") == NULL &&
+					 json_object_get(copy, "dueAt") == NULL));
 	return copy;
 }
 
@@ -469,6 +499,8 @@ bool call_set_status(struct call *call, enum call_status status)
 		become_over(call);
 		save_last(call);
 	}
+	if (call->calls->change)
+		call->calls->change(call, call->calls->change_arg);
 	return true;
 }
 
@@ -625,7 +657,10 @@ void call_note(struct call *call, const char *type, json_t *data)
 	wall_format(wall, now);
 	/* voiced's own events have attempt -1, and a number that survives its restart. */
 	call->last_note = wall.ms * 1000 > call->last_note ? wall.ms * 1000 : call->last_note + 1;
-	struct store_event event = {call_id(call), -1, call->last_note, type, now, data};
+	/* A line of the transcript stands behind those of the present stream. */
+	bool turn = strcmp(type, "turn") == 0;
+	int64_t attempt = turn ? call_attempt(call) : -1;
+	struct store_event event = {call_id(call), attempt, call->last_note, type, now, data};
 	store_add_event(call->calls->store, &event, NULL, NULL);
 	json_decref(data);
 }

@@ -43,6 +43,8 @@ void calls_on_check(struct calls *c, calls_check_fn *fn, void *arg);
 /* The duration of a call is used up. */
 void calls_on_overdue(struct calls *c, calls_check_fn *fn, void *arg);
 void calls_on_over(struct calls *c, calls_over_fn *fn, void *arg);
+/* Told when a call's state has changed. */
+void calls_on_change(struct calls *c, calls_over_fn *fn, void *arg);
 
 /* Puts a call from the store (a document of store_live_calls) into the register. */
 struct call *calls_restore(struct calls *c, const json_t *document);
@@ -57,6 +59,10 @@ struct call_request {
 	const char *system_instructions, *call_instructions;
 	const json_t *more; /* further members of the document, or NULL; copied */
 };
+/* The members that every call has: its id, its secret, this host, the time. Owned by the caller. */
+json_t *calls_new_document(const struct calls *c);
+/* The document of a call that is not in the register yet. Owned by the caller. */
+json_t *calls_make_document(const struct calls *c, const struct call_request *r);
 /* A new call, not stored yet; its token is made here. */
 struct call *calls_create(struct calls *c, const struct call_request *r);
 

@@ -5,6 +5,7 @@
 #include "lib/base/object.h"
 #include "lib/daemon/question.h"
 #include "voiced/load.h"
+#include "voiced/news.h"
 #include "voiced/verbs.h"
 #include "voiced/workers.h"
 
@@ -18,7 +19,8 @@ struct client {
 	LIST_ENTRY(client) next;
 	struct clients *all;
 	struct link *link;
-	struct worker *worker; /* it is a callworker: the link is the worker's */
+	struct worker *worker;     /* it is a callworker: the link is the worker's */
+	struct listener *listener; /* it is told the news */
 	struct questions questions;
 };
 
@@ -29,8 +31,16 @@ struct clients {
 	LIST_HEAD(, client) list;
 };
 
+static void on_news(void *arg, json_t *item)
+{
+	struct client *c = arg;
+	if (c->link != NULL)
+		peer_tell(link_peer(c->link), MSG_NEWS, json_incref(item), -1);
+}
+
 static void free_client(struct client *c)
 {
+	news_unlisten(&c->listener);
 	questions_forget(&c->questions);
 	LIST_REMOVE(c, next);
 	link_free(&c->link);
@@ -49,6 +59,11 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 	fd_close(&fd);
 	if (f->type == MSG_STATUS) {
 		peer_reply(p, f, json_object());
+		return;
+	}
+	if (f->type == MSG_SUBSCRIBE) {
+		if (c->listener == NULL)
+			c->listener = news_listen(c->all->v, on_news, c);
 		return;
 	}
 	verb_run(c->all->v, f->type, f->body, question_take(&c->questions, p, f));
@@ -87,7 +102,8 @@ static void on_accept(int fd, void *arg)
 	c->all = all;
 	LIST_INIT(&c->questions);
 	LIST_INSERT_HEAD(&all->list, c, next);
-	c->link = link_new(all->v->base, fd, ROLE_VOICED, ROLE_MCPD | ROLE_CALLWORKER, &events, c);
+	c->link =
+		link_new(all->v->base, fd, ROLE_VOICED, ROLE_MCPD | ROLE_CALLWORKER | ROLE_TOOL, &events, c);
 }
 
 struct clients *clients_open(struct voiced *v, int listener)

@@ -6,6 +6,9 @@
 #include "lib/loop/loop.h"
 #include "voiced/agent.h"
 #include "voiced/ending.h"
+#include "voiced/news.h"
+#include "voiced/stats.h"
+#include "voiced/transfer.h"
 #include "voiced/workers.h"
 
 #include <string.h>
@@ -94,6 +97,26 @@ static void act(struct voiced *v, struct call *call, const char *type, const cha
 	} else if (strcmp(type, "agent-failed") == 0 || strcmp(type, "stream-refused") == 0) {
 		call_set_error(call, text_of(data, "reason"), true);
 		call_save(call, NULL, NULL);
+	} else if (strcmp(type, "turn") == 0) {
+		news_turn(v, call, "turn", data);
+	} else if (strcmp(type, "turn-corrected") == 0) {
+		news_turn(v, call, "correction", data);
+	} else if (strcmp(type, "operator-question") == 0) {
+		json_t *question = json_copy(data);
+		json_object_set_new(question, "askedAt", json_string(time));
+		call_put(call, "operatorQuestion", question);
+		call_save(call, NULL, NULL);
+		news_question(v, call, "question", data);
+	} else if (strcmp(type, "operator-answer") == 0 || strcmp(type, "operator-timeout") == 0) {
+		call_put(call, "operatorQuestion", json_null()); /* null: what is left out of a put stays */
+		call_save(call, NULL, NULL);
+		news_question(v, call, "answered", data);
+	} else if (strcmp(type, "transfer") == 0) {
+		transfer_begin(v, call, text_of(data, "toNumber"), text_of(data, "reason"));
+	} else if (strcmp(type, "hold") == 0 || strcmp(type, "resume") == 0) {
+		call_put(call, "onHold", json_boolean(type[0] == 'h'));
+		call_save(call, NULL, NULL);
+		news_call(v, call);
 	} else if (strcmp(type, "hangup") == 0) {
 		ending_begin(v, call, text_of(data, "reason"), NULL, NULL);
 	} else if (strcmp(type, "stream-ended") == 0) {
@@ -120,5 +143,6 @@ void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *e
 	struct taken *t = xcalloc(1, sizeof *t);
 	*t = (struct taken){v, xstrdup(call_id(call)), attempt, seq, json_incref(event), {0}};
 	act(v, call, type, time, data);
+	stats_event(v, type, data);
 	store(t);
 }

@@ -8,10 +8,16 @@
 #include "voiced/handover.h"
 #include "voiced/jobs.h"
 #include "voiced/load.h"
+#include "voiced/news.h"
 #include "voiced/outgoing.h"
 #include "voiced/prompt.h"
+#include "voiced/recordings.h"
 #include "voiced/routes.h"
+#include "voiced/schedule.h"
+#include "voiced/search.h"
+#include "voiced/stats.h"
 #include "voiced/streams.h"
+#include "voiced/voicemail.h"
 #include "voiced/workers.h"
 
 #include "lib/base/fd.h"
@@ -123,8 +129,15 @@ static void on_recover(struct call *call, void *arg)
 
 static void on_over(struct call *call, void *arg)
 {
-	(void)call;
 	load_tell(arg);
+	stats_over(arg, call);
+	schedule_retry(arg, call);
+	search_index(arg, call);
+}
+
+static void on_change(struct call *call, void *arg)
+{
+	news_call(arg, call);
 }
 
 static bool start(struct daemon *d)
@@ -153,6 +166,9 @@ static bool start(struct daemon *d)
 	v->calls = calls_new(v->base, v->store, v->config, v->host_id);
 	ending_init(v);
 	calls_on_over(v->calls, on_over, v);
+	calls_on_change(v->calls, on_change, v);
+	v->news = news_new(v);
+	v->stats = stats_new();
 	if (!load_calls(v))
 		return false;
 	v->workers = workers_new(v);
@@ -160,6 +176,9 @@ static bool start(struct daemon *d)
 	if (!open_doors(v))
 		return false;
 	calls_each(v->calls, on_recover, v);
+	v->schedule = schedule_new(v);
+	v->voicemails = voicemails_new(v);
+	v->recordings = recordings_new(v);
 	return true;
 }
 
@@ -222,6 +241,9 @@ static void stop(struct daemon *d)
 {
 	struct voiced *v = d->state;
 	timer_stop(&v->drain_timer);
+	schedule_free(&v->schedule);
+	voicemails_free(&v->voicemails);
+	recordings_free(&v->recordings);
 	door_close(&v->door);
 	clients_close(&v->clients);
 	workers_free(&v->workers);
@@ -233,6 +255,8 @@ static void stop(struct daemon *d)
 	handover_free(&v->to_smsd);
 	handover_free(&v->to_mcpd);
 	prompts_free(&v->prompts);
+	news_free(&v->news);
+	stats_free(&v->stats);
 	free(v->host_id);
 	free(v);
 }

@@ -5,7 +5,12 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "voiced/contexts.h"
 #include "voiced/ending.h"
+#include "voiced/guard.h"
+#include "voiced/machine.h"
+#include "voiced/options.h"
+#include "voiced/schedule.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +18,6 @@
 
 enum {
 	INSTRUCTIONS_MAX = 64 * 1024,
-	RING_TIMEOUT_S = 60,
 	DUPLICATE_S = 15, /* the same number again so soon is a mistake, as in the original */
 };
 
@@ -170,19 +174,24 @@ static void on_stored(void *arg, json_t *result, const char *error)
 	/* Twilio repeats a status callback that could not be delivered when the fragment says so. */
 	char *status = xasprintf("%s/call/status?call=%s#rc=5&rp=all", base, call_token(call));
 	char *recording = xasprintf("%s/call/recording?call=%s#rc=5&rp=all", base, call_token(call));
+	char *amd = xasprintf("%s/call/amd?call=%s#rc=5&rp=all", base, call_token(call));
+	int64_t ring = call_number(call, "ringTimeout"), most = call_number(call, "maxDuration");
 	struct twilio_call request = {
 		.to = call_text(call, "toNumber"),
 		.from = call_text(call, "fromNumber"),
 		.url = url,
 		.status_callback = status,
-		.recording_callback = v->config->record_calls ? recording : NULL,
-		.ring_timeout_s = RING_TIMEOUT_S,
-		.time_limit_s = v->config->max_outgoing_duration_s,
+		.recording_callback = json_is_true(call_value(call, "record")) ? recording : NULL,
+		.machine_detection = machine_detection(call),
+		.amd_callback = amd,
+		.ring_timeout_s = ring > 0 ? (unsigned)ring : v->config->ring_s,
+		.time_limit_s = most > 0 ? (unsigned)most : v->config->max_outgoing_duration_s,
 	};
 	twilio_create_call(v->twilio, &request, on_created, p);
 	free(url);
 	free(status);
 	free(recording);
+	free(amd);
 }
 
 /* A limit of ours that stands against a new call; NULL when none does. */
@@ -212,7 +221,7 @@ static const char *limit_reached(struct voiced *v, const char *to, char *why, si
 }
 
 static void read_request(const struct config *config, json_t *args, struct call_request *c,
-			 struct json_reader *r)
+			 struct call_options *o, struct json_reader *r)
 {
 	*c = (struct call_request){.call_type = "outbound",
 				   .from_number = config->twilio_number,
@@ -224,8 +233,10 @@ static void read_request(const struct config *config, json_t *args, struct call_
 				   .system_instructions = "",
 				   .call_instructions = ""};
 	json_read_open(r, args);
+	options_read(config, r, o);
 	json_read_text(r, "toNumber", JSON_NEEDED, 1, 64, &c->to_number);
-	json_read_text(r, "systemInstructions", JSON_NEEDED, 1, INSTRUCTIONS_MAX, &c->system_instructions);
+	json_read_text(r, "systemInstructions", o->context ? JSON_OPTIONAL : JSON_NEEDED, 1, INSTRUCTIONS_MAX,
+		       &c->system_instructions);
 	json_read_text(r, "callInstructions", JSON_NEEDED, 1, INSTRUCTIONS_MAX, &c->call_instructions);
 	json_read_text(r, "provider", JSON_OPTIONAL, 1, 32, &c->provider);
 	json_read_text(r, "voice", JSON_OPTIONAL, 0, 128, &c->voice);
@@ -233,6 +244,9 @@ static void read_request(const struct config *config, json_t *args, struct call_
 	json_read_text(r, "elevenLabsVoiceId", JSON_OPTIONAL, 0, 128, &c->voice_id);
 	json_read_text(r, "fromNumber", JSON_OPTIONAL, 1, 64, &c->from_number);
 	json_read_close(r, JSON_KNOWN_ONLY);
+	c->more = o->more;
+	if (o->context != NULL && c->system_instructions[0] != '\0')
+		json_read_fault(r, "give context or systemInstructions, not both");
 	if (c->to_number[0] != '\0' && !e164_valid(c->to_number))
 		json_read_fault(r, "toNumber: %s", E164_ADVICE);
 	if (!e164_valid(c->from_number))
@@ -240,36 +254,144 @@ static void read_request(const struct config *config, json_t *args, struct call_
 	bool openai = strcmp(c->provider, "openai") == 0;
 	if (openai && config->openai_api_key[0] == '\0' && !url_is_loopback(config->openai_websocket_url))
 		json_read_fault(r, "provider openai: OPENAI_API_KEY is not set");
-	else if (openai)
-		return;
-	else if (strcmp(c->provider, "elevenlabs") != 0)
+	else if (!openai && strcmp(c->provider, "elevenlabs") != 0)
 		json_read_fault(r, "provider must be openai or elevenlabs");
-	else if (c->agent_id[0] == '\0')
+	else if (!openai && c->agent_id[0] == '\0')
 		json_read_fault(r, "elevenLabsAgentId is missing, and ELEVENLABS_AGENT_ID is not set");
+}
+
+/* A request to place a call, while it is looked at whether that may be. */
+struct wish {
+	struct voiced *v;
+	struct reply reply;
+	json_t *document;
+	int64_t call_at_ms;
+	bool ignore_hours;
+};
+
+static void end_wish(struct wish *w)
+{
+	json_decref(w->document);
+	free(w);
+}
+
+static const char *wish_text(const struct wish *w, const char *field)
+{
+	const char *text = json_string_value(json_object_get(w->document, field));
+	return text ? text : "";
+}
+
+static void place(struct wish *w)
+{
+	char why[200];
+	struct voiced *v = w->v;
+	if (limit_reached(v, wish_text(w, "toNumber"), why, sizeof why) != NULL) {
+		w->reply.fail(w->reply.arg, 429, "limit", why);
+		return;
+	}
+	struct call *call = calls_restore(v->calls, w->document);
+	struct placing *p = xcalloc(1, sizeof *p);
+	*p = (struct placing){v, xstrdup(call_id(call)), w->reply, wall_now()};
+	call_save(call, on_stored, p);
+}
+
+static void on_guarded(void *arg, int http_status, const char *code, const char *why)
+{
+	struct wish *w = arg;
+	if (why != NULL)
+		w->reply.fail(w->reply.arg, http_status, code, why);
+	else
+		place(w);
+	end_wish(w);
+}
+
+static void guard(struct wish *w)
+{
+	if (w->call_at_ms > wall_now().ms) {
+		char why[300];
+		if (guard_denies(w->v->config, wish_text(w, "toNumber"), why, sizeof why))
+			w->reply.fail(w->reply.arg, 403, "denied", why);
+		else
+			schedule_call(w->v, json_incref(w->document), w->call_at_ms, w->reply);
+		end_wish(w);
+	} else {
+		guard_check(w->v, wish_text(w, "toNumber"), w->ignore_hours, false, on_guarded, w);
+	}
+}
+
+static void on_context(void *arg, const char *system_instructions, const char *error)
+{
+	struct wish *w = arg;
+	if (error != NULL) {
+		w->reply.fail(w->reply.arg, 503, "store", error);
+		end_wish(w);
+	} else if (system_instructions == NULL) {
+		w->reply.fail(w->reply.arg, 404, "not_found",
+			      "No context has this name; phony_list_contexts lists them.");
+		end_wish(w);
+	} else {
+		json_object_set_new(w->document, "systemInstructions", json_string(system_instructions));
+		guard(w);
+	}
 }
 
 void outgoing_place(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	struct call_request request;
-	char why[200];
-	read_request(v->config, args, &request, &r);
+	struct call_options options;
+	read_request(v->config, args, &request, &options, &r);
 	if (!json_read_ok(&r)) {
 		reply.fail(reply.arg, 400, "invalid", r.faults);
-		return;
-	}
-	if (v->draining) {
+	} else if (v->draining) {
 		reply.fail(reply.arg, 503, "ending", "phony is shutting down; it takes no new calls.");
-		return;
+	} else {
+		struct wish *w = xcalloc(1, sizeof *w);
+		*w = (struct wish){v, reply, calls_make_document(v->calls, &request), options.call_at_ms,
+				   options.ignore_hours};
+		if (options.context != NULL)
+			contexts_look_up(v, options.context, on_context, w);
+		else
+			guard(w);
 	}
-	if (limit_reached(v, request.to_number, why, sizeof why) != NULL) {
-		reply.fail(reply.arg, 429, "limit", why);
-		return;
+	json_decref(options.more);
+}
+
+/* ---- scheduled calls ---- */
+
+struct due {
+	struct voiced *v;
+	char *call_id;
+};
+
+static void on_due_guarded(void *arg, int http_status, const char *code, const char *why)
+{
+	struct due *d = arg;
+	struct call *call = calls_by_id(d->v->calls, d->call_id);
+	(void)http_status;
+	(void)code;
+	if (call != NULL && why != NULL) {
+		log_warn("a scheduled call is not placed: %s", why);
+		call_set_error(call, why, true);
+		call_set_status(call, CALL_FAILED);
+	} else if (call != NULL) {
+		struct placing *p = xcalloc(1, sizeof *p);
+		*p = (struct placing){.v = d->v, .call_id = xstrdup(call_id(call)), .since = wall_now()};
+		call_save(call, on_stored, p);
 	}
-	struct call *call = calls_create(v->calls, &request);
-	struct placing *p = xcalloc(1, sizeof *p);
-	*p = (struct placing){v, xstrdup(call_id(call)), reply, wall_now()};
-	call_save(call, on_stored, p);
+	free(d->call_id);
+	free(d);
+}
+
+void outgoing_due(struct voiced *v, json_t *document)
+{
+	struct call *call = calls_restore(v->calls, document);
+	struct due *d = xcalloc(1, sizeof *d);
+	*d = (struct due){v, xstrdup(call_id(call))};
+	bool ignore = json_is_true(call_value(call, "ignoreQuietHours"));
+	/* Its hour was chosen on purpose; the list may have changed since. */
+	guard_check(v, call_text(call, "toNumber"), ignore || call_text(call, "retryOf")[0] == '\0', true,
+		    on_due_guarded, d);
 }
 
 void outgoing_recover(struct voiced *v, struct call *call)

@@ -8,6 +8,9 @@
 /* phony_create_call: answers 201 {callSid, status, provider, message} once Twilio took the call. */
 void outgoing_place(struct voiced *v, json_t *args, struct reply reply);
 
+/* A scheduled call whose time has come, taken by this host: placed. document is borrowed. */
+void outgoing_due(struct voiced *v, json_t *document);
+
 /* A call of an earlier voiced that never heard Twilio's answer: looks whether it was placed. */
 void outgoing_recover(struct voiced *v, struct call *call);
 

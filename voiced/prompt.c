@@ -17,8 +17,9 @@ struct prompts {
 	char *outgoing, *incoming;
 };
 
-static const char *const names[] = {"systemInstructions", "callInstructions", "fromNumber", "toNumber",
-				    "date",               "transfer",         "outcome",    NULL};
+static const char *const names[] = {
+	"systemInstructions", "callInstructions", "fromNumber", "toNumber", "date",
+	"transfer",           "outcome",          NULL};
 
 /* Which of the names stands in the braces at `at`; -1: none of ours. *len: of the whole. */
 static int name_at(const char *at, size_t *len)
@@ -98,8 +99,8 @@ static char *outcome_of(const struct call *call)
 	if (!json_is_object(schema))
 		return xstrdup("");
 	char *text = json_dumps(schema, JSON_COMPACT);
-	char *line = xasprintf("- Before you hang up, call report_outcome once. Its parameters, as JSON Schema: %s",
-			       text);
+	char *line = xasprintf(
+		"- Before you hang up, call report_outcome once. Its parameters, as JSON Schema: %s", text);
 	free(text);
 	return line;
 }

@@ -1,6 +1,8 @@
 #include "voiced/routes.h"
 
 #include "lib/http/api.h"
+#include "voiced/recordings.h"
+#include "voiced/stats.h"
 
 #include <string.h>
 
@@ -22,13 +24,15 @@ static void on_checked(void *arg, json_t *result, const char *error)
 
 bool routes_system(struct voiced *v, struct http_request *r)
 {
-	bool health = strcmp(http_path(r), "/health") == 0;
-	if (!health && strcmp(http_path(r), "/ready") != 0)
+	bool health = strcmp(http_path(r), "/health") == 0, metrics = strcmp(http_path(r), "/metrics") == 0;
+	if (!health && !metrics && strcmp(http_path(r), "/ready") != 0)
 		return false;
 	if (!http_method_is(r, "GET"))
 		return true;
 	if (!http_from_loopback(r) && !api_authorized(r, v->config->api_token))
 		http_reply_error(r, 401, "unauthorized", "Send Authorization: Bearer API_TOKEN.");
+	else if (metrics)
+		stats_metrics(v, r);
 	else if (health)
 		http_reply_json(r, 200, json_pack("{s:s}", "status", "ok"));
 	else if (v->draining)
@@ -41,7 +45,7 @@ bool routes_system(struct voiced *v, struct http_request *r)
 void routes_handle(struct http_request *r, void *arg)
 {
 	struct voiced *v = arg;
-	if (routes_twilio(v, r) || routes_api(v, r) || routes_system(v, r))
+	if (routes_twilio(v, r) || recordings_serve(v, r) || routes_api(v, r) || routes_system(v, r))
 		return;
 	http_reply_error(r, 404, "not_found", "Nothing is served at this address.");
 }

@@ -5,9 +5,22 @@
 #include "lib/base/json_read.h"
 #include "lib/base/object.h"
 #include "lib/store/filter.h"
+#include "voiced/contexts.h"
 #include "voiced/ending.h"
+#include "voiced/guard.h"
+#include "voiced/handlers.h"
+#include "voiced/numbers.h"
 #include "voiced/outgoing.h"
+#include "voiced/recordings.h"
+#include "voiced/schedule.h"
+#include "voiced/search.h"
+#include "voiced/stats.h"
+#include "voiced/steering.h"
+#include "voiced/summary.h"
 #include "voiced/tags.h"
+#include "voiced/verbs_call.h"
+#include "voiced/voicemail.h"
+#include "voiced/waiting.h"
 #include "voiced/workers.h"
 
 #include <stdio.h>
@@ -43,19 +56,18 @@ static void done(struct question *q, json_t *body)
 	free_question(q);
 }
 
-/* Reads callSid and whatever `more` reads; answers 400 itself. NULL: answered. */
-static const char *read_sid(struct json_reader *r, json_t *args)
+const char *verb_read_sid(struct json_reader *r, json_t *args)
 {
 	const char *sid = NULL;
 	json_read_open(r, args);
 	json_read_text(r, "callSid", JSON_NEEDED, 1, 64, &sid);
-	if (sid != NULL && !twilio_is_call_sid(sid))
+	if (sid != NULL && !twilio_is_call_sid(sid) && !schedule_is_id(sid))
 		json_read_fault(
 			r, "callSid must be CA and 32 hexadecimal digits, as phony_create_call returns it");
 	return sid;
 }
 
-static bool refuse_faults(struct json_reader *r, struct reply reply)
+bool verb_refuse_faults(struct json_reader *r, struct reply reply)
 {
 	json_read_close(r, JSON_KNOWN_ONLY);
 	if (json_read_ok(r))
@@ -86,7 +98,19 @@ static void with_call(struct voiced *v, const char *sid, const char *text, struc
 {
 	struct question *q = xcalloc(1, sizeof *q);
 	*q = (struct question){.v = v, .reply = reply, .next = next, .text = text ? xstrdup(text) : NULL};
-	store_get(v->store, STORE_CALLS, "callSid", sid, on_document, q);
+	store_get(v->store, STORE_CALLS, schedule_is_id(sid) ? "requestId" : "callSid", sid, on_document, q);
+}
+
+/* What the call's events add: notes, the outcome, the figures. */
+static void on_call_events(void *arg, json_t *result, const char *error)
+{
+	struct question *q = arg;
+	if (error != NULL) {
+		fail(q, 503, "store", error);
+		return;
+	}
+	summary_add(q->document, json_object_get(result, "documents"));
+	done(q, json_incref(q->document));
 }
 
 static void on_call_turns(void *arg, json_t *result, const char *error)
@@ -100,7 +124,7 @@ static void on_call_turns(void *arg, json_t *result, const char *error)
 	if (json_array_size(json_object_get(result, "documents")) > 0 ||
 	    json_object_get(q->document, "conversationHistory") == NULL)
 		json_object_set(q->document, "conversationHistory", json_object_get(result, "documents"));
-	done(q, json_incref(q->document));
+	store_events(q->v->store, q->call_id, NULL, on_call_events, q);
 }
 
 static void get_turns(struct question *q)
@@ -111,8 +135,8 @@ static void get_turns(struct question *q)
 static void get_call(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
-	const char *sid = read_sid(&r, args);
-	if (!refuse_faults(&r, reply))
+	const char *sid = verb_read_sid(&r, args);
+	if (!verb_refuse_faults(&r, reply))
 		with_call(v, sid, NULL, reply, get_turns);
 }
 
@@ -141,8 +165,8 @@ static void transcript_turns(struct question *q)
 static void get_transcript(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
-	const char *sid = read_sid(&r, args);
-	if (!refuse_faults(&r, reply))
+	const char *sid = verb_read_sid(&r, args);
+	if (!verb_refuse_faults(&r, reply))
 		with_call(v, sid, NULL, reply, transcript_turns);
 }
 
@@ -166,9 +190,9 @@ static void events_of_type(struct question *q)
 static void get_events(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
-	const char *type = NULL, *sid = read_sid(&r, args);
+	const char *type = NULL, *sid = verb_read_sid(&r, args);
 	json_read_text(&r, "eventType", JSON_OPTIONAL, 1, 64, &type);
-	if (!refuse_faults(&r, reply))
+	if (!verb_refuse_faults(&r, reply))
 		with_call(v, sid, type, reply, events_of_type);
 }
 
@@ -182,8 +206,8 @@ static void answer_instructions(struct question *q)
 static void get_instructions(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
-	const char *sid = read_sid(&r, args);
-	if (!refuse_faults(&r, reply))
+	const char *sid = verb_read_sid(&r, args);
+	if (!verb_refuse_faults(&r, reply))
 		with_call(v, sid, NULL, reply, answer_instructions);
 }
 
@@ -212,8 +236,9 @@ static void on_list(void *arg, json_t *result, const char *error)
 static void list_calls(struct voiced *v, json_t *args, struct reply reply)
 {
 	static const char *const types[] = {"inbound", "outbound", NULL};
-	static const char *const statuses[] = {"initiated", "ringing", "in-progress", "completed", "busy",
-					       "no-answer", "failed",  "canceled",    NULL};
+	static const char *const statuses[] = {"scheduled", "initiated", "ringing",   "in-progress",
+					       "completed", "busy",      "no-answer", "failed",
+					       "canceled",  NULL};
 	const char *type = NULL, *status = NULL, *from = NULL, *to = NULL, *cursor = NULL;
 	int64_t from_ms = 0, to_ms = 0, limit = LIST_DEFAULT;
 	struct json_reader r;
@@ -225,7 +250,7 @@ static void list_calls(struct voiced *v, json_t *args, struct reply reply)
 	json_read_time(&r, "startDate", JSON_OPTIONAL, &from_ms);
 	json_read_until(&r, "endDate", JSON_OPTIONAL, &to_ms);
 	filter_read_page(&r, &limit, &cursor);
-	if (refuse_faults(&r, reply))
+	if (verb_refuse_faults(&r, reply))
 		return;
 	json_t *where = json_array();
 	filter_equal(where, "callType", type);
@@ -259,7 +284,7 @@ static void refuse_not_live(struct question *q)
 	fail(q, 409, "not_live", "This call is over; see its status with phony_get_call.");
 }
 
-static struct call *live_call(struct voiced *v, const char *sid, struct reply reply)
+struct call *verb_live_call(struct voiced *v, const char *sid, struct reply reply)
 {
 	struct call *call = calls_by_sid(v->calls, sid);
 	if (call != NULL && !call_is_over(call))
@@ -302,8 +327,8 @@ static void hangup_elsewhere(struct question *q)
 static void hangup_call(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
-	const char *sid = read_sid(&r, args);
-	if (refuse_faults(&r, reply))
+	const char *sid = verb_read_sid(&r, args);
+	if (verb_refuse_faults(&r, reply))
 		return;
 	struct call *call = calls_by_sid(v->calls, sid);
 	if (call != NULL && !call_is_over(call))
@@ -322,10 +347,10 @@ static void on_worker_answer(void *arg, json_t *body, const struct peer_error *e
 		acted(q, q->text);
 }
 
-static void ask_worker(struct voiced *v, const char *sid, enum message type, json_t *body,
-		       const char *message, struct reply reply)
+void verb_ask_worker(struct voiced *v, const char *sid, enum message type, json_t *body, const char *message,
+		     struct reply reply)
 {
-	struct call *call = live_call(v, sid, reply);
+	struct call *call = verb_live_call(v, sid, reply);
 	if (call == NULL) {
 		json_decref(body);
 		return;
@@ -338,24 +363,24 @@ static void ask_worker(struct voiced *v, const char *sid, enum message type, jso
 static void inject_context(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
-	const char *context = NULL, *sid = read_sid(&r, args);
+	const char *context = NULL, *sid = verb_read_sid(&r, args);
 	json_read_text(&r, "context", JSON_NEEDED, 1, 32 * 1024, &context);
-	if (!refuse_faults(&r, reply))
-		ask_worker(v, sid, MSG_WORKER_INJECT, json_pack("{s:s}", "context", context),
-			   "Context injected successfully", reply);
+	if (!verb_refuse_faults(&r, reply))
+		verb_ask_worker(v, sid, MSG_WORKER_INJECT, json_pack("{s:s}", "context", context),
+				"Context injected successfully", reply);
 }
 
 static void send_dtmf(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
-	const char *digits = NULL, *sid = read_sid(&r, args);
+	const char *digits = NULL, *sid = verb_read_sid(&r, args);
 	json_read_text(&r, "digits", JSON_NEEDED, 1, 100, &digits);
 	if (digits != NULL && digits[strspn(digits, "0123456789*#ABCDabcdwW ")] != '\0')
 		json_read_fault(&r,
 				"Invalid DTMF digits. Allowed: 0-9, *, #, A-D, w (0.5s pause), W (1s pause)");
-	if (!refuse_faults(&r, reply))
-		ask_worker(v, sid, MSG_WORKER_DTMF, json_pack("{s:s}", "digits", digits),
-			   "DTMF digits are being sent", reply);
+	if (!verb_refuse_faults(&r, reply))
+		verb_ask_worker(v, sid, MSG_WORKER_DTMF, json_pack("{s:s}", "digits", digits),
+				"DTMF digits are being sent", reply);
 }
 
 /* ---- all calls ---- */
@@ -414,7 +439,7 @@ static void emergency_shutdown(struct voiced *v, json_t *args, struct reply repl
 {
 	struct json_reader r;
 	json_read_open(&r, args);
-	if (refuse_faults(&r, reply))
+	if (verb_refuse_faults(&r, reply))
 		return;
 	struct shutdown *s = xcalloc(1, sizeof *s);
 	*s = (struct shutdown){v, reply, 1, 0, json_array()};
@@ -426,7 +451,7 @@ static void system_status(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	json_read_open(&r, args);
-	if (refuse_faults(&r, reply))
+	if (verb_refuse_faults(&r, reply))
 		return;
 	reply.done(reply.arg, 200,
 		   json_pack("{s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:s, s:o}", "status",
@@ -439,50 +464,90 @@ static void system_status(struct voiced *v, json_t *args, struct reply reply)
 			     "provider", v->config->voice_provider, "workers", workers_list(v->workers)));
 }
 
+/* ---- all verbs ---- */
+
+static void mark_read(struct voiced *v, json_t *args, struct reply reply)
+{
+	voicemail_mark(v, args, reply, true);
+}
+
+static void mark_unread(struct voiced *v, json_t *args, struct reply reply)
+{
+	voicemail_mark(v, args, reply, false);
+}
+
+static void add_tags(struct voiced *v, json_t *args, struct reply reply)
+{
+	tags_change(v, args, reply, true);
+}
+
+static void remove_tags(struct voiced *v, json_t *args, struct reply reply)
+{
+	tags_change(v, args, reply, false);
+}
+
+static const struct {
+	enum message verb;
+	void (*run)(struct voiced *v, json_t *args, struct reply reply);
+} verbs[] = {
+	{MSG_CREATE_CALL, outgoing_place},
+	{MSG_LIST_CALLS, list_calls},
+	{MSG_GET_CALL, get_call},
+	{MSG_GET_TRANSCRIPT, get_transcript},
+	{MSG_GET_EVENTS, get_events},
+	{MSG_GET_INSTRUCTIONS, get_instructions},
+	{MSG_HANGUP_CALL, hangup_call},
+	{MSG_INJECT_CONTEXT, inject_context},
+	{MSG_SEND_DTMF, send_dtmf},
+	{MSG_EMERGENCY_SHUTDOWN, emergency_shutdown},
+	{MSG_SYSTEM_STATUS, system_status},
+	{MSG_SEARCH_CALLS, search_calls},
+	{MSG_DELETE_CALL, search_delete_call},
+	{MSG_DELETE_CALLS, search_delete_calls},
+	{MSG_HOLD_CALL, steering_hold},
+	{MSG_RESUME_CALL, steering_resume},
+	{MSG_REQUEST_OPERATOR, steering_ask_operator},
+	{MSG_ANSWER_OPERATOR, steering_answer_operator},
+	{MSG_LIST_QUESTIONS, steering_list_questions},
+	{MSG_TRANSFER_CALL, steering_transfer},
+	{MSG_WAIT_CALL, waiting_wait},
+	{MSG_GET_RECORDING, recordings_get},
+	{MSG_CANCEL_CALL, schedule_cancel},
+	{MSG_LIST_CONTEXTS, contexts_list},
+	{MSG_GET_CONTEXT, contexts_get},
+	{MSG_CREATE_CONTEXT, contexts_create},
+	{MSG_UPDATE_CONTEXT, contexts_update},
+	{MSG_DELETE_CONTEXT, contexts_delete},
+	{MSG_LIST_NUMBERS, numbers_list},
+	{MSG_LIST_FREE_NUMBERS, numbers_list_free},
+	{MSG_LIST_HANDLERS, handlers_list},
+	{MSG_GET_HANDLER, handlers_get},
+	{MSG_CREATE_HANDLER, handlers_create},
+	{MSG_UPDATE_HANDLER, handlers_update},
+	{MSG_DELETE_HANDLER, handlers_delete},
+	{MSG_LIST_VOICEMAILS, voicemail_list},
+	{MSG_SEARCH_VOICEMAILS, voicemail_search},
+	{MSG_GET_VOICEMAIL, voicemail_get},
+	{MSG_MARK_READ, mark_read},
+	{MSG_MARK_UNREAD, mark_unread},
+	{MSG_DELETE_VOICEMAIL, voicemail_delete},
+	{MSG_DELETE_VOICEMAILS, voicemail_delete_many},
+	{MSG_COUNT_UNREAD, voicemail_count_unread},
+	{MSG_LIST_BARRED, guard_list_barred},
+	{MSG_BAR_NUMBER, guard_bar},
+	{MSG_UNBAR_NUMBER, guard_unbar},
+	{MSG_STATS, stats_tell},
+	{MSG_ADD_TAGS, add_tags},
+	{MSG_REMOVE_TAGS, remove_tags},
+	{MSG_SEARCH_BY_TAGS, tags_search},
+};
+
 void verb_run(struct voiced *v, enum message verb, json_t *args, struct reply reply)
 {
-	switch (verb) {
-	case MSG_CREATE_CALL:
-		outgoing_place(v, args, reply);
-		return;
-	case MSG_LIST_CALLS:
-		list_calls(v, args, reply);
-		return;
-	case MSG_GET_CALL:
-		get_call(v, args, reply);
-		return;
-	case MSG_GET_TRANSCRIPT:
-		get_transcript(v, args, reply);
-		return;
-	case MSG_GET_EVENTS:
-		get_events(v, args, reply);
-		return;
-	case MSG_GET_INSTRUCTIONS:
-		get_instructions(v, args, reply);
-		return;
-	case MSG_HANGUP_CALL:
-		hangup_call(v, args, reply);
-		return;
-	case MSG_INJECT_CONTEXT:
-		inject_context(v, args, reply);
-		return;
-	case MSG_SEND_DTMF:
-		send_dtmf(v, args, reply);
-		return;
-	case MSG_EMERGENCY_SHUTDOWN:
-		emergency_shutdown(v, args, reply);
-		return;
-	case MSG_SYSTEM_STATUS:
-		system_status(v, args, reply);
-		return;
-	case MSG_ADD_TAGS:
-	case MSG_REMOVE_TAGS:
-		tags_change(v, args, reply, verb == MSG_ADD_TAGS);
-		return;
-	case MSG_SEARCH_BY_TAGS:
-		tags_search(v, args, reply);
-		return;
-	default:
-		reply.fail(reply.arg, 501, "unknown", "voiced has no such verb.");
-	}
+	for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+		if (verbs[i].verb == verb) {
+			verbs[i].run(v, args, reply);
+			return;
+		}
+	reply.fail(reply.arg, 501, "unknown", "voiced has no such verb.");
 }

@@ -25,6 +25,11 @@ struct voiced {
 	struct handover *to_smsd, *to_mcpd;
 	struct clients *clients;
 	struct prompts *prompts;
+	struct news *news;
+	struct stats *stats;
+	struct schedule *schedule;
+	struct voicemails *voicemails;
+	struct recordings *recordings;
 	bool draining;
 	struct timer drain_timer;
 };

@@ -12,6 +12,7 @@
 #include "voiced/events.h"
 #include "voiced/load.h"
 #include "voiced/prompt.h"
+#include "voiced/recordings.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -356,14 +357,14 @@ static json_t *assignment(struct workers *all, struct call *call)
 	const json_t *silence = call_value(call, "silenceSeconds");
 	char *prompt = prompt_make(all->v->prompts, call);
 	json_t *body = json_pack(
-		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:I, s:i, s:I, s:s, s:s, s:s, s:s}",
+		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:I, s:i, s:I, s:s, s:s, s:s, "
+		"s:s}",
 		"callId", call_id(call), "attempt", (json_int_t)call_attempt(call), "callSid", call_sid(call),
 		"callType", outbound ? "outgoing" : "incoming", "provider", call_text(call, "voiceProvider"),
 		"prompt", prompt, "voice", call_text(call, openai ? "voice" : "elevenLabsVoiceId"),
 		"fromNumber", call_text(call, "fromNumber"), "toNumber", call_text(call, "toNumber"),
-		"firstMessage", call_text(call, "goOn")[0] ? call_text(call, "goOn") : GO_ON,
-		"history", call_history(call), "transferNumber", call_text(call, "transferNumber"),
-		"silenceSeconds",
+		"firstMessage", call_text(call, "goOn")[0] ? call_text(call, "goOn") : GO_ON, "history",
+		call_history(call), "transferNumber", call_text(call, "transferNumber"), "silenceSeconds",
 		json_is_integer(silence) ? json_integer_value(silence) : (json_int_t)config->silence_s,
 		"operatorSeconds", (int)config->operator_s, "recordingFromMs",
 		(json_int_t)(resuming ? call_age_ms(call) : 0), "caFile", config->tls_ca_file, "socket",
@@ -388,6 +389,9 @@ void workers_serve(struct workers *all, struct call *call, int fd)
 	w->attempt = call_attempt(call);
 	w->stream = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	call_set_worker(call, w);
+	int recording = recordings_open(all->v, call);
+	if (recording >= 0)
+		peer_tell(link_peer(w->link), MSG_RECORD, json_object(), recording);
 	peer_tell(link_peer(w->link), MSG_ASSIGN, assignment(all, call), fd);
 	worker_tell_agent(call);
 	if (!timer_running(&all->refill))
@@ -402,7 +406,8 @@ void worker_tell_agent(struct call *call)
 		return;
 	json_t *body = json_pack("{s:s}", agent == AGENT_READY ? "url" : "error", call_agent_text(call));
 	const char *key = w->all->v->config->openai_api_key;
-	if (agent == AGENT_READY && strcmp(call_text(call, "voiceProvider"), "openai") == 0 && key[0] != '\0') {
+	if (agent == AGENT_READY && strcmp(call_text(call, "voiceProvider"), "openai") == 0 &&
+	    key[0] != '\0') {
 		char *header = xasprintf("Authorization: Bearer %s", key);
 		json_object_set_new(body, "header", json_string(header));
 		free(header);

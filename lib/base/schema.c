@@ -69,8 +69,9 @@ static const char *type_words(const json_t *type)
 	static const struct {
 		const char *type, *words;
 	} all[] = {
-		{"string", "a text"},        {"integer", "a whole number"}, {"number", "a number"},
-		{"boolean", "true or false"}, {"object", "an object"},       {"array", "a list"},
+		{"string", "a text"},    {"integer", "a whole number"},
+		{"number", "a number"},  {"boolean", "true or false"},
+		{"object", "an object"}, {"array", "a list"},
 		{"null", "null"},
 	};
 	for (size_t i = 0; json_is_string(type) && i < sizeof all / sizeof *all; i++)
@@ -106,7 +107,8 @@ static bool among(const json_t *list, const json_t *value)
 static void check_text(const char *path, const json_t *schema, const json_t *value, struct report *r)
 {
 	const char *text = json_string_value(value);
-	const json_t *least = json_object_get(schema, "minLength"), *most = json_object_get(schema, "maxLength");
+	const json_t *least = json_object_get(schema, "minLength"),
+		     *most = json_object_get(schema, "maxLength");
 	const char *pattern = json_string_value(json_object_get(schema, "pattern"));
 	const char *description = json_string_value(json_object_get(schema, "description"));
 	json_int_t len = (json_int_t)json_string_length(value);
@@ -117,7 +119,8 @@ static void check_text(const char *path, const json_t *schema, const json_t *val
 	else if (pattern != NULL && matches(pattern, text) == 0 && strncmp(pattern, "^\\+", 3) == 0)
 		fault(r, "%s: Phone number must be in E.164 format, such as +12025550198.", path);
 	else if (pattern != NULL && matches(pattern, text) == 0)
-		fault(r, "%s does not have the form it must have: %s", path, description ? description : pattern);
+		fault(r, "%s does not have the form it must have: %s", path,
+		      description ? description : pattern);
 }
 
 static void check_number(const char *path, const json_t *schema, const json_t *value, struct report *r)
@@ -136,7 +139,8 @@ static void check_number(const char *path, const json_t *schema, const json_t *v
 
 static void check_list(const char *path, const json_t *schema, const json_t *value, struct report *r)
 {
-	const json_t *least = json_object_get(schema, "minItems"), *most = json_object_get(schema, "maxItems");
+	const json_t *least = json_object_get(schema, "minItems"),
+		     *most = json_object_get(schema, "maxItems");
 	json_t *items = json_object_get(schema, "items"), *item;
 	size_t i;
 	json_int_t count = (json_int_t)json_array_size(value);

@@ -55,6 +55,13 @@ SETTING(UINT(1, 10000), max_incoming_calls, "MAX_CONCURRENT_INCOMING_CALLS", "",
 	"live calls that came in")
 SETTING(UINT(1, 14400), max_outgoing_duration_s, "MAX_OUTGOING_CALL_DURATION", "", "600", "seconds")
 SETTING(UINT(1, 14400), max_incoming_duration_s, "MAX_INCOMING_CALL_DURATION", "", "1800", "seconds")
+SETTING(TEXT, allowed_prefixes, "ALLOWED_PREFIXES", "", "", "only numbers that begin so are called, comma-separated")
+SETTING(TEXT, denied_prefixes, "DENIED_PREFIXES", "", "", "numbers that begin so are not called")
+SETTING(UINT(1, 100000), max_calls_per_hour, "MAX_CALLS_PER_HOUR", "", "60", "calls placed in an hour")
+SETTING(UINT(1, 1000000), max_calls_per_day, "MAX_CALLS_PER_DAY", "", "300", "calls placed in 24 hours")
+SETTING(TEXT, quiet_hours, "QUIET_HOURS", "", "22:00-07:00", "where the phone rings, no calls then; off")
+SETTING(BOOL, confirm_calls, "CONFIRM_CALLS", "", "false", "ask the person before a call, where the client can")
+SETTING(UINT(0, 36500), retention_days, "RETENTION_DAYS", "", "0", "recordings are kept so long; 0: for ever")
 SETTING(NUMBERS, sms_enabled_numbers, "SMS_ENABLED_NUMBERS", "", "",
 	"numbers that may send messages (TWILIO_NUMBER)")
 SETTING(UINT(0, 64), warm_workers, "WARM_WORKERS", "", "2", "callworkers kept ready")

@@ -36,12 +36,13 @@ static bool fits(const char *pattern, const char *path, json_t *args)
 /* Query parameters are texts; those of these names are numbers, truth values, lists. */
 static json_t *typed(const char *name, const char *text)
 {
-	if (strcmp(name, "limit") == 0) {
+	if (strcmp(name, "limit") == 0 || strcmp(name, "after") == 0 || strcmp(name, "timeoutSeconds") == 0) {
 		char *end;
 		long number = strtol(text, &end, 10);
 		return text[0] != '\0' && *end == '\0' ? json_integer(number) : json_string(text);
 	}
-	if (strcmp(name, "matchAll") == 0 || strcmp(name, "isRead") == 0)
+	if (strcmp(name, "matchAll") == 0 || strcmp(name, "isRead") == 0 ||
+	    strcmp(name, "includeCapabilities") == 0)
 		return strcmp(text, "true") == 0    ? json_true()
 		       : strcmp(text, "false") == 0 ? json_false()
 						    : json_string(text);

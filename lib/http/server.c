@@ -310,16 +310,12 @@ static void add_header(struct MHD_Response *response, const char *line)
 	MHD_add_response_header(response, name, colon + 1 + strspn(colon + 1, " "));
 }
 
-void http_reply(struct http_request *r, unsigned status, const char *content_type, const char *body,
-		size_t len, const char *extra)
+/* The answer is ready: r->response is it. */
+static void answer(struct http_request *r, unsigned status, const char *content_type, const char *extra)
 {
-	OBJ_CHECK(r, REQUEST_MAGIC);
-	if (r->response != NULL)
-		panic("a second answer to %s %s", r->method, r->path);
-	r->status = status;
-	r->response = MHD_create_response_from_buffer(len, (void *)(body ? body : ""), MHD_RESPMEM_MUST_COPY);
 	if (r->response == NULL)
 		panic("out of memory for an answer");
+	r->status = status;
 	MHD_add_response_header(r->response, "Connection", "close");
 	if (content_type != NULL)
 		MHD_add_response_header(r->response, "Content-Type", content_type);
@@ -330,6 +326,25 @@ void http_reply(struct http_request *r, unsigned status, const char *content_typ
 		MHD_resume_connection(r->connection);
 		kick(r->server);
 	}
+}
+
+void http_reply(struct http_request *r, unsigned status, const char *content_type, const char *body,
+		size_t len, const char *extra)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	if (r->response != NULL)
+		panic("a second answer to %s %s", r->method, r->path);
+	r->response = MHD_create_response_from_buffer(len, (void *)(body ? body : ""), MHD_RESPMEM_MUST_COPY);
+	answer(r, status, content_type, extra);
+}
+
+void http_reply_file(struct http_request *r, const char *content_type, int fd, size_t len)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	if (r->response != NULL)
+		panic("a second answer to %s %s", r->method, r->path);
+	r->response = MHD_create_response_from_fd(len, fd);
+	answer(r, 200, content_type, NULL);
 }
 
 void http_reply_json(struct http_request *r, unsigned status, json_t *value)

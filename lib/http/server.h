@@ -44,6 +44,8 @@ bool http_from_loopback(const struct http_request *r);
 /* content_type may be NULL when len is 0. extra: a header "Name: value", or NULL. */
 void http_reply(struct http_request *r, unsigned status, const char *content_type, const char *body,
 		size_t len, const char *extra);
+/* A file's first len bytes; fd is taken over. */
+void http_reply_file(struct http_request *r, const char *content_type, int fd, size_t len);
 /* Steals the value. */
 void http_reply_json(struct http_request *r, unsigned status, json_t *value);
 /* {"status":"error","code":…,"message":…} */

@@ -25,6 +25,7 @@ enum store_kind {
 	STORE_VOICEMAILS,
 	STORE_CONTEXTS,
 	STORE_INCOMING_CONFIGS,
+	STORE_BARRED,
 	STORE_HEALTH,
 	STORE_COLLECTIONS,                 /* those of the database, which an export holds */
 	STORE_JOURNAL = STORE_COLLECTIONS, /* of the spool: what the database has missed */

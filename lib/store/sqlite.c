@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <sys/stat.h>
+#include <time.h>
 
 enum {
 	SCHEMA = 1, /* PRAGMA user_version */
@@ -468,7 +468,8 @@ struct store_backend *sqlite_backend_open(const char *path, struct store_error *
 		snprintf(error->text, sizeof error->text, "%s cannot be opened: %s", path,
 			 s->db ? sqlite3_errmsg(s->db) : "out of memory");
 	sqlite3_busy_timeout(s->db, BUSY_MS);
-	ok = ok && turn_wal_on(s, error) && execute(s, "PRAGMA synchronous = FULL", error) && make_schema(s, path, error);
+	ok = ok && turn_wal_on(s, error) && execute(s, "PRAGMA synchronous = FULL", error) &&
+	     make_schema(s, path, error);
 	if (!ok) {
 		close_store(s);
 		return NULL;

@@ -221,6 +221,12 @@ void twilio_create_call(struct twilio *t, const struct twilio_call *call, twilio
 	form_append(&form, "Timeout", number);
 	snprintf(number, sizeof number, "%u", call->time_limit_s);
 	form_append(&form, "TimeLimit", number);
+	if (call->machine_detection != NULL) {
+		form_append(&form, "MachineDetection", call->machine_detection);
+		form_append(&form, "AsyncAmd", "true");
+		form_append(&form, "AsyncAmdStatusCallback", call->amd_callback);
+		form_append(&form, "AsyncAmdStatusCallbackMethod", "POST");
+	}
 	if (call->recording_callback != NULL) {
 		form_append(&form, "Record", "true");
 		form_append(&form, "RecordingChannels", "dual");
@@ -239,6 +245,60 @@ void twilio_end_call(struct twilio *t, const char *sid, twilio_answer_fn *fn, vo
 	/* Ending twice ends once: this may be repeated. */
 	ask(t, "POST", xasprintf("%s/Calls/%s.json", t->base, sid), &form, HTTP_REPEATABLE, 0, true, fn, arg);
 	buffer_free(&form);
+}
+
+void twilio_redirect_call(struct twilio *t, const char *sid, const char *url, twilio_answer_fn *fn, void *arg)
+{
+	struct buffer form = {0};
+	form_append(&form, "Url", url);
+	form_append(&form, "Method", "POST");
+	ask(t, "POST", xasprintf("%s/Calls/%s.json", t->base, sid), &form, HTTP_ONCE_AT_MOST, 0, false, fn,
+	    arg);
+	buffer_free(&form);
+}
+
+void twilio_record_call(struct twilio *t, const char *sid, const char *callback, twilio_answer_fn *fn,
+			void *arg)
+{
+	struct buffer form = {0};
+	form_append(&form, "RecordingChannels", "dual");
+	form_append(&form, "RecordingStatusCallback", callback);
+	form_append(&form, "RecordingStatusCallbackEvent", "in-progress completed absent");
+	ask(t, "POST", xasprintf("%s/Calls/%s/Recordings.json", t->base, sid), &form, HTTP_ONCE_AT_MOST, 0,
+	    false, fn, arg);
+	buffer_free(&form);
+}
+
+void twilio_list_numbers(struct twilio *t, const char *number, twilio_answer_fn *fn, void *arg)
+{
+	struct buffer query = {0};
+	if (number != NULL)
+		form_append(&query, "PhoneNumber", number);
+	form_append(&query, "PageSize", "1000");
+	ask(t, "GET",
+	    xasprintf("%s/IncomingPhoneNumbers.json?%.*s", t->base, (int)query.len, (char *)query.data), NULL,
+	    HTTP_REPEATABLE, 0, false, fn, arg);
+	buffer_free(&query);
+}
+
+void twilio_set_webhooks(struct twilio *t, const char *number_sid, const char *voice_url,
+			 const char *status_callback, twilio_answer_fn *fn, void *arg)
+{
+	struct buffer form = {0};
+	form_append(&form, "VoiceUrl", voice_url);
+	form_append(&form, "VoiceMethod", "POST");
+	form_append(&form, "StatusCallback", status_callback);
+	form_append(&form, "StatusCallbackMethod", "POST");
+	/* Setting the same twice sets it once. */
+	ask(t, "POST", xasprintf("%s/IncomingPhoneNumbers/%s.json", t->base, number_sid), &form,
+	    HTTP_REPEATABLE, 0, false, fn, arg);
+	buffer_free(&form);
+}
+
+void twilio_list_transcriptions(struct twilio *t, const char *recording_sid, twilio_answer_fn *fn, void *arg)
+{
+	ask(t, "GET", xasprintf("%s/Recordings/%s/Transcriptions.json", t->base, recording_sid), NULL,
+	    HTTP_REPEATABLE, 0, false, fn, arg);
 }
 
 void twilio_fetch_call(struct twilio *t, const char *sid, twilio_answer_fn *fn, void *arg)

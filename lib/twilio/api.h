@@ -29,6 +29,8 @@ struct twilio_call {
 	const char *to, *from; /* E.164 */
 	const char *url, *status_callback;
 	const char *recording_callback; /* NULL: not recorded */
+	const char *machine_detection;  /* NULL, "Enable" or "DetectMessageEnd" */
+	const char *amd_callback;
 	unsigned ring_timeout_s, time_limit_s;
 };
 
@@ -40,6 +42,19 @@ void twilio_free(struct twilio **t);
 void twilio_create_call(struct twilio *t, const struct twilio_call *call, twilio_answer_fn *fn, void *arg);
 /* Ends a call in any state. A call that is over already (21220) is TWILIO_DONE. */
 void twilio_end_call(struct twilio *t, const char *sid, twilio_answer_fn *fn, void *arg);
+/* The live call goes on with the TwiML of this URL. */
+void twilio_redirect_call(struct twilio *t, const char *sid, const char *url, twilio_answer_fn *fn,
+			  void *arg);
+/* Records both channels of a live call. */
+void twilio_record_call(struct twilio *t, const char *sid, const char *callback, twilio_answer_fn *fn,
+			void *arg);
+/* Our numbers: body.incoming_phone_numbers; only this one unless number is NULL. */
+void twilio_list_numbers(struct twilio *t, const char *number, twilio_answer_fn *fn, void *arg);
+/* Sets the webhooks of a number, by its SID (PN…). */
+void twilio_set_webhooks(struct twilio *t, const char *number_sid, const char *voice_url,
+			 const char *status_callback, twilio_answer_fn *fn, void *arg);
+/* Of a recording: body.transcriptions. */
+void twilio_list_transcriptions(struct twilio *t, const char *recording_sid, twilio_answer_fn *fn, void *arg);
 void twilio_fetch_call(struct twilio *t, const char *sid, twilio_answer_fn *fn, void *arg);
 /* The newest calls between two numbers since the day (YYYY-MM-DD): body.calls. */
 void twilio_find_calls(struct twilio *t, const char *to, const char *from, const char *day,

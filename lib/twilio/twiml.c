@@ -1,5 +1,7 @@
 #include "lib/twilio/twiml.h"
 
+#include <stdio.h>
+
 /* Escapes for text and attributes; characters XML 1.0 cannot have are left out. */
 static void append_escaped(struct buffer *b, const char *text)
 {
@@ -50,6 +52,41 @@ void twiml_say(struct buffer *b, const char *text)
 void twiml_hangup(struct buffer *b)
 {
 	buffer_append_text(b, "<Hangup/>");
+}
+
+static void append_attribute(struct buffer *b, const char *name, const char *value)
+{
+	buffer_append_text(b, " ");
+	buffer_append_text(b, name);
+	buffer_append_text(b, "=\"");
+	append_escaped(b, value);
+	buffer_append_text(b, "\"");
+}
+
+void twiml_record(struct buffer *b, const char *action, const char *transcribed, unsigned max_s)
+{
+	char seconds[16];
+	snprintf(seconds, sizeof seconds, "%u", max_s);
+	buffer_append_text(b, "<Record");
+	append_attribute(b, "action", action);
+	append_attribute(b, "method", "POST");
+	append_attribute(b, "maxLength", seconds);
+	append_attribute(b, "finishOnKey", "#");
+	append_attribute(b, "playBeep", "true");
+	append_attribute(b, "transcribe", "true");
+	append_attribute(b, "transcribeCallback", transcribed);
+	buffer_append_text(b, "/>");
+}
+
+void twiml_dial(struct buffer *b, const char *number, const char *caller_id, const char *action)
+{
+	buffer_append_text(b, "<Dial");
+	append_attribute(b, "callerId", caller_id);
+	append_attribute(b, "action", action);
+	append_attribute(b, "method", "POST");
+	buffer_append_text(b, ">");
+	append_escaped(b, number);
+	buffer_append_text(b, "</Dial>");
 }
 
 void twiml_redirect(struct buffer *b, const char *url)

@@ -55,7 +55,7 @@ test('/api wants the token', async () => {
 });
 
 test('addresses and methods that are not there', async () => {
-  for (const [method, target, code] of [['GET', '/nowhere', 404], ['GET', '/api/nowhere', 404], ['DELETE', '/api/calls', 405],
+  for (const [method, target, code] of [['GET', '/nowhere', 404], ['GET', '/api/nowhere', 404], ['PUT', '/api/calls', 405], ['DELETE', '/api/calls', 400],
     ['GET', '/call/outgoing', 405], ['POST', '/health', 405], ['GET', '/health', 200], ['GET', '/ready', 200],
     ['GET', '/sms/incoming', 405], ['POST', '/sms/nothing', 404], ['GET', '/api/sms/nothing', 404], ['POST', '/mcp', 503]]) {
     const answer = await phony.api(method, target, method === 'POST' ? {} : undefined);
@@ -68,7 +68,9 @@ test('wrong requests get a clear 400 that names the field', async () => {
   const good = { toNumber: '+12025550101', systemInstructions: 'x', callInstructions: 'y' };
   const cases = [[{ ...good, toNumber: '555' }, /toNumber.*E\.164/], [{ ...good, toNumber: undefined }, /toNumber is missing/],
     [{ ...good, toNumber: 5 }, /toNumber must be a text/], [{ ...good, systemInstructions: '' }, /systemInstructions is empty/],
-    [{ ...good, provider: 'skynet' }, /provider must be/], [{ ...good, provider: 'openai' }, /elevenlabs/], [{ ...good, extra: 1 }, /extra is not known/],
+    [{ ...good, provider: 'skynet' }, /provider must be/], [{ ...good, machineDetection: 'maybe' }, /machineDetection must be/], [{ ...good, outcomeSchema: { type: 'string' } }, /outcomeSchema: it must be/],
+    [{ ...good, retries: 99 }, /retries must be 0 to 10/], [{ ...good, callAt: '2020-01-01' }, /callAt is in the past/], [{ ...good, callAt: '2400-01-01' }, /more than a year/], [{ ...good, context: 'x' }, /not both/],
+    [{ ...good, transferNumber: '12' }, /transferNumber/], [{ ...good, ringTimeout: 1 }, /ringTimeout must be 5 to 600/], [{ ...good, extra: 1 }, /extra is not known/],
     [{ ...good, fromNumber: '+1 202' }, /fromNumber.*E\.164/], [{ ...good, callInstructions: 'z'.repeat(70000) }, /callInstructions is longer/],
     [{}, /toNumber is missing; systemInstructions is missing; callInstructions is missing/], ['{"a"', /not JSON/], ['[]', /object is needed/],
     ['{"toNumber":"+12025550101","toNumber":"+12025550102"}', /not JSON/], ['{"toNumber":"\ud800"}', /not JSON|E\.164|missing/], ['{"toNumber":{"$gt":""}}', /toNumber must be a text/]];

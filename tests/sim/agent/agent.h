@@ -54,6 +54,7 @@ struct conversation {
 	struct format takes, gives;
 	bool initiated, over, trace;
 	size_t step;
+	json_t *contexts; /* that no step has waited for yet */
 	bool waiting_result, waiting_context, waiting_turn, hearing;
 	char tool_id[32];
 	unsigned tools;

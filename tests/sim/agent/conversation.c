@@ -162,6 +162,19 @@ static void interrupt(struct conversation *c)
 
 /* ---- the script ---- */
 
+/* What a step waits for may have come already. */
+static void look_for_context(struct conversation *c)
+{
+	const char *wanted = text_of(json_array_get(c->script, c->step), "context", "");
+	for (size_t i = 0; c->waiting_context && i < json_array_size(c->contexts); i++)
+		if (strstr(json_string_value(json_array_get(c->contexts, i)), wanted) != NULL) {
+			json_array_remove(c->contexts, i);
+			c->waiting_context = false;
+			conversation_advance(c);
+			return;
+		}
+}
+
 static void on_pause_over(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -200,6 +213,7 @@ void conversation_go_on(struct conversation *c)
 			tool_step(c, step);
 	} else if (json_object_get(step, "context")) {
 		c->waiting_context = true;
+		look_for_context(c);
 	} else if (json_object_get(step, "pause_ms")) {
 		after(c, (int)int_of(step, "pause_ms", 0), on_pause_over);
 	} else if (json_object_get(step, "close")) {
@@ -324,12 +338,9 @@ void conversation_result(struct conversation *c, const char *id, const char *res
 
 void conversation_context(struct conversation *c, const char *text)
 {
-	json_t *step = json_array_get(c->script, c->step);
 	report("context", json_pack("{s:s, s:s}", "conversation", c->id, "text", text));
-	if (c->waiting_context && strstr(text, text_of(step, "context", "")) != NULL) {
-		c->waiting_context = false;
-		conversation_advance(c);
-	}
+	json_array_append_new(c->contexts, json_string(text));
+	look_for_context(c);
 }
 
 static void on_text(void *arg, const char *text, size_t len)
@@ -363,6 +374,7 @@ static void free_conversation(struct conversation *c)
 	free(c->speech);
 	free(c->delays);
 	json_decref(c->item_ms);
+	json_decref(c->contexts);
 	free(c);
 }
 
@@ -419,6 +431,7 @@ void conversation_start(struct event_base *base, struct bufferevent *bev, const 
 	c->dialect = dialect;
 	c->agents = agents;
 	c->item_ms = json_object();
+	c->contexts = json_array();
 	c->mode = c->bad = "";
 	snprintf(c->id, sizeof c->id, "conv_%s_%u", id, ++count);
 	if (agent != NULL)

@@ -72,7 +72,7 @@ json_t *call_resource(const struct call *c)
 		 c->answered_us ? (int)((now_us() - c->answered_us) / 1000000) : 0);
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, s:s}", "sid", c->sid, "account_sid",
 			 carrier.account_sid, "to", c->to, "from", c->from, "status", c->status, "direction",
-			 "outbound-api", "date_created", created, "api_version", "2010-04-01", "duration",
+			 c->inbound ? "inbound" : "outbound-api", "date_created", created, "api_version", "2010-04-01", "duration",
 			 over ? duration : NULL, "uri", "");
 }
 
@@ -96,7 +96,7 @@ static void base_params(struct call *c, struct evkeyvalq *p)
 	evhttp_add_header(p, "Called", c->to);
 	evhttp_add_header(p, "CallStatus", c->status);
 	evhttp_add_header(p, "ApiVersion", "2010-04-01");
-	evhttp_add_header(p, "Direction", "outbound-api");
+	evhttp_add_header(p, "Direction", c->inbound ? "inbound" : "outbound-api");
 	evhttp_add_header(p, "ToZip", "");
 	evhttp_add_header(p, "FromCity", "Zürich & \"Genève\" + <Bern>");
 }
@@ -136,6 +136,53 @@ static void call_back(struct call *c, unsigned event)
 	evhttp_clear_headers(&p);
 }
 
+static void ignore(void *arg, int status, const char *type, const char *body)
+{
+	struct call *c = arg;
+	(void)type;
+	(void)body;
+	if (status != 204 && status != 200 && status != 0)
+		violation(c->sid, "a callback was answered with %d", status);
+}
+
+static void make_sid(char out[35], const char *kind)
+{
+	unsigned char bytes[16];
+	RAND_bytes(bytes, sizeof bytes);
+	snprintf(out, 35, "%s", kind);
+	for (int i = 0; i < 16; i++)
+		sprintf(out + 2 + 2 * i, "%02x", bytes[i]);
+}
+
+static void recording_hook(struct call *c, const char *status)
+{
+	struct evkeyvalq p;
+	char url[200];
+	if (c->recording_callback == NULL)
+		return;
+	TAILQ_INIT(&p);
+	snprintf(url, sizeof url, "https://api.twilio.com/2010-04-01/Accounts/%s/Recordings/%s",
+		 carrier.account_sid, c->recording_sid);
+	evhttp_add_header(&p, "AccountSid", carrier.account_sid);
+	evhttp_add_header(&p, "CallSid", c->sid);
+	evhttp_add_header(&p, "RecordingSid", c->recording_sid);
+	evhttp_add_header(&p, "RecordingUrl", url);
+	evhttp_add_header(&p, "RecordingStatus", status);
+	evhttp_add_header(&p, "RecordingChannels", "2");
+	evhttp_add_header(&p, "RecordingDuration", "7");
+	hook_post(c->recording_callback, &p, ignore, c);
+	evhttp_clear_headers(&p);
+}
+
+void call_record(struct call *c, const char *callback)
+{
+	make_sid(c->recording_sid, "RE");
+	if (callback != NULL)
+		c->recording_callback = strdup(callback);
+	report("recording-started", json_pack("{s:s, s:s}", "callSid", c->sid, "recordingSid", c->recording_sid));
+	recording_hook(c, "in-progress");
+}
+
 void call_end(struct call *c, const char *status)
 {
 	if (call_is_over(c))
@@ -145,8 +192,12 @@ void call_end(struct call *c, const char *status)
 	if (c->timer != NULL)
 		event_free(c->timer);
 	c->timer = NULL;
+	if (c->limit_timer != NULL)
+		evtimer_del(c->limit_timer);
 	if (c->stream != NULL)
 		stream_stop(c->stream);
+	if (c->recording_sid[0] != '\0')
+		recording_hook(c, "completed");
 	if (!json_is_true(json_object_get(c->callee, "lose_completed")))
 		call_back(c, COMPLETED);
 }
@@ -187,6 +238,102 @@ static void on_said(evutil_socket_t fd, short what, void *arg)
 	run_verb(arg);
 }
 
+/* ---- <Record> and <Dial> ---- */
+
+struct voicemail {
+	struct call *call;
+	char sid[35], url[200];
+	char *transcribe;
+};
+
+static void on_transcribed(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct voicemail *m = arg;
+	struct evkeyvalq p;
+	const char *text = text_of(m->call->callee, "transcript", NULL);
+	base_params(m->call, &p);
+	evhttp_add_header(&p, "RecordingSid", m->sid);
+	evhttp_add_header(&p, "RecordingUrl", m->url);
+	evhttp_add_header(&p, "TranscriptionSid", "TR00000000000000000000000000000001");
+	evhttp_add_header(&p, "TranscriptionStatus", text ? "completed" : "failed");
+	evhttp_add_header(&p, "TranscriptionText", text ? text : "");
+	evhttp_add_header(&p, "TranscriptionUrl", "https://api.twilio.com/x");
+	hook_post(m->transcribe, &p, ignore, m->call);
+	evhttp_clear_headers(&p);
+	free(m->transcribe);
+	free(m);
+}
+
+static const char *attribute(const struct twiml_verb *v, const char *name)
+{
+	return text_of(v->attributes, name, NULL);
+}
+
+/* The caller speaks after the tone; nothing heard: the next verb. */
+static void on_recorded(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct call *c = arg;
+	struct twiml_verb *v = &c->twiml->verbs[c->verb - 1];
+	struct evkeyvalq p;
+	if (call_is_over(c))
+		return;
+	if (!json_object_get(c->callee, "message")) {
+		run_verb(c);
+		return;
+	}
+	struct voicemail *m = calloc(1, sizeof *m);
+	m->call = c;
+	make_sid(m->sid, "RE");
+	snprintf(m->url, sizeof m->url, "https://api.twilio.com/2010-04-01/Accounts/%s/Recordings/%s",
+		 carrier.account_sid, m->sid);
+	report("voicemail", json_pack("{s:s, s:s}", "callSid", c->sid, "recordingSid", m->sid));
+	const char *transcribe = attribute(v, "transcribeCallback"), *action = attribute(v, "action");
+	if (action == NULL)
+		violation(c->sid, "Record without action: an endless loop");
+	base_params(c, &p);
+	evhttp_add_header(&p, "RecordingSid", m->sid);
+	evhttp_add_header(&p, "RecordingUrl", m->url);
+	evhttp_add_header(&p, "RecordingDuration", "9");
+	evhttp_add_header(&p, "Digits", "#");
+	hook_post(action ? action : "http://127.0.0.1:9/", &p, on_document, c);
+	evhttp_clear_headers(&p);
+	if (transcribe == NULL || json_is_true(json_object_get(c->callee, "lose_transcription"))) {
+		free(m);
+		return;
+	}
+	struct timeval delay = {0, 200000};
+	m->transcribe = strdup(transcribe);
+	event_base_once(carrier.base, -1, EV_TIMEOUT, on_transcribed, m, &delay);
+}
+
+static void on_dialled(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct call *c = arg;
+	struct twiml_verb *v = &c->twiml->verbs[c->verb - 1];
+	struct evkeyvalq p;
+	if (call_is_over(c))
+		return;
+	json_t *other = json_object_get(json_object_get(carrier.scenario, "callees"), v->text);
+	const char *outcome = text_of(other, "outcome", "completed"), *action = attribute(v, "action");
+	report("dialled", json_pack("{s:s, s:s, s:s}", "callSid", c->sid, "to", v->text, "outcome", outcome));
+	if (action == NULL) {
+		run_verb(c);
+		return;
+	}
+	base_params(c, &p);
+	evhttp_add_header(&p, "DialCallStatus", outcome);
+	evhttp_add_header(&p, "DialCallSid", "CA00000000000000000000000000000999");
+	evhttp_add_header(&p, "DialCallDuration", "3");
+	hook_post(action, &p, on_document, c);
+	evhttp_clear_headers(&p);
+}
+
 static void run_verb(struct call *c)
 {
 	if (call_is_over(c))
@@ -205,6 +352,10 @@ static void run_verb(struct call *c)
 		c->stream = stream_open(c, v->url, v->parameters);
 	} else if (strcmp(v->name, "Redirect") == 0) {
 		fetch(c, v->text);
+	} else if (strcmp(v->name, "Record") == 0) {
+		after(c, SAY_MS, on_recorded);
+	} else if (strcmp(v->name, "Dial") == 0) {
+		after(c, SAY_MS, on_dialled);
 	} else if (strcmp(v->name, "Hangup") == 0) {
 		call_end(c, "completed");
 	} else {
@@ -220,6 +371,69 @@ void call_stream_ended(struct call *c)
 	run_verb(c);
 }
 
+void call_take_over(struct call *c, const char *url, const char *twiml)
+{
+	struct stream *s = c->stream;
+	c->stream = NULL;
+	if (s != NULL)
+		stream_stop(s);
+	if (url != NULL)
+		fetch(c, url);
+	else
+		on_document(c, 200, "text/xml", twiml);
+}
+
+/* ---- answering machines, limits ---- */
+
+static void on_verdict(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct call *c = arg;
+	struct evkeyvalq p;
+	const char *verdict = text_of(c->callee, "answered_by", "human");
+	if (call_is_over(c))
+		return;
+	if (!c->detect_end && strncmp(verdict, "machine", 7) == 0)
+		verdict = "machine_start";
+	TAILQ_INIT(&p);
+	evhttp_add_header(&p, "CallSid", c->sid);
+	evhttp_add_header(&p, "AccountSid", carrier.account_sid);
+	evhttp_add_header(&p, "AnsweredBy", verdict);
+	evhttp_add_header(&p, "MachineDetectionDuration", "2400");
+	report("verdict", json_pack("{s:s, s:s}", "callSid", c->sid, "answeredBy", verdict));
+	hook_post(c->amd_callback, &p, ignore, c);
+	evhttp_clear_headers(&p);
+}
+
+static void on_limit(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	call_end(arg, "completed");
+}
+
+static void answered(struct call *c)
+{
+	struct timeval limit = {c->time_limit_s, 0};
+	int ms = (int)int_of(c->callee, "amd_ms", 500);
+	struct timeval verdict = {ms / 1000, ms % 1000 * 1000};
+	c->status = "in-progress";
+	c->answered_us = now_us();
+	if (c->time_limit_s > 0) {
+		c->limit_timer = evtimer_new(carrier.base, on_limit, c);
+		evtimer_add(c->limit_timer, &limit);
+	}
+	if (c->amd_callback != NULL) {
+		c->amd_timer = evtimer_new(carrier.base, on_verdict, c);
+		evtimer_add(c->amd_timer, &verdict);
+	}
+	call_back(c, ANSWERED);
+	if (c->recorded)
+		call_record(c, NULL);
+	fetch(c, c->url);
+}
+
 /* ---- ringing ---- */
 
 static void on_answered(evutil_socket_t fd, short what, void *arg)
@@ -228,14 +442,25 @@ static void on_answered(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	struct call *c = arg;
 	const char *outcome = text_of(c->callee, "outcome", "answer");
+	json_t *outcomes = json_object_get(c->callee, "outcomes"); /* one after the other */
+	if (outcomes != NULL && json_array_size(outcomes) > 0) {
+		char next[20];
+		snprintf(next, sizeof next, "%s", json_string_value(json_array_get(outcomes, 0)));
+		json_array_remove(outcomes, 0);
+		outcome = strcmp(next, "busy") == 0 ? "busy" : strcmp(next, "no-answer") == 0 ? "no-answer" : "answer";
+	}
 	if (strcmp(outcome, "answer") != 0) {
 		call_end(c, outcome); /* busy, no-answer, failed */
 		return;
 	}
-	c->status = "in-progress";
-	c->answered_us = now_us();
-	call_back(c, ANSWERED);
-	fetch(c, c->url);
+	answered(c);
+}
+
+static void on_no_answer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	call_end(arg, "no-answer");
 }
 
 static void on_ringing(evutil_socket_t fd, short what, void *arg)
@@ -245,7 +470,11 @@ static void on_ringing(evutil_socket_t fd, short what, void *arg)
 	struct call *c = arg;
 	c->status = "ringing";
 	call_back(c, RINGING);
-	after(c, (int)int_of(c->callee, "ring_ms", RING_MS), on_answered);
+	int ring_ms = (int)int_of(c->callee, "ring_ms", RING_MS), most_ms = c->ring_timeout_s * 1000;
+	if (most_ms > 0 && ring_ms > most_ms)
+		after(c, most_ms, on_no_answer);
+	else
+		after(c, ring_ms, on_answered);
 }
 
 void call_begin(struct call *c)
@@ -254,4 +483,16 @@ void call_begin(struct call *c)
 	call_back(c, INITIATED);
 	c->status = "queued";
 	after(c, 1, on_ringing);
+}
+
+/* A person's call is not answered before a verb that answers: here it is at once. */
+void call_dial(const char *from, const char *to, const char *url, json_t *callee)
+{
+	struct call *c = call_new(to, from, url, NULL, 0, callee);
+	c->inbound = true;
+	c->status = "ringing";
+	c->answered_us = now_us();
+	report("call-created", json_pack("{s:s, s:s, s:s}", "callSid", c->sid, "to", to, "from", from));
+	fetch(c, c->url);
+	c->status = "in-progress";
 }

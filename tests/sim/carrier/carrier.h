@@ -30,6 +30,14 @@ struct call {
 	struct event *timer;
 	unsigned streams; /* opened so far */
 	bool hidden;      /* "lose": the request was never processed */
+	bool inbound;
+	char *amd_callback, *recording_callback; /* NULL: none was asked for */
+	char recording_sid[35];
+	bool recorded;    /* Record=true */
+	bool detect_end;  /* of an answering machine's greeting */
+	int ring_timeout_s, time_limit_s;
+	struct event *amd_timer, *limit_timer;
+	char *play_from;  /* the URL whose document runs */
 };
 
 extern struct carrier {
@@ -54,6 +62,9 @@ void message_create(struct evhttp_request *r, struct evkeyvalq *form);
 void message_list(struct evhttp_request *r, struct evkeyvalq *query);
 void message_fetch(struct evhttp_request *r, const char *sid);
 
+/* numbers.c: our numbers, recordings and transcriptions. False: not its business. */
+bool numbers_handle(struct evhttp_request *r, const char *rest, bool post, struct evkeyvalq *params);
+
 /* spec.c: the OpenAPI description. Violations of a request; false after one. */
 void spec_load(const char *path);
 struct evkeyvalq;
@@ -68,8 +79,9 @@ void hook_sign(const char *url, struct evkeyvalq *params, char out[32]);
 /* twiml.c: a strict reader. */
 struct twiml_verb {
 	char name[16];
-	char *url, *text;   /* Stream's url, Redirect's and Say's text */
+	char *url, *text;   /* Stream's url; Redirect's, Say's, Dial's text */
 	json_t *parameters; /* of a Stream */
+	json_t *attributes; /* of the verb: Record's, Dial's */
 };
 struct twiml {
 	struct twiml_verb verbs[16];
@@ -86,6 +98,12 @@ void call_begin(struct call *c);
 bool call_is_over(const struct call *c);
 /* Ends it with this final status. */
 void call_end(struct call *c, const char *status);
+/* A person calls one of our numbers; url: its voice webhook. */
+void call_dial(const char *from, const char *to, const char *url, json_t *callee);
+/* Another document, from this URL or as it stands, takes over. */
+void call_take_over(struct call *c, const char *url, const char *twiml);
+/* A recording through the API. */
+void call_record(struct call *c, const char *callback);
 /* The stream has ended for this reason: the next verb runs. */
 void call_stream_ended(struct call *c);
 json_t *call_resource(const struct call *c);

@@ -6,8 +6,9 @@
  * FILE: {accountSid, authToken, numbers: […], callees: {NUMBER: {…}}, default: {…},
  * create_faults?: ["drop", "lose", "429", "500", …]}; stream.c tells of callees.
  * Lines on standard input are commands: {"cut": CALLSID} resets the stream's
- * connection, {"hangup": CALLSID} lets the person hang up. Its end ends the
- * program, with 1 after a violation.
+ * connection, {"hangup": CALLSID} lets the person hang up, {"dial": NUMBER of ours,
+ * "from": NUMBER, "url": its webhook} lets somebody call (the scenario's callees
+ * tell how they behave). Its end ends the program, with 1 after a violation.
  */
 #include "tests/sim/carrier/carrier.h"
 #include "tests/sim/common/report.h"
@@ -50,6 +51,12 @@ static void command(const char *line)
 		stream_reset(cut->stream);
 	if (hangup != NULL)
 		call_end(hangup, "completed");
+	if (json_object_get(c, "dial")) {
+		const char *from = text_of(c, "from", "+12025550100");
+		json_t *caller = json_object_get(json_object_get(carrier.scenario, "callees"), from);
+		call_dial(from, text_of(c, "dial", ""), text_of(c, "url", ""),
+			  caller ? caller : json_object_get(carrier.scenario, "default"));
+	}
 	json_decref(c);
 }
 

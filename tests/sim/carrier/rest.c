@@ -112,6 +112,20 @@ static void create_call(struct evhttp_request *r, struct evkeyvalq *form)
 	struct call *c =
 		call_new(to, from, evhttp_find_header(form, "Url"),
 			 evhttp_find_header(form, "StatusCallback"), wanted_events(form), callee_of(to));
+	const char *amd = evhttp_find_header(form, "MachineDetection"), *timeout = evhttp_find_header(form, "Timeout");
+	const char *limit = evhttp_find_header(form, "TimeLimit");
+	if (amd != NULL && evhttp_find_header(form, "AsyncAmdStatusCallback") == NULL)
+		violation("rest", "MachineDetection without a place for the verdict (21262)");
+	if (amd != NULL)
+		c->amd_callback = strdup(evhttp_find_header(form, "AsyncAmdStatusCallback"));
+	c->detect_end = amd != NULL && strcmp(amd, "DetectMessageEnd") == 0;
+	c->ring_timeout_s = timeout ? atoi(timeout) : 60;
+	c->time_limit_s = limit ? atoi(limit) : 14400;
+	if (evhttp_find_header(form, "Record") != NULL) {
+		const char *to_whom = evhttp_find_header(form, "RecordingStatusCallback");
+		c->recorded = true;
+		c->recording_callback = to_whom ? strdup(to_whom) : NULL;
+	}
 	report("call-created", json_pack("{s:s, s:s}", "callSid", c->sid, "to", to));
 	call_begin(c);
 	/* "drop": processed, but the answer is lost on its way. */
@@ -136,15 +150,19 @@ static void list_calls(struct evhttp_request *r, struct evkeyvalq *query)
 
 static void update_call(struct evhttp_request *r, struct call *c, struct evkeyvalq *form)
 {
-	const char *status = evhttp_find_header(form, "Status");
-	report("update", json_pack("{s:s, s:s?}", "callSid", c->sid, "status", status));
-	if (status == NULL || strcmp(status, "completed") != 0) {
-		rest_refuse(r, 400, 20001, "Only Status=completed is simulated.");
-	} else if (call_is_over(c)) {
+	const char *status = evhttp_find_header(form, "Status"), *url = evhttp_find_header(form, "Url");
+	const char *twiml = evhttp_find_header(form, "Twiml");
+	report("update", json_pack("{s:s, s:s?, s:s?}", "callSid", c->sid, "status", status, "url", url));
+	if (call_is_over(c)) {
 		rest_refuse(r, 400, 21220, "Call is not in-progress. Cannot redirect.");
-	} else {
+	} else if (status != NULL && strcmp(status, "completed") == 0) {
 		call_end(c, "completed");
 		rest_answer(r, 200, call_resource(c));
+	} else if (url != NULL || twiml != NULL) {
+		call_take_over(c, url, twiml);
+		rest_answer(r, 200, call_resource(c));
+	} else {
+		rest_refuse(r, 400, 20001, "Neither Status=completed, nor Url, nor Twiml.");
 	}
 }
 
@@ -190,6 +208,10 @@ void rest_handle(struct evhttp_request *r, void *arg)
 		return;
 	}
 	parse_params(post ? body : query ? query : "", &params);
+	if (numbers_handle(r, path + strlen(prefix), post, &params)) {
+		evhttp_clear_headers(&params);
+		return;
+	}
 	if (!spec_check(post ? "POST" : "GET", path, &params, "rest")) {
 		rest_refuse(r, 400, 20001, "Unknown parameters or values");
 		evhttp_clear_headers(&params);
@@ -199,6 +221,16 @@ void rest_handle(struct evhttp_request *r, void *arg)
 	char sid[40] = "";
 	if (strcmp(rest, "Calls.json") == 0) {
 		post ? create_call(r, &params) : list_calls(r, &params);
+	} else if (post && sscanf(rest, "Calls/%34[A-Za-z0-9]/Recordings.json", sid) == 1 &&
+		   strstr(rest, "/Recordings.json") != NULL) {
+		struct call *c = call_find(sid);
+		if (c == NULL || call_is_over(c)) {
+			rest_refuse(r, 400, 21220, "Requested resource is not eligible for recording");
+		} else {
+			call_record(c, evhttp_find_header(&params, "RecordingStatusCallback"));
+			rest_answer(r, 201, json_pack("{s:s, s:s, s:s, s:i}", "sid", c->recording_sid, "call_sid",
+						      c->sid, "status", "in-progress", "channels", 2));
+		}
 	} else if (sscanf(rest, "Calls/%34[A-Za-z0-9].json", sid) == 1) {
 		struct call *c = call_find(sid);
 		if (c == NULL)

@@ -139,7 +139,7 @@ static void read_stream(struct reader *r, struct twiml_verb *v)
 
 static void read_verb(struct reader *r, struct twiml *t)
 {
-	static const char *const known[] = {"Connect", "Redirect", "Say", "Hangup", "Pause"};
+	static const char *const known[] = {"Connect", "Redirect", "Say", "Hangup", "Pause", "Record", "Dial", "Play"};
 	struct twiml_verb *v = &t->verbs[t->count++];
 	char attribute[32], *value, end[32];
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -151,14 +151,24 @@ static void read_verb(struct reader *r, struct twiml *t)
 	}
 	r->at += strlen(v->name);
 	while ((value = read_attribute(r, attribute)) != NULL) {
-		if (strcmp(attribute, "method") && strcmp(attribute, "voice") &&
-		    strcmp(attribute, "language") && strcmp(attribute, "loop") && strcmp(attribute, "length"))
+		static const char *const names[] = {
+			"method", "voice", "language", "loop", "length", "action", "timeout", "finishOnKey",
+			"maxLength", "playBeep", "trim", "transcribe", "transcribeCallback",
+			"recordingStatusCallback", "recordingStatusCallbackEvent", "callerId", "timeLimit",
+			"answerOnBridge"};
+		bool ok = false;
+		for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+			ok = ok || strcmp(attribute, names[i]) == 0;
+		if (!ok)
 			broken(r, "an unknown attribute");
+		if (v->attributes == NULL)
+			v->attributes = json_object();
+		json_object_set_new(v->attributes, attribute, json_string(value));
 		free(value);
 	}
 	skip_space(r);
 	if (take(r, "/>")) {
-		if (strcmp(v->name, "Hangup") != 0 && strcmp(v->name, "Pause") != 0)
+		if (strcmp(v->name, "Hangup") != 0 && strcmp(v->name, "Pause") != 0 && strcmp(v->name, "Record") != 0)
 			broken(r, "a verb that is empty");
 		return;
 	}
@@ -200,6 +210,7 @@ void twiml_free(struct twiml *t)
 		free(t->verbs[i].url);
 		free(t->verbs[i].text);
 		json_decref(t->verbs[i].parameters);
+		json_decref(t->verbs[i].attributes);
 	}
 	free(t);
 }

@@ -1,4 +1,4 @@
-/* The shape of every answer of smsd: {status, message, data}, as the MCP tools give it. */
+/* The shape of an answer: {status, message, data}, as the MCP tools give it. */
 #ifndef PHONY_ANSWERS_H
 #define PHONY_ANSWERS_H
 

@@ -1,4 +1,4 @@
-#include "smsd/answers.h"
+#include "lib/store/answers.h"
 
 #include "lib/base/panic.h"
 

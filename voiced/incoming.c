@@ -1,0 +1,164 @@
+/*
+ * A call to one of our numbers: its handler says whether the agent answers, a
+ * message is told, or a voicemail is taken.
+ */
+#include "lib/base/log.h"
+#include "lib/base/panic.h"
+#include "lib/store/store.h"
+#include "lib/twilio/twiml.h"
+#include "voiced/handlers.h"
+#include "voiced/hook.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CAPACITY "Sorry, we are currently at maximum capacity. Please try again later."
+#define UNKNOWN "This number does not take calls. Please send a text message instead. Goodbye."
+#define REFUSED "We are sorry, your call cannot be taken. Goodbye."
+#define GREETING \
+	"Nobody can take your call now. Please leave a message after the tone, and press the hash key."
+
+static const char *text_of(const json_t *handler, const char *field, const char *fallback)
+{
+	const char *text = json_string_value(json_object_get(handler, field));
+	return text != NULL && text[0] != '\0' ? text : fallback;
+}
+
+static bool says(const json_t *handler, const char *field)
+{
+	return json_is_true(json_object_get(handler, field));
+}
+
+static bool is_blocked(const json_t *handler, const char *from)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach (json_object_get(handler, "blockedCallers"), i, one)
+		if (json_is_string(one) && strcmp(json_string_value(one), from) == 0)
+			return true;
+	return false;
+}
+
+/* A call of the original has its provider under the same name, but perhaps one that is not configured. */
+static const char *provider_of(const struct config *config, const json_t *handler)
+{
+	const char *provider = text_of(handler, "voiceProvider", config->voice_provider);
+	return strcmp(provider, "openai") == 0 || strcmp(provider, "elevenlabs") == 0
+		       ? provider
+		       : config->voice_provider;
+}
+
+static struct call *new_call(struct hook *h, const json_t *handler, const char *handled_by)
+{
+	const struct config *config = h->v->config;
+	json_t *more =
+		json_pack("{s:s, s:s}", "handledBy", handled_by, "handlerName", text_of(handler, "name", ""));
+	const char *transfer = text_of(handler, "transferNumber", "");
+	if (transfer[0] != '\0')
+		json_object_set_new(more, "transferNumber", json_string(transfer));
+	if (config->record_calls || says(handler, "record"))
+		json_object_set_new(more, "record", json_true());
+	struct call_request r = {
+		.call_type = "inbound",
+		.from_number = hook_field(h, "From"),
+		.to_number = hook_field(h, "To"),
+		.provider = provider_of(config, handler),
+		.voice = text_of(handler, "voice", config->openai_voice),
+		.agent_id = text_of(handler, "elevenLabsAgentId", config->elevenlabs_agent_id),
+		.voice_id = text_of(handler, "elevenLabsVoiceId", config->elevenlabs_voice_id),
+		.system_instructions =
+			text_of(handler, "systemInstructions", "You are a friendly assistant."),
+		.call_instructions = text_of(handler, "callInstructions", "Find out what the caller needs."),
+		.more = more,
+	};
+	struct call *call = calls_create(h->v->calls, &r);
+	json_decref(more);
+	call_set_sid(call, hook_field(h, "CallSid"));
+	call_set_status(call, CALL_IN_PROGRESS);
+	h->call_id = xstrdup(call_id(call));
+	return call;
+}
+
+static void take_voicemail(struct hook *h, const json_t *handler)
+{
+	struct buffer b = {0};
+	json_int_t most = json_integer_value(json_object_get(handler, "voicemailMaxLength"));
+	const char *base = h->v->config->public_url;
+	char *recorded = xasprintf("%s/voicemail/recording", base);
+	char *transcribed = xasprintf("%s/voicemail/transcription#rc=5&rp=all", base);
+	twiml_open(&b);
+	twiml_say(&b, text_of(handler, "voicemailGreeting", GREETING));
+	twiml_record(&b, recorded, transcribed, most > 0 ? (unsigned)most : 120);
+	twiml_say(&b, "No message was recorded. Goodbye.");
+	twiml_hangup(&b);
+	free(recorded);
+	free(transcribed);
+	hook_reply_twiml(h, &b);
+}
+
+struct answering {
+	struct hook *hook;
+	json_t *handler;
+	void (*go_on)(struct hook *h, const json_t *handler);
+};
+
+static void on_stored(void *arg, json_t *result, const char *error)
+{
+	(void)result;
+	struct answering *a = arg;
+	if (error != NULL)
+		hook_reply_error(a->hook, 503, "store", error);
+	else
+		a->go_on(a->hook, a->handler);
+	json_decref(a->handler);
+	free(a);
+}
+
+static void tell_message(struct hook *h, const json_t *handler)
+{
+	hook_reply_hangup(h, text_of(handler, "hangupMessage", UNKNOWN));
+}
+
+/* The call is stored before Twilio is told what to do with it. */
+static void store_then(struct hook *h, json_t *handler, const char *handled_by,
+		       void (*go_on)(struct hook *h, const json_t *handler))
+{
+	struct answering *a = xcalloc(1, sizeof *a);
+	*a = (struct answering){h, json_incref(handler), go_on};
+	call_save(new_call(h, handler, handled_by), on_stored, a);
+}
+
+static void on_handler(void *arg, json_t *handler, const char *error)
+{
+	struct hook *h = arg;
+	struct voiced *v = h->v;
+	const char *from = hook_field(h, "From");
+	bool full = calls_count(v->calls, NULL) >= v->config->max_calls ||
+		    calls_count(v->calls, "inbound") >= v->config->max_incoming_calls;
+	struct call *known = calls_by_sid(v->calls, hook_field(h, "CallSid"));
+	if (error != NULL) {
+		hook_reply_error(h, 503, "store", error);
+	} else if (known != NULL) {
+		h->call_id = xstrdup(call_id(known)); /* Twilio asks a second time */
+		hook_connect(h, known);
+	} else if (v->draining || full) {
+		hook_reply_hangup(h, CAPACITY);
+	} else if (!json_is_object(handler) || json_is_false(json_object_get(handler, "enabled"))) {
+		log_info("a call to %s has no handler", hook_field(h, "To"));
+		hook_reply_hangup(h, text_of(handler, "hangupMessage", UNKNOWN));
+	} else if (is_blocked(handler, from)) {
+		hook_reply_hangup(h, REFUSED);
+	} else if (says(handler, "messageOnly")) {
+		store_then(h, handler, "message", tell_message);
+	} else if (says(handler, "voicemailEnabled")) {
+		store_then(h, handler, "voicemail", take_voicemail);
+	} else {
+		hook_connect(h, new_call(h, handler, "agent"));
+	}
+}
+
+void incoming_take(struct hook *h)
+{
+	handlers_look_up(h->v, hook_field(h, "To"), on_handler, h);
+}

@@ -1,0 +1,30 @@
+/*
+ * What happens, told to whoever listens: MCP clients that follow a call, event
+ * streams, and questions that wait for the next thing to happen. News are hints;
+ * the store is the truth.
+ */
+#ifndef PHONY_NEWS_H
+#define PHONY_NEWS_H
+
+#include "voiced/voiced.h"
+
+struct news;
+
+struct news *news_new(struct voiced *v);
+void news_free(struct news **n);
+
+/* Called for each; the item is borrowed: {kind, callSid?, …}. */
+typedef void news_fn(void *arg, json_t *item);
+struct listener;
+struct listener *news_listen(struct voiced *v, news_fn *fn, void *arg);
+void news_unlisten(struct listener **l);
+
+/* kind "call": its state has changed. */
+void news_call(struct voiced *v, const struct call *call);
+/* kind "turn": somebody said this; kind "correction": less of it was heard. */
+void news_turn(struct voiced *v, const struct call *call, const char *kind, const json_t *data);
+/* kind "question" or "answered": the agent asks a person. */
+void news_question(struct voiced *v, const struct call *call, const char *kind, const json_t *data);
+void news_voicemail(struct voiced *v, const json_t *document);
+
+#endif

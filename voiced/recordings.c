@@ -1,0 +1,199 @@
+#include "voiced/recordings.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/panic.h"
+#include "lib/http/api.h"
+#include "lib/loop/loop.h"
+#include "lib/store/answers.h"
+#include "voiced/verbs_call.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SWEEP_MS = 3600 * 1000, HEADER = 44, BYTES_PER_S = 32000 };
+
+struct recordings {
+	struct voiced *v;
+	struct timer timer;
+};
+
+static char *folder(const struct voiced *v)
+{
+	return config_state_path(v->config, "recordings");
+}
+
+static char *path_of(const struct voiced *v, const char *call_id)
+{
+	char *dir = folder(v), *path = xasprintf("%s/%s.wav", dir, call_id);
+	free(dir);
+	return path;
+}
+
+int recordings_open(struct voiced *v, const struct call *call)
+{
+	if (!json_is_true(call_value(call, "record")))
+		return -1;
+	char *dir = folder(v), *path = path_of(v, call_id(call));
+	int fd = config_make_dir(dir) ? open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600) : -1;
+	if (fd < 0)
+		log_call(LOG_SEV_ERROR, call_sid(call), "the call cannot be recorded: %s: %s", path,
+			 strerror(errno));
+	free(dir);
+	free(path);
+	return fd;
+}
+
+void recordings_delete(struct voiced *v, const char *call_id)
+{
+	char *path = path_of(v, call_id);
+	if (unlink(path) != 0 && errno != ENOENT)
+		log_warn("%s cannot be removed: %s", path, strerror(errno));
+	free(path);
+}
+
+/* ---- what is too old ---- */
+
+static void sweep(void *arg)
+{
+	struct recordings *r = arg;
+	char *dir = folder(r->v);
+	DIR *files = r->v->config->retention_days > 0 ? opendir(dir) : NULL;
+	int64_t before = wall_now().ms / 1000 - (int64_t)r->v->config->retention_days * 86400;
+	struct dirent *file;
+	struct stat st;
+	while (files != NULL && (file = readdir(files)) != NULL)
+		if (strstr(file->d_name, ".wav") != NULL &&
+		    fstatat(dirfd(files), file->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    st.st_mtime < before && unlinkat(dirfd(files), file->d_name, 0) == 0)
+			log_info("the recording %s is older than RETENTION_DAYS: removed", file->d_name);
+	if (files != NULL)
+		closedir(files);
+	free(dir);
+	timer_start(&r->timer, r->v->base, SWEEP_MS, sweep, r);
+}
+
+struct recordings *recordings_new(struct voiced *v)
+{
+	struct recordings *r = xcalloc(1, sizeof *r);
+	r->v = v;
+	sweep(r);
+	return r;
+}
+
+void recordings_free(struct recordings **rr)
+{
+	struct recordings *r = *rr;
+	if (r == NULL)
+		return;
+	timer_stop(&r->timer);
+	free(r);
+	*rr = NULL;
+}
+
+/* ---- fetching ---- */
+
+struct fetching {
+	struct voiced *v;
+	struct reply reply;
+	struct http_request *request; /* NULL: only told about */
+	char *sid;
+};
+
+static void end(struct fetching *f)
+{
+	free(f->sid);
+	free(f);
+}
+
+static void fail(struct fetching *f, int http_status, const char *code, const char *message)
+{
+	if (f->request != NULL)
+		http_reply_error(f->request, (unsigned)http_status, code, message);
+	else
+		f->reply.fail(f->reply.arg, http_status, code, message);
+	end(f);
+}
+
+static void tell(struct fetching *f, long long bytes)
+{
+	char *url = xasprintf("%s/api/calls/%s/recording", f->v->config->public_url, f->sid);
+	answer_success(f->reply, 200,
+		       json_pack("{s:s, s:I, s:f, s:s, s:s}", "callSid", f->sid, "bytes", (json_int_t)bytes,
+				 "seconds", (double)(bytes > HEADER ? bytes - HEADER : 0) / BYTES_PER_S,
+				 "mimeType", "audio/wav", "url", url),
+		       "The recording is fetched from url, with the API token");
+	free(url);
+	end(f);
+}
+
+static void on_call(void *arg, json_t *document, const char *error)
+{
+	struct fetching *f = arg;
+	struct stat st;
+	const char *id = json_string_value(json_object_get(document, "callId"));
+	if (error != NULL) {
+		fail(f, 503, "store", error);
+		return;
+	}
+	if (id == NULL) {
+		fail(f, 404, "not_found", "No call has this callSid; phony_list_calls lists them.");
+		return;
+	}
+	char *path = path_of(f->v, id);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	free(path);
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_size <= HEADER) {
+		if (fd >= 0)
+			close(fd);
+		fail(f, 404, "not_recorded",
+		     "There is no recording of this call on this host: RECORD_CALLS or record asks for one.");
+	} else if (f->request != NULL) {
+		http_reply_file(f->request, "audio/wav", fd, (size_t)st.st_size);
+		end(f);
+	} else {
+		close(fd);
+		tell(f, (long long)st.st_size);
+	}
+}
+
+static void look_up(struct fetching *f)
+{
+	store_get(f->v->store, STORE_CALLS, "callSid", f->sid, on_call, f);
+}
+
+void recordings_get(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	const char *sid = verb_read_sid(&r, args);
+	if (verb_refuse_faults(&r, reply))
+		return;
+	struct fetching *f = xcalloc(1, sizeof *f);
+	*f = (struct fetching){v, reply, NULL, xstrdup(sid)};
+	look_up(f);
+}
+
+bool recordings_serve(struct voiced *v, struct http_request *r)
+{
+	static const char before[] = "/api/calls/", after[] = "/recording";
+	const char *path = http_path(r), *sid = path + sizeof before - 1;
+	if (strncmp(path, before, sizeof before - 1) != 0 || strlen(sid) != 34 + sizeof after - 1 ||
+	    strcmp(sid + 34, after) != 0)
+		return false;
+	if (!http_method_is(r, "GET"))
+		return true;
+	if (!api_authorized(r, v->config->api_token)) {
+		http_reply_error(r, 401, "unauthorized", "Send Authorization: Bearer API_TOKEN.");
+		return true;
+	}
+	struct fetching *f = xcalloc(1, sizeof *f);
+	*f = (struct fetching){.v = v, .request = r, .sid = xasprintf("%.34s", sid)};
+	look_up(f);
+	return true;
+}

@@ -1,0 +1,257 @@
+#include "voiced/schedule.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/json_read.h"
+#include "lib/base/log.h"
+#include "lib/base/panic.h"
+#include "lib/loop/loop.h"
+#include "lib/store/answers.h"
+#include "voiced/outgoing.h"
+
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOK_MS = 1000, DUE_MAX = 20, ID_SIZE = 35 };
+
+struct schedule {
+	struct voiced *v;
+	struct timer timer;
+};
+
+bool schedule_is_id(const char *text)
+{
+	return strncmp(text, "PC", 2) == 0 && strlen(text) == ID_SIZE - 1 &&
+	       strspn(text + 2, "0123456789abcdef") == ID_SIZE - 3;
+}
+
+static void make_id(char out[ID_SIZE])
+{
+	unsigned char bytes[16];
+	if (RAND_bytes(bytes, sizeof bytes) != 1)
+		panic("OpenSSL has no random bytes");
+	snprintf(out, ID_SIZE, "PC");
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(out + 2 + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static json_t *time_text(int64_t ms)
+{
+	char text[WALL_TEXT_SIZE];
+	wall_format((struct wall_ms){ms}, text);
+	return json_string(text);
+}
+
+/* ---- keeping ---- */
+
+struct keeping {
+	struct reply reply;
+	json_t *document;
+};
+
+static void on_kept(void *arg, json_t *result, const char *error)
+{
+	(void)result;
+	struct keeping *k = arg;
+	const char *due = json_string_value(json_object_get(k->document, "dueAt"));
+	char message[160];
+	if (k->reply.done == NULL) {
+		if (error != NULL)
+			log_error("a call that is to be tried again could not be kept: %s", error);
+	} else if (error != NULL) {
+		k->reply.fail(k->reply.arg, 503, "store", error);
+	} else {
+		snprintf(message, sizeof message, "Call to %s scheduled for %s",
+			 json_string_value(json_object_get(k->document, "toNumber")), due);
+		k->reply.done(k->reply.arg, 201,
+			      json_pack("{s:O, s:s, s:O, s:s}", "callSid",
+					json_object_get(k->document, "requestId"), "status", "scheduled",
+					"provider", json_object_get(k->document, "voiceProvider"), "message",
+					message));
+	}
+	json_decref(k->document);
+	free(k);
+}
+
+void schedule_call(struct voiced *v, json_t *document, int64_t due_ms, struct reply reply)
+{
+	char id[ID_SIZE];
+	make_id(id);
+	json_object_set_new(document, "requestId", json_string(id));
+	json_object_set_new(document, "callSid", json_string(id));
+	json_object_set_new(document, "status", json_string("scheduled"));
+	json_object_set_new(document, "dueAt", time_text(due_ms));
+	struct keeping *k = xcalloc(1, sizeof *k);
+	*k = (struct keeping){reply, document};
+	store_put(v->store, STORE_CALLS, document, on_kept, k);
+}
+
+void schedule_retry(struct voiced *v, const struct call *call)
+{
+	static const char *const kept[] = {"fromNumber",
+					   "toNumber",
+					   "callType",
+					   "voiceProvider",
+					   "voice",
+					   "elevenLabsAgentId",
+					   "elevenLabsVoiceId",
+					   "systemInstructions",
+					   "callInstructions",
+					   "ringTimeout",
+					   "maxDuration",
+					   "silenceSeconds",
+					   "retryDelay",
+					   "machineDetection",
+					   "voicemailMessage",
+					   "transferNumber",
+					   "record",
+					   "outcomeSchema",
+					   "ignoreQuietHours"};
+	enum call_status status = call_status(call);
+	int64_t left = call_number(call, "retries");
+	if ((status != CALL_BUSY && status != CALL_NO_ANSWER) || left <= 0 || call_is_ending(call))
+		return;
+	json_t *document = calls_new_document(v->calls);
+	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+		if (call_value(call, kept[i]) != NULL)
+			json_object_set(document, kept[i], call_value(call, kept[i]));
+	json_object_set_new(document, "retries", json_integer(left - 1));
+	json_object_set_new(document, "retryOf", json_string(call_sid(call)));
+	log_call(LOG_SEV_INFO, call_sid(call), "trying again in %lld s; %lld more time(s)",
+		 (long long)call_number(call, "retryDelay"), (long long)left);
+	struct reply nobody = {NULL, NULL, NULL};
+	schedule_call(v, document, wall_now().ms + call_number(call, "retryDelay") * 1000, nobody);
+}
+
+/* ---- placing what is due ---- */
+
+struct taking {
+	struct voiced *v;
+};
+
+static void on_taken(void *arg, json_t *document, const char *error)
+{
+	struct taking *t = arg;
+	if (error == NULL && json_is_object(document))
+		outgoing_due(t->v, document);
+	else if (error != NULL)
+		log_warn("a scheduled call could not be taken: %s", error);
+	free(t);
+}
+
+static void look(void *arg);
+
+static void on_due(void *arg, json_t *result, const char *error)
+{
+	struct schedule *s = arg;
+	size_t i;
+	json_t *document;
+	char now[WALL_TEXT_SIZE];
+	wall_format(wall_now(), now);
+	if (error != NULL)
+		log_debug("scheduled calls cannot be read: %s", error);
+	json_array_foreach (json_object_get(result, "documents"), i, document) {
+		struct taking *t = xcalloc(1, sizeof *t);
+		t->v = s->v;
+		/* Whoever changes it first has it. */
+		struct store_change change = {.key = store_key(&store_collections[STORE_CALLS], document),
+					      .where = json_pack("[[s, s, s], [s, s, O]]", "status", "=",
+								 "scheduled", "dueAt", "=",
+								 json_object_get(document, "dueAt")),
+					      .set = json_pack("{s:s, s:s, s:s}", "status", "initiated",
+							       "startedAt", now, "host", s->v->host_id),
+					      .unset = json_pack("[s, s]", "dueAt", "callSid"),
+					      .strict = true};
+		store_update(s->v->store, STORE_CALLS, &change, on_taken, t);
+	}
+	if (!s->v->draining)
+		timer_start(&s->timer, s->v->base, LOOK_MS, look, s);
+}
+
+static void look(void *arg)
+{
+	struct schedule *s = arg;
+	char now[WALL_TEXT_SIZE];
+	wall_format(wall_now(), now);
+	struct store_query due = {.where = json_pack("[[s, s, s]]", "dueAt", "<=", now),
+				  .order = "dueAt",
+				  .ascending = true,
+				  .limit = DUE_MAX};
+	store_find(s->v->store, STORE_CALLS, &due, on_due, s);
+}
+
+struct schedule *schedule_new(struct voiced *v)
+{
+	struct schedule *s = xcalloc(1, sizeof *s);
+	s->v = v;
+	timer_start(&s->timer, v->base, LOOK_MS, look, s);
+	return s;
+}
+
+void schedule_free(struct schedule **ss)
+{
+	struct schedule *s = *ss;
+	if (s == NULL)
+		return;
+	timer_stop(&s->timer);
+	free(s);
+	*ss = NULL;
+}
+
+/* ---- taking one back ---- */
+
+struct canceling {
+	struct voiced *v;
+	struct reply reply;
+};
+
+static void on_canceled(void *arg, json_t *document, const char *error)
+{
+	struct canceling *c = arg;
+	if (answer_store_error(c->reply, error))
+		;
+	else if (json_is_object(document))
+		answer_success(c->reply, 200, call_document_public(document), "Scheduled call canceled");
+	else
+		answer_error(c->reply, 409, "not_scheduled",
+			     "This call is not waiting any more; phony_hangup_call ends a live one.");
+	free(c);
+}
+
+static void on_found(void *arg, json_t *document, const char *error)
+{
+	struct canceling *c = arg;
+	char now[WALL_TEXT_SIZE];
+	if (error != NULL || !json_is_object(document)) {
+		if (!answer_store_error(c->reply, error))
+			answer_error(c->reply, 404, "not_found",
+				     "No scheduled call has this callSid; phony_list_calls lists them.");
+		free(c);
+		return;
+	}
+	wall_format(wall_now(), now);
+	struct store_change change = {.key = store_key(&store_collections[STORE_CALLS], document),
+				      .where = json_pack("[[s, s, s]]", "status", "=", "scheduled"),
+				      .set = json_pack("{s:s, s:s, s:s}", "status", "canceled", "endedAt",
+						       now, "endReason", "canceled before it was placed"),
+				      .unset = json_pack("[s]", "dueAt"),
+				      .strict = true};
+	store_update(c->v->store, STORE_CALLS, &change, on_canceled, c);
+}
+
+void schedule_cancel(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	const char *id = "";
+	json_read_open(&r, args);
+	json_read_text(&r, "callSid", JSON_NEEDED, 1, 64, &id);
+	if (id[0] != '\0' && !schedule_is_id(id))
+		json_read_fault(&r, "callSid must be the PC… that phony_create_call gave a scheduled call; "
+				    "phony_hangup_call ends a live one");
+	if (answer_faults(reply, &r))
+		return;
+	struct canceling *c = xcalloc(1, sizeof *c);
+	*c = (struct canceling){v, reply};
+	store_get(v->store, STORE_CALLS, "requestId", id, on_found, c);
+}

@@ -1,0 +1,87 @@
+#include "voiced/steering.h"
+
+#include "lib/store/answers.h"
+#include "voiced/guard.h"
+#include "voiced/verbs_call.h"
+
+#include <string.h>
+
+void steering_hold(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	const char *sid = verb_read_sid(&r, args);
+	if (!verb_refuse_faults(&r, reply))
+		verb_ask_worker(v, sid, MSG_WORKER_HOLD, json_object(), "Call put on hold", reply);
+}
+
+void steering_resume(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	const char *sid = verb_read_sid(&r, args);
+	if (!verb_refuse_faults(&r, reply))
+		verb_ask_worker(v, sid, MSG_WORKER_RESUME, json_object(), "Call resumed", reply);
+}
+
+void steering_ask_operator(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	const char *question = "", *sid = verb_read_sid(&r, args);
+	json_read_text(&r, "question", JSON_NEEDED, 1, 4000, &question);
+	if (!verb_refuse_faults(&r, reply))
+		verb_ask_worker(
+			v, sid, MSG_WORKER_QUESTION, json_pack("{s:s}", "question", question),
+			"The caller is on hold until the question is answered (phony_answer_operator)",
+			reply);
+}
+
+void steering_answer_operator(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	const char *answer = "", *sid = verb_read_sid(&r, args);
+	json_read_text(&r, "answer", JSON_NEEDED, 1, 16 * 1024, &answer);
+	if (!verb_refuse_faults(&r, reply))
+		verb_ask_worker(v, sid, MSG_WORKER_ANSWER, json_pack("{s:s}", "answer", answer),
+				"The answer was given to the agent; the call goes on", reply);
+}
+
+static void add_question(struct call *call, void *arg)
+{
+	json_t *question = call_value(call, "operatorQuestion"), *list = arg;
+	if (!json_is_object(question) || call_is_over(call))
+		return;
+	json_t *shown = json_copy(question);
+	json_object_set_new(shown, "callSid", json_string(call_sid(call)));
+	json_object_set_new(shown, "toNumber", json_string(call_text(call, "toNumber")));
+	json_object_set_new(shown, "fromNumber", json_string(call_text(call, "fromNumber")));
+	json_array_append_new(list, shown);
+}
+
+void steering_list_questions(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	json_read_open(&r, args);
+	if (verb_refuse_faults(&r, reply))
+		return;
+	json_t *list = json_array();
+	calls_each(v->calls, add_question, list);
+	size_t count = json_array_size(list);
+	answer_success(reply, 200, json_pack("{s:I, s:o}", "count", (json_int_t)count, "questions", list),
+		       "%zu question(s) wait for an answer", count);
+}
+
+void steering_transfer(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	char why[300];
+	const char *number = "", *reason = "", *sid = verb_read_sid(&r, args);
+	json_read_number(&r, "toNumber", JSON_NEEDED, &number);
+	json_read_text(&r, "reason", JSON_OPTIONAL, 0, 500, &reason);
+	if (verb_refuse_faults(&r, reply))
+		return;
+	if (guard_denies(v->config, number, why, sizeof why))
+		reply.fail(reply.arg, 403, "denied", why);
+	else
+		verb_ask_worker(v, sid, MSG_WORKER_TRANSFER,
+				json_pack("{s:s, s:s}", "toNumber", number, "reason", reason),
+				"The call is being transferred", reply);
+}

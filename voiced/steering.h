@@ -1,0 +1,15 @@
+/* Steering a live call: hold, questions to a person, transfer. */
+#ifndef PHONY_STEERING_H
+#define PHONY_STEERING_H
+
+#include "lib/base/reply.h"
+#include "voiced/voiced.h"
+
+void steering_hold(struct voiced *v, json_t *args, struct reply reply);
+void steering_resume(struct voiced *v, json_t *args, struct reply reply);
+void steering_ask_operator(struct voiced *v, json_t *args, struct reply reply);
+void steering_answer_operator(struct voiced *v, json_t *args, struct reply reply);
+void steering_list_questions(struct voiced *v, json_t *args, struct reply reply);
+void steering_transfer(struct voiced *v, json_t *args, struct reply reply);
+
+#endif

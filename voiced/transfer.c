@@ -1,0 +1,115 @@
+#include "voiced/transfer.h"
+
+#include "lib/base/log.h"
+#include "lib/base/panic.h"
+#include "lib/twilio/twiml.h"
+#include "voiced/guard.h"
+#include "voiced/hook.h"
+#include "voiced/workers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct asked {
+	struct voiced *v;
+	char *call_id;
+};
+
+static void on_told(void *arg, json_t *reply, const struct peer_error *error)
+{
+	(void)arg;
+	(void)reply;
+	(void)error;
+}
+
+/* A line of the transcript that nobody said. */
+static void note_turn(struct call *call, const char *fmt, const char *what)
+{
+	char text[200];
+	snprintf(text, sizeof text, fmt, what);
+	call_note(call, "turn", json_pack("{s:s, s:s}", "role", "system", "content", text));
+}
+
+static void failed(struct call *call, const char *why)
+{
+	char text[400];
+	log_call(LOG_SEV_WARN, call_sid(call), "the transfer failed: %s", why);
+	note_turn(call, "The transfer failed: %.150s", why);
+	snprintf(text, sizeof text,
+		 "The transfer did not work (%.200s). Tell the person, apologise, and help them yourself.",
+		 why);
+	call_put(call, "transferTo", json_string(""));
+	call_save(call, NULL, NULL);
+	if (call_worker(call) != NULL)
+		worker_ask(call, MSG_WORKER_DIRECT, json_pack("{s:s}", "text", text), on_told, NULL);
+}
+
+static void on_redirected(void *arg, const struct twilio_answer *answer)
+{
+	struct asked *a = arg;
+	struct call *call = calls_by_id(a->v->calls, a->call_id);
+	if (call != NULL && answer->outcome != TWILIO_DONE)
+		failed(call, answer->message);
+	free(a->call_id);
+	free(a);
+}
+
+void transfer_begin(struct voiced *v, struct call *call, const char *number, const char *reason)
+{
+	char why[300];
+	if (call_text(call, "transferTo")[0] != '\0' || call_is_over(call) || call_is_ending(call))
+		return; /* a repeat */
+	if (guard_denies(v->config, number, why, sizeof why)) {
+		failed(call, why);
+		return;
+	}
+	log_call(LOG_SEV_INFO, call_sid(call), "transferring the call to %s: %s", number, reason);
+	note_turn(call, "The call is transferred to %s.", number);
+	call_put(call, "transferTo", json_string(number));
+	call_put(call, "transfers", json_integer(call_number(call, "transfers") + 1));
+	call_save(call, NULL, NULL);
+	struct asked *a = xcalloc(1, sizeof *a);
+	*a = (struct asked){v, xstrdup(call_id(call))};
+	char *url = xasprintf("%s/call/transfer?call=%s", v->config->public_url, call_token(call));
+	twilio_redirect_call(v->twilio, call_sid(call), url, on_redirected, a);
+	free(url);
+}
+
+/* ---- what Twilio asks then ---- */
+
+void transfer_dial(struct hook *h, struct call *call)
+{
+	struct buffer b = {0};
+	const char *number = call_text(call, "transferTo");
+	bool outbound = strcmp(call_text(call, "callType"), "outbound") == 0;
+	if (number[0] == '\0' || call_is_over(call)) {
+		hook_reply_hangup(h, NULL);
+		return;
+	}
+	char *done = xasprintf("%s/call/transferred?call=%s", h->v->config->public_url, call_token(call));
+	twiml_open(&b);
+	twiml_dial(&b, number, call_text(call, outbound ? "fromNumber" : "toNumber"), done);
+	free(done);
+	hook_reply_twiml(h, &b);
+}
+
+void transfer_done(struct hook *h, struct call *call)
+{
+	const char *status = hook_field(h, "DialCallStatus");
+	bool talked = strcmp(status, "completed") == 0 || strcmp(status, "answered") == 0;
+	if (talked || call_is_over(call) || call_is_ending(call)) {
+		if (talked)
+			note_turn(call, "The transferred call ended: %s", status);
+		hook_reply_hangup(h, NULL);
+		return;
+	}
+	char words[300];
+	note_turn(call, "The transfer was not answered: %s", status);
+	snprintf(words, sizeof words,
+		 "I am sorry, nobody could take the call just now. Can I help you with something else?");
+	call_put(call, "transferTo", json_string(""));
+	call_put(call, "goOn", json_string(words));
+	h->attempt = call_attempt(call) + 1;
+	hook_connect_again(h, call);
+}
