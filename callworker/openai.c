@@ -170,11 +170,24 @@ static json_t *part(json_t *message, const char *name)
 	return inner;
 }
 
+/* Copies a name of the provider's; false when it is too long, or no plain ASCII: then it is to be parsed. */
+static bool copy_id(char out[ID_SIZE], const char *id, size_t len)
+{
+	if (len >= ID_SIZE)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (id[i] < ' ' || id[i] == 0x7f)
+			return false;
+	memcpy(out, id, len);
+	out[len] = '\0';
+	return true;
+}
+
 static void on_created(struct openai *o, json_t *m)
 {
 	const char *id = "";
 	text_member(part(m, "session"), "id", &id);
-	snprintf(o->session, sizeof o->session, "%.*s", ID_SIZE - 1, id);
+	copy_id(o->session, id, strlen(id));
 	update_session(o);
 }
 
@@ -426,12 +439,10 @@ static bool scan_audio(struct openai *o, const char *text, size_t len, struct mo
 	if (!json_scan_is(text, len, "type", "response.output_audio.delta") &&
 	    !json_scan_is(text, len, "type", "response.audio.delta"))
 		return false;
-	if (!json_scan_text(text, len, "response_id", &id, &id_len) || id_len >= ID_SIZE)
+	if (!json_scan_text(text, len, "response_id", &id, &id_len) || !copy_id(response, id, id_len))
 		return false;
-	snprintf(response, sizeof response, "%.*s", (int)id_len, id);
-	if (!json_scan_text(text, len, "item_id", &id, &id_len) || id_len >= ID_SIZE)
+	if (!json_scan_text(text, len, "item_id", &id, &id_len) || !copy_id(item, id, id_len))
 		return false;
-	snprintf(item, sizeof item, "%.*s", (int)id_len, id);
 	if (!json_scan_text(text, len, "delta", &base64, &base64_len))
 		return false;
 	on_audio(o, response, item, base64, base64_len, born);

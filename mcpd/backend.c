@@ -19,7 +19,8 @@
 #define BACKEND_MAGIC 0x6261636bu
 
 enum {
-	ASK_TIMEOUT_MS = 25000, /* clients give a tool 60 s, some 30 */
+	ASK_TIMEOUT_MS = 25000,  /* clients give a tool 60 s, some 30 */
+	WAIT_TIMEOUT_MS = 58000, /* for phony_wait_for_call, which has a time of its own */
 	START_TIMEOUT_MS = 20000,
 	RETRY_MS = 50,
 	REATTACH_MS = 500,
@@ -47,11 +48,13 @@ struct backend {
 	struct event_base *base;
 	const char *config_file;
 	struct config config;
-	bool loaded, starting;
+	bool loaded, starting, subscribed;
+	backend_news_fn *news;
+	void *news_arg;
 	struct way voiced, smsd; /* voiced: the instance is there while it is */
 	int ready_fd;            /* of an instance that we bring up */
 	struct event *ready;
-	char news[512]; /* what that instance said last */
+	char last_words[512]; /* what that instance said last */
 	struct timer retry, deadline;
 };
 
@@ -60,6 +63,11 @@ static void connect_or_start(struct backend *b);
 static bool anybody_waits(const struct backend *b)
 {
 	return !STAILQ_EMPTY(&b->voiced.queue) || !STAILQ_EMPTY(&b->smsd.queue);
+}
+
+static int timeout_of(enum message type)
+{
+	return type == MSG_WAIT_CALL ? WAIT_TIMEOUT_MS : ASK_TIMEOUT_MS;
 }
 
 static void fail_way(struct way *way, const char *message)
@@ -85,7 +93,7 @@ static void flush_queue(struct way *way)
 	struct waiting *w;
 	while ((w = STAILQ_FIRST(&way->queue)) != NULL) {
 		STAILQ_REMOVE_HEAD(&way->queue, next);
-		peer_ask(link_peer(way->link), w->type, w->args, ASK_TIMEOUT_MS, w->fn, w->arg);
+		peer_ask(link_peer(way->link), w->type, w->args, timeout_of(w->type), w->fn, w->arg);
 		free(w);
 	}
 }
@@ -103,8 +111,8 @@ static void on_deadline(void *arg)
 {
 	struct backend *b = arg;
 	char message[700];
-	snprintf(message, sizeof message, "phony did not come up in time. %s%sSee %s/phony.log.", b->news,
-		 b->news[0] ? " " : "", b->config.state_dir);
+	snprintf(message, sizeof message, "phony did not come up in time. %s%sSee %s/phony.log.",
+		 b->last_words, b->last_words[0] ? " " : "", b->config.state_dir);
 	stop_starting(b);
 	timer_stop(&b->retry);
 	fail_queue(b, message);
@@ -114,11 +122,12 @@ static bool try_connect(struct way *way);
 
 static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
 {
-	(void)p;
 	(void)pid;
 	struct way *way = arg;
 	struct backend *b = way->backend;
 	if (role == ROLE_VOICED) {
+		if (b->subscribed)
+			peer_tell(p, MSG_SUBSCRIBE, json_object(), -1);
 		stop_starting(b);
 		timer_stop(&b->deadline);
 		/* The doors are all there since the instance is. */
@@ -131,9 +140,10 @@ static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
 static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 {
 	(void)p;
-	(void)f;
-	(void)arg;
+	struct way *way = arg;
 	fd_close(&fd);
+	if (f->type == MSG_NEWS && way->backend->news != NULL)
+		way->backend->news(way->backend->news_arg, f->body);
 }
 
 static void on_reattach(void *arg)
@@ -153,7 +163,7 @@ static void on_gone(struct peer *p, const char *why, void *arg)
 	log_info("%s has gone away: %s", role_name(way->role), why);
 	link_free(&way->link);
 	/* It is being started again: stay attached, so that the instance stays. */
-	if (anybody_waits(b))
+	if (anybody_waits(b) || (b->subscribed && way->role == ROLE_VOICED))
 		timer_start(&b->retry, b->base, RETRY_MS, on_reattach, b);
 }
 
@@ -183,13 +193,13 @@ static void on_ready_readable(evutil_socket_t fd, short what, void *arg)
 {
 	(void)what;
 	struct backend *b = arg;
-	char line[sizeof b->news];
+	char line[sizeof b->last_words];
 	ssize_t n = read(fd, line, sizeof line - 1);
 	if (n > 0) {
 		line[n] = '\0';
 		line[strcspn(line, "\n")] = '\0';
 		if (strncmp(line, "waiting: ", 9) == 0)
-			snprintf(b->news, sizeof b->news, "%s", line + 9);
+			snprintf(b->last_words, sizeof b->last_words, "%s", line + 9);
 	} else if (n == 0 || errno != EAGAIN) {
 		event_free(b->ready);
 		b->ready = NULL;
@@ -239,7 +249,7 @@ static bool bring_up(struct backend *b)
 	b->ready = event_new(b->base, b->ready_fd, EV_READ | EV_PERSIST, on_ready_readable, b);
 	event_add(b->ready, NULL);
 	b->starting = true;
-	b->news[0] = '\0';
+	b->last_words[0] = '\0';
 	return true;
 }
 
@@ -319,13 +329,39 @@ void backend_ask(struct backend *b, enum message type, json_t *args, peer_answer
 	OBJ_CHECK(b, BACKEND_MAGIC);
 	struct way *way = way_of(b, type);
 	if (way->link != NULL && peer_role(link_peer(way->link)) != 0) {
-		peer_ask(link_peer(way->link), type, args, ASK_TIMEOUT_MS, fn, arg);
+		peer_ask(link_peer(way->link), type, args, timeout_of(type), fn, arg);
 		return;
 	}
 	struct waiting *w = xcalloc(1, sizeof *w);
 	*w = (struct waiting){.type = type, .args = args, .fn = fn, .arg = arg};
 	STAILQ_INSERT_TAIL(&way->queue, w, next);
 	loop_defer(b->base, on_ask, b);
+}
+
+void backend_on_news(struct backend *b, backend_news_fn *fn, void *arg)
+{
+	OBJ_CHECK(b, BACKEND_MAGIC);
+	b->news = fn;
+	b->news_arg = arg;
+}
+
+static void on_subscribe(void *arg)
+{
+	struct backend *b = arg;
+	if (b->voiced.link == NULL)
+		connect_or_start(b);
+}
+
+void backend_subscribe(struct backend *b)
+{
+	OBJ_CHECK(b, BACKEND_MAGIC);
+	if (b->subscribed)
+		return;
+	b->subscribed = true;
+	if (b->voiced.link != NULL && peer_role(link_peer(b->voiced.link)) != 0)
+		peer_tell(link_peer(b->voiced.link), MSG_SUBSCRIBE, json_object(), -1);
+	else
+		loop_defer(b->base, on_subscribe, b);
 }
 
 void backend_free(struct backend **bb)

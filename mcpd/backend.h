@@ -17,6 +17,11 @@ struct backend *backend_new(struct event_base *base, const char *config_file);
 /* Questions not answered yet end with an error. */
 void backend_free(struct backend **b);
 
+/* Told what happens, once backend_subscribe was called. The item is borrowed. */
+typedef void backend_news_fn(void *arg, const json_t *item);
+void backend_on_news(struct backend *b, backend_news_fn *fn, void *arg);
+void backend_subscribe(struct backend *b);
+
 /* args is stolen. fn is called exactly once, from the loop. */
 void backend_ask(struct backend *b, enum message type, json_t *args, peer_answer_fn *fn, void *arg);
 

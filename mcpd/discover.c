@@ -10,11 +10,13 @@
 static const char *const legacy_versions[] = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};
 
 static const char instructions[] =
-	"Phony makes phone calls. phony_create_call returns before the call is answered: poll phony_get_call "
-	"until isLive is false, and read what is said with phony_get_call_transcript, also while the call is "
-	"live. phony_inject_context tells the agent something in the middle of a call, phony_send_dtmf "
-	"presses "
-	"keys, phony_hangup_call ends it.";
+	"Phony makes phone calls and sends text messages. phony_create_call returns before the call is "
+	"answered: "
+	"follow it with phony_wait_for_call until isLive is false. When its answer has an operatorQuestion, "
+	"the "
+	"caller is on hold until phony_answer_operator answers. phony_inject_context tells the agent "
+	"something "
+	"in the middle of a call, phony_send_dtmf presses keys, phony_hangup_call ends it.";
 
 json_t *discover_server_info(void)
 {
@@ -31,9 +33,13 @@ bool discover_is_modern(const char *version)
 	return strcmp(version, MODERN_VERSION) == 0;
 }
 
-static json_t *capabilities(void)
+static json_t *capabilities(bool modern)
 {
-	return json_pack("{s:{}, s:{}, s:{}}", "tools", "resources", "prompts");
+	json_t *c = json_pack("{s:{}, s:{s:b}, s:{}, s:{}}", "tools", "resources", "subscribe", 1, "prompts",
+			      "completions");
+	if (!modern)
+		json_object_set_new(c, "logging", json_object());
+	return c;
 }
 
 void discover_modern(struct request *q)
@@ -41,7 +47,7 @@ void discover_modern(struct request *q)
 	static const struct rpc_cache cache = {3600000, "public"};
 	request_answer(q,
 		       json_pack("{s:o, s:o, s:s}", "supportedVersions", discover_versions(), "capabilities",
-				 capabilities(), "instructions", instructions),
+				 capabilities(true), "instructions", instructions),
 		       &cache);
 }
 
@@ -61,7 +67,7 @@ void discover_legacy(struct request *q)
 			version = legacy_versions[i];
 	request_answer(q,
 		       json_pack("{s:s, s:o, s:o, s:s}", "protocolVersion", version, "capabilities",
-				 capabilities(), "serverInfo", discover_server_info(), "instructions",
+				 capabilities(false), "serverInfo", discover_server_info(), "instructions",
 				 instructions),
 		       NULL);
 }

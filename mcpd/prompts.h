@@ -6,5 +6,7 @@
 
 void prompts_list(struct request *q);
 void prompts_get(struct request *q);
+/* Whether there is a prompt of this name with this argument. */
+bool prompts_have(const char *name, const char *argument);
 
 #endif

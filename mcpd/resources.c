@@ -9,6 +9,7 @@
 
 #define LATEST "call://transcriptions"
 #define PREFIX "call://transcriptions/"
+#define RECORDINGS "call://recordings/"
 
 static const struct rpc_cache listing = {3600000, "public"}, of_a_call = {0, "private"};
 
@@ -19,6 +20,8 @@ struct reading {
 
 void resources_list(struct request *q)
 {
+	if (!request_first_page(q))
+		return;
 	request_answer(q,
 		       json_pack("{s:[{s:s, s:s, s:s, s:s, s:s}]}", "resources", "uri", LATEST, "name",
 				 "latest-call", "title", "The latest call's transcript", "description",
@@ -29,10 +32,16 @@ void resources_list(struct request *q)
 
 void resources_templates(struct request *q)
 {
+	if (!request_first_page(q))
+		return;
 	request_answer(q,
-		       json_pack("{s:[{s:s, s:s, s:s, s:s, s:s}]}", "resourceTemplates", "uriTemplate",
-				 PREFIX "{callSid}", "name", "call-transcript", "title",
-				 "A call's transcript", "description", "What was said in one call",
+		       json_pack("{s:[{s:s, s:s, s:s, s:s, s:s}, {s:s, s:s, s:s, s:s, s:s}]}",
+				 "resourceTemplates", "uriTemplate", PREFIX "{callSid}", "name",
+				 "call-transcript", "title", "A call's transcript", "description",
+				 "What was said in one call", "mimeType", "application/json", "uriTemplate",
+				 RECORDINGS "{callSid}", "name", "call-recording", "title",
+				 "A call's recording", "description",
+				 "How long the recording of a call is, and where its WAV file is fetched",
 				 "mimeType", "application/json"),
 		       &listing);
 }
@@ -64,7 +73,10 @@ static void on_transcript(void *arg, json_t *reply, const struct peer_error *err
 		return;
 	}
 	const char *sid = json_string_value(json_object_get(reply, "callSid"));
-	char *uri = xasprintf(PREFIX "%s", sid ? sid : "");
+	bool recording = strncmp(r->uri, RECORDINGS, sizeof RECORDINGS - 1) == 0;
+	char *uri = recording ? xstrdup(r->uri) : xasprintf(PREFIX "%s", sid ? sid : "");
+	if (recording)
+		reply = json_object_get(reply, "data");
 	char *text = json_dumps(reply, JSON_COMPACT);
 	request_answer(r->request,
 		       json_pack("{s:[{s:s, s:s, s:s}]}", "contents", "uri", uri, "mimeType",
@@ -108,6 +120,23 @@ static void on_latest(void *arg, json_t *reply, const struct peer_error *error)
 		ask_transcript(r, sid);
 }
 
+bool resources_has(const char *uri)
+{
+	return strcmp(uri, LATEST) == 0 || strncmp(uri, PREFIX, sizeof PREFIX - 1) == 0 ||
+	       strncmp(uri, RECORDINGS, sizeof RECORDINGS - 1) == 0;
+}
+
+bool resources_is_template(const char *uri)
+{
+	return strcmp(uri, PREFIX "{callSid}") == 0 || strcmp(uri, RECORDINGS "{callSid}") == 0;
+}
+
+bool resources_concerns(const char *uri, const char *call_sid)
+{
+	return strcmp(uri, LATEST) == 0 || (strncmp(uri, PREFIX, sizeof PREFIX - 1) == 0 &&
+					    strcmp(uri + sizeof PREFIX - 1, call_sid) == 0);
+}
+
 void resources_read(struct request *q)
 {
 	const char *uri = "";
@@ -125,6 +154,9 @@ void resources_read(struct request *q)
 		backend_ask(request_backend(q), MSG_LIST_CALLS, json_pack("{s:i}", "limit", 5), on_latest, r);
 	else if (strncmp(uri, PREFIX, sizeof PREFIX - 1) == 0)
 		ask_transcript(r, uri + sizeof PREFIX - 1);
+	else if (strncmp(uri, RECORDINGS, sizeof RECORDINGS - 1) == 0)
+		backend_ask(request_backend(q), MSG_GET_RECORDING,
+			    json_pack("{s:s}", "callSid", uri + sizeof RECORDINGS - 1), on_transcript, r);
 	else
 		fail(r, &unknown);
 }

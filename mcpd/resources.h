@@ -8,4 +8,10 @@ void resources_list(struct request *q);
 void resources_templates(struct request *q);
 void resources_read(struct request *q);
 
+/* Whether this is the URI of a resource, or could be one of a template. */
+bool resources_has(const char *uri);
+bool resources_is_template(const char *uri);
+/* Whether what happens in this call changes the resource. */
+bool resources_concerns(const char *uri, const char *call_sid);
+
 #endif

@@ -3,7 +3,9 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "mcpd/complete.h"
 #include "mcpd/discover.h"
+#include "mcpd/follow.h"
 #include "mcpd/prompts.h"
 #include "mcpd/resources.h"
 #include "mcpd/tools.h"
@@ -31,12 +33,13 @@ struct request {
 struct rpc {
 	unsigned magic;
 	struct backend *backend;
+	struct follow *follow;
 	rpc_send_fn *send;
 	void *arg;
 	LIST_HEAD(, request) requests;
 };
 
-static void on_subscribe(struct request *q);
+static void on_listen(struct request *q);
 
 enum era { LEGACY = 1, MODERN = 2, BOTH = 3 };
 
@@ -55,10 +58,14 @@ static const struct {
 	{"resources/list", BOTH, resources_list},
 	{"resources/templates/list", BOTH, resources_templates},
 	{"resources/read", BOTH, resources_read},
-	{"subscriptions/listen", MODERN, on_subscribe},
+	{"resources/subscribe", LEGACY, follow_subscribe},
+	{"resources/unsubscribe", LEGACY, follow_unsubscribe},
+	{"logging/setLevel", LEGACY, follow_set_level},
+	{"completion/complete", BOTH, complete},
+	{"subscriptions/listen", MODERN, on_listen},
 };
 
-struct rpc *rpc_new(struct backend *backend, rpc_send_fn *send, void *arg)
+struct rpc *rpc_new(struct backend *backend, struct event_base *base, rpc_send_fn *send, void *arg)
 {
 	struct rpc *r;
 	OBJ_ALLOC(r, RPC_MAGIC);
@@ -66,6 +73,7 @@ struct rpc *rpc_new(struct backend *backend, rpc_send_fn *send, void *arg)
 	r->send = send;
 	r->arg = arg;
 	LIST_INIT(&r->requests);
+	r->follow = follow_new(r, base);
 	return r;
 }
 
@@ -81,8 +89,11 @@ unsigned rpc_pending(const struct rpc *r)
 
 static void free_request(struct request *q)
 {
-	if (q->rpc != NULL)
+	if (q->rpc != NULL) {
+		follow_unlisten(q->rpc->follow, q->id);
+		follow_progress_end(q->rpc->follow, q->id);
 		LIST_REMOVE(q, next);
+	}
 	json_decref(q->id);
 	json_decref(q->params);
 	OBJ_FREE(q);
@@ -104,6 +115,7 @@ void rpc_free(struct rpc **rr)
 		LIST_REMOVE(q, next);
 		q->rpc = NULL;
 	}
+	follow_free(&r->follow);
 	OBJ_FREE(r);
 	*rr = NULL;
 }
@@ -170,13 +182,51 @@ void request_fail(struct request *q, int code, const char *message, json_t *data
 	free_request(q);
 }
 
-/* Nothing of ours changes by itself: the subscription is acknowledged as empty and kept. */
-static void on_subscribe(struct request *q)
+static void on_listen(struct request *q)
 {
 	q->listening = true;
-	q->rpc->send(q->rpc->arg, json_pack("{s:s, s:s, s:{s:{}, s:{s:O}}}", "jsonrpc", "2.0", "method",
-					    "notifications/subscriptions/acknowledged", "params",
-					    "notifications", "_meta", META_SUBSCRIPTION, q->id));
+	follow_listen(q);
+}
+
+void rpc_notify(struct rpc *r, const char *method, json_t *params)
+{
+	r->send(r->arg, json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params", params));
+}
+
+void rpc_news(struct rpc *r, const json_t *item)
+{
+	OBJ_CHECK(r, RPC_MAGIC);
+	follow_news(r->follow, item);
+}
+
+struct follow *request_follow(const struct request *q)
+{
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	return q->rpc->follow;
+}
+
+const json_t *request_id(const struct request *q)
+{
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	return q->id;
+}
+
+json_t *request_meta(const struct request *q)
+{
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	json_t *meta = NULL;
+	struct json_reader r;
+	json_read_open(&r, q->params);
+	json_read_object(&r, "_meta", JSON_OPTIONAL, &meta);
+	return meta;
+}
+
+bool request_first_page(struct request *q)
+{
+	if (json_object_get(request_params(q), "cursor") == NULL)
+		return true;
+	request_fail(q, RPC_INVALID_PARAMS, "This cursor is none that a list has given", NULL);
+	return false;
 }
 
 static void on_cancelled(struct rpc *r, json_t *params)

@@ -15,13 +15,17 @@ struct request;
 /* Sends one message to the client; stolen. */
 typedef void rpc_send_fn(void *arg, json_t *message);
 
-struct rpc *rpc_new(struct backend *backend, rpc_send_fn *send, void *arg);
+struct rpc *rpc_new(struct backend *backend, struct event_base *base, rpc_send_fn *send, void *arg);
 void rpc_free(struct rpc **r);
 
 /* One message as it came, without its line end. */
 void rpc_receive(struct rpc *r, const char *bytes, size_t len);
 /* A message was too long to be read. */
 void rpc_refuse_too_long(struct rpc *r, size_t max);
+/* Tells the client something unasked; params is stolen. */
+void rpc_notify(struct rpc *r, const char *method, json_t *params);
+/* voiced tells that something happened; borrowed. */
+void rpc_news(struct rpc *r, const json_t *item);
 /* Requests not answered yet. */
 unsigned rpc_pending(const struct rpc *r);
 
@@ -45,6 +49,12 @@ struct rpc_cache {
 json_t *request_params(const struct request *q); /* an object, borrowed */
 bool request_is_modern(const struct request *q);
 struct backend *request_backend(const struct request *q);
+struct follow *request_follow(const struct request *q);
+const json_t *request_id(const struct request *q); /* borrowed */
+/* Whether the first page of a list is asked for; there are no others: else it was answered. */
+bool request_first_page(struct request *q);
+/* The request's _meta, or NULL; borrowed. */
+json_t *request_meta(const struct request *q);
 /* Each ends the request. result is stolen; data (stolen) may be NULL. */
 void request_answer(struct request *q, json_t *result, const struct rpc_cache *cache);
 void request_fail(struct request *q, int code, const char *message, json_t *data);

@@ -134,6 +134,12 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	event_base_loopbreak(s->base);
 }
 
+static void on_news(void *arg, const json_t *item)
+{
+	struct stdio *s = arg;
+	rpc_news(s->rpc, item);
+}
+
 int stdio_serve(const char *config_file)
 {
 	struct stdio s = {.base = loop_new(true)};
@@ -144,7 +150,8 @@ int stdio_serve(const char *config_file)
 	fd_set_nonblock(STDIN_FILENO, true);
 	fd_set_nonblock(STDOUT_FILENO, true);
 	s.backend = backend_new(s.base, config_file);
-	s.rpc = rpc_new(s.backend, send_message, &s);
+	s.rpc = rpc_new(s.backend, s.base, send_message, &s);
+	backend_on_news(s.backend, on_news, &s);
 	s.readable = event_new(s.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_readable, &s);
 	s.writable = event_new(s.base, STDOUT_FILENO, EV_WRITE, on_writable, &s);
 	s.term = evsignal_new(s.base, SIGTERM, on_signal, &s);
@@ -153,6 +160,7 @@ int stdio_serve(const char *config_file)
 	evsignal_add(s.term, NULL);
 	evsignal_add(s.interrupt, NULL);
 	event_base_dispatch(s.base);
+	backend_on_news(s.backend, NULL, NULL);
 	rpc_free(&s.rpc);
 	backend_free(&s.backend);
 	event_base_loop(s.base, EVLOOP_NONBLOCK);

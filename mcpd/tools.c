@@ -3,6 +3,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/base/schema.h"
+#include "mcpd/follow.h"
 #include "tools_json.h" /* made from tools.json */
 
 #include <stdio.h>
@@ -27,7 +28,42 @@ static const struct tool {
 	{"phony_hangup_call", MSG_HANGUP_CALL, NULL, NULL, false},
 	{"phony_inject_context", MSG_INJECT_CONTEXT, NULL, NULL, false},
 	{"phony_send_dtmf", MSG_SEND_DTMF, NULL, NULL, false},
+	{"phony_hold_call", MSG_HOLD_CALL, NULL, NULL, false},
+	{"phony_resume_call", MSG_RESUME_CALL, NULL, NULL, false},
+	{"phony_transfer_call", MSG_TRANSFER_CALL, NULL, NULL, false},
+	{"phony_request_operator_context", MSG_REQUEST_OPERATOR, NULL, NULL, false},
+	{"phony_answer_operator", MSG_ANSWER_OPERATOR, NULL, NULL, false},
 	{"phony_emergency_shutdown", MSG_EMERGENCY_SHUTDOWN, NULL, NULL, false},
+	/* voiced's newer answers, too. */
+	{"phony_wait_for_call", MSG_WAIT_CALL, NULL, NULL, true},
+	{"phony_search_calls", MSG_SEARCH_CALLS, NULL, NULL, true},
+	{"phony_list_operator_questions", MSG_LIST_QUESTIONS, NULL, NULL, true},
+	{"phony_cancel_call", MSG_CANCEL_CALL, NULL, NULL, true},
+	{"phony_delete_call", MSG_DELETE_CALL, NULL, NULL, true},
+	{"phony_delete_calls", MSG_DELETE_CALLS, NULL, NULL, true},
+	{"phony_get_recording", MSG_GET_RECORDING, NULL, NULL, true},
+	{"phony_list_contexts", MSG_LIST_CONTEXTS, NULL, NULL, true},
+	{"phony_get_context", MSG_GET_CONTEXT, NULL, NULL, true},
+	{"phony_create_context", MSG_CREATE_CONTEXT, NULL, NULL, true},
+	{"phony_update_context", MSG_UPDATE_CONTEXT, NULL, NULL, true},
+	{"phony_delete_context", MSG_DELETE_CONTEXT, NULL, NULL, true},
+	{"phony_list_numbers", MSG_LIST_NUMBERS, NULL, NULL, true},
+	{"phony_list_available_numbers", MSG_LIST_FREE_NUMBERS, NULL, NULL, true},
+	{"phony_list_incoming_configs", MSG_LIST_HANDLERS, NULL, NULL, true},
+	{"phony_create_incoming_config", MSG_CREATE_HANDLER, NULL, NULL, true},
+	{"phony_update_incoming_config", MSG_UPDATE_HANDLER, NULL, NULL, true},
+	{"phony_delete_incoming_config", MSG_DELETE_HANDLER, NULL, NULL, true},
+	{"phony_list_voicemails", MSG_LIST_VOICEMAILS, NULL, NULL, true},
+	{"phony_search_voicemails", MSG_SEARCH_VOICEMAILS, NULL, NULL, true},
+	{"phony_get_unread_voicemail_count", MSG_COUNT_UNREAD, NULL, NULL, true},
+	{"phony_get_voicemail", MSG_GET_VOICEMAIL, NULL, NULL, true},
+	{"phony_mark_voicemail_read", MSG_MARK_READ, NULL, NULL, true},
+	{"phony_mark_voicemail_unread", MSG_MARK_UNREAD, NULL, NULL, true},
+	{"phony_delete_voicemail", MSG_DELETE_VOICEMAIL, NULL, NULL, true},
+	{"phony_delete_voicemails", MSG_DELETE_VOICEMAILS, NULL, NULL, true},
+	{"phony_list_do_not_call", MSG_LIST_BARRED, NULL, NULL, true},
+	{"phony_add_do_not_call", MSG_BAR_NUMBER, NULL, NULL, true},
+	{"phony_remove_do_not_call", MSG_UNBAR_NUMBER, NULL, NULL, true},
 	/* smsd's answers are the results. */
 	{"phony_send_sms", MSG_SEND_SMS, NULL, NULL, true},
 	{"phony_list_messages", MSG_LIST_MESSAGES, NULL, NULL, true},
@@ -94,6 +130,8 @@ void tools_free(void)
 
 void tools_list(struct request *q)
 {
+	if (!request_first_page(q))
+		return;
 	static const struct rpc_cache cache = {3600000, "public"};
 	request_answer(q, json_pack("{s:O}", "tools", load()), &cache);
 }
@@ -190,6 +228,11 @@ void tools_call(struct request *q)
 		json_decref(args);
 		return;
 	}
+	json_t *token = json_object_get(request_meta(q), "progressToken");
+	const char *sid = json_string_value(json_object_get(args, "callSid"));
+	if (tool->message == MSG_WAIT_CALL && sid != NULL &&
+	    (json_is_string(token) || json_is_integer(token)))
+		follow_progress(q, sid, token);
 	struct calling *c = xcalloc(1, sizeof *c);
 	*c = (struct calling){q, tool};
 	backend_ask(request_backend(q), tool->message, args, on_reply, c);

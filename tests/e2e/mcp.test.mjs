@@ -20,7 +20,14 @@ const names = [
   'phony_create_group_conversation', 'phony_list_conversations', 'phony_get_conversation_details', 'phony_get_conversation_messages',
   'phony_add_participant', 'phony_remove_participant', 'phony_update_group_name', 'phony_send_group_sms', 'phony_send_bulk_sms',
   'phony_get_bulk_sms', 'phony_cancel_bulk_sms', 'phony_list_message_templates', 'phony_create_message_template', 'phony_update_message_template',
-  'phony_delete_message_template', 'phony_add_tags', 'phony_remove_tags', 'phony_search_by_tags', 'phony_get_system_status',
+  'phony_delete_message_template', 'phony_add_tags', 'phony_remove_tags', 'phony_search_by_tags', 'phony_get_system_status', 'phony_wait_for_call',
+  'phony_search_calls', 'phony_hold_call', 'phony_resume_call', 'phony_transfer_call', 'phony_request_operator_context', 'phony_answer_operator',
+  'phony_list_operator_questions', 'phony_cancel_call', 'phony_delete_call', 'phony_delete_calls', 'phony_get_recording', 'phony_list_contexts',
+  'phony_get_context', 'phony_create_context', 'phony_update_context', 'phony_delete_context', 'phony_list_numbers', 'phony_list_available_numbers',
+  'phony_list_incoming_configs', 'phony_create_incoming_config', 'phony_update_incoming_config', 'phony_delete_incoming_config',
+  'phony_list_voicemails', 'phony_search_voicemails', 'phony_get_unread_voicemail_count', 'phony_get_voicemail', 'phony_mark_voicemail_read',
+  'phony_mark_voicemail_unread', 'phony_delete_voicemail', 'phony_delete_voicemails', 'phony_list_do_not_call', 'phony_add_do_not_call',
+  'phony_remove_do_not_call',
 ];
 const request = { systemInstructions: 'You are polite.', callInstructions: 'Say goodbye.' };
 
@@ -142,11 +149,11 @@ async function story(client) {
   await until(async () => !(await tool('phony_get_call', { callSid: live })).data.isLive, 'the end');
   await messageStory(tool, refused, callSid);
   const { prompts } = await client.listPrompts();
-  assert.deepEqual(prompts.map((p) => p.name), ['make-restaurant-reservation']);
+  assert.deepEqual(prompts.map((p) => p.name), ['make-restaurant-reservation', 'reschedule-appointment', 'confirm-booking', 'ask-availability', 'navigate-phone-menu', 'deliver-message']);
   const prompt = await client.getPrompt({ name: 'make-restaurant-reservation',
     arguments: { restaurantNumber: '+12025550198', peopleNumber: '4', date: '2026-12-01', time: '19:30' } });
   assert.match(prompt.messages[0].content.text, /\+12025550198/);
-  await assert.rejects(client.getPrompt({ name: 'make-restaurant-reservation', arguments: { date: 'x' } }), /Missing arguments: restaurantNumber, peopleNumber, time/);
+  await assert.rejects(client.getPrompt({ name: 'make-restaurant-reservation', arguments: { date: 'x' } }), /restaurantNumber is missing/);
   assert.equal((await client.listResources()).resources[0].uri, 'call://transcriptions');
   assert.equal((await client.listResourceTemplates()).resourceTemplates[0].uriTemplate, 'call://transcriptions/{callSid}');
   const one = await client.readResource({ uri: `call://transcriptions/${callSid}` });
@@ -213,7 +220,7 @@ test('garbage, huge lines, unknown methods, wrong types', async () => {
   send('{"jsonrpc":"2.0","id":10,"method":"no/such"}');
   send('{"jsonrpc":"2.0","id":11,"method":"tools/call","params":[]}');
   send('{"jsonrpc":"2.0","id":12,"method":"tools/call","params":{"name":"phony_get_call","arguments":5}}');
-  send('{"jsonrpc":"2.0","id":13,"method":"logging/setLevel","params":{"level":"x"}}');
+  send('{"jsonrpc":"2.0","id":13,"method":"logging/setLevel","params":{"level":"x"}}'); // no such level
   send('{"jsonrpc":"2.0","method":"notifications/unknown"}');
   send('{"jsonrpc":"2.0","id":"text","method":"ping"}\r');
   send('');
@@ -222,7 +229,7 @@ test('garbage, huge lines, unknown methods, wrong types', async () => {
   send('{"jsonrpc":"2.0","id":16,"method":"ping"}');
   await answers.wait((a) => a.id === 16, 'the last answer');
   const found = answers.items.map((a) => [a.id, a.error?.code]);
-  for (const expected of [[8, -32600], [9, -32600], [10, -32601], [11, -32600], [12, -32602], [13, -32601], ['text', undefined], [16, undefined]])
+  for (const expected of [[8, -32600], [9, -32600], [10, -32601], [11, -32600], [12, -32602], [13, -32602], ['text', undefined], [16, undefined]])
     assert.ok(found.some(([id, code]) => id === expected[0] && code === expected[1]), `${expected} in ${JSON.stringify(found)}`);
   assert.equal(found.filter(([id]) => id === undefined).length, 5);
   assert.ok(answers.items.every((a) => a.id !== null));

@@ -13,7 +13,7 @@ static void on_send(void *arg, json_t *message)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct rpc *rpc = rpc_new(NULL, on_send, NULL);
+	struct rpc *rpc = rpc_new(NULL, NULL, on_send, NULL);
 	while (size > 0) {
 		const uint8_t *newline = memchr(data, '\n', size);
 		size_t len = newline ? (size_t)(newline - data) : size;

@@ -2,6 +2,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "callworker/ws.h"
+#include "lib/loop/loop.h"
 #include "mcpd/backend.h"
 
 #include <stdlib.h>
@@ -69,6 +70,12 @@ unsigned ws_peer_close_code(const struct ws *w)
 	return 1000;
 }
 
+unsigned ws_http_status(const struct ws *w)
+{
+	(void)w;
+	return 0;
+}
+
 int ws_fd(const struct ws *w)
 {
 	(void)w;
@@ -96,7 +103,32 @@ void ws_timer_stop(struct ws_loop *l, struct ws_timer *t)
 	(void)t;
 }
 
+void timer_start(struct timer *t, struct event_base *base, int ms, void (*fn)(void *), void *arg)
+{
+	(void)t;
+	(void)base;
+	(void)ms;
+	(void)fn;
+	(void)arg;
+}
+
+void timer_stop(struct timer *t)
+{
+	(void)t;
+}
+
+bool timer_running(const struct timer *t)
+{
+	(void)t;
+	return false;
+}
+
 /* The daemons refuse everything, at once. */
+void backend_subscribe(struct backend *b)
+{
+	(void)b;
+}
+
 void backend_ask(struct backend *b, enum message type, json_t *args, peer_answer_fn *fn, void *arg)
 {
 	struct peer_error error = {"not_found", "nothing is here", 404};

@@ -420,7 +420,7 @@ static void answered(struct call *c)
 	struct timeval verdict = {ms / 1000, ms % 1000 * 1000};
 	c->status = "in-progress";
 	c->answered_us = now_us();
-	if (c->time_limit_s > 0) {
+	if (c->time_limit_s > 0 && !json_is_true(json_object_get(c->callee, "no_limit"))) {
 		c->limit_timer = evtimer_new(carrier.base, on_limit, c);
 		evtimer_add(c->limit_timer, &limit);
 	}
