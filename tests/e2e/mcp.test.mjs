@@ -8,9 +8,10 @@ import { promisify } from 'node:util';
 import Ajv from 'ajv/dist/2020.js';
 import { Client as Legacy } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as LegacyStdio } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { LoggingMessageNotificationSchema, ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { Client as Modern } from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernStdio } from '@modelcontextprotocol/client/stdio';
-import { bin, freePort, Log, noProcesses, poorEnvironment, processes, root, settings, speech, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { account, bin, freePort, Log, noProcesses, poorEnvironment, processes, root, settings, speech, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 
 const bye = speech('Thank you. Goodbye!');
 const names = [
@@ -34,8 +35,10 @@ const request = { systemInstructions: 'You are polite.', callInstructions: 'Say 
 let carrier, agent, phony;
 before(async () => {
   agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: bye.pattern }] },
+    'agent-held': { script: [{ context: 'putting them on hold' }, { pause_ms: 100 }, { context: 'You are back' }, { pause_ms: 60000 }] },
+    'agent-asked': { script: [{ tool: 'ask_operator', parameters: { question: 'Which day?' } }, { pause_ms: 60000 }] },
     'agent-patient': { script: [{ pause_ms: 60000 }] } } });
-  carrier = await startCarrier({ default: { script: [] } });
+  carrier = await startCarrier({ default: { script: [], message: true, transcript: 'Call me about the bicycle.' }, numbers: [account.number] });
   phony = await startPhony({ sims: { carrier, agent } });
 });
 after(async () => {
@@ -235,6 +238,152 @@ test('garbage, huge lines, unknown methods, wrong types', async () => {
   assert.ok(answers.items.every((a) => a.id !== null));
   child.stdin.end();
   assert.deepEqual(await child.ended, { code: 0, signal: null });
+});
+
+// What is there besides calling and writing; the answers fit what the tools declare.
+test('every other tool', async () => {
+  const client = new Legacy({ name: 'test', version: '1' });
+  await client.connect(new LegacyStdio(command()));
+  const fits = checker((await client.listTools()).tools);
+  const used = new Set();
+  const tool = async (name, args = {}) => {
+    used.add(name);
+    const result = await client.callTool({ name, arguments: args });
+    assert.ok(!result.isError, `${name}: ${result.content[0].text}`);
+    return fits(name, result).data;
+  };
+  const refused = async (name, args, words) => {
+    const result = await client.callTool({ name, arguments: args });
+    assert.equal(result.isError, true, JSON.stringify(result));
+    assert.match(result.content[0].text, words);
+  };
+  const place = async (agentId, more = {}) => fits('phony_create_call', await client.callTool({ name: 'phony_create_call',
+    arguments: { toNumber: `+1202556${person++}`, elevenLabsAgentId: agentId, ...request, ...more } })).callSid;
+  const happened = (callSid, eventType) => until(async () => (await client.callTool({ name: 'phony_get_call_events', arguments: { callSid, eventType } })).structuredContent.data.count, eventType);
+
+  const held = await place('agent-held', { record: true });
+  await happened(held, 'agent-connected');
+  await tool('phony_hold_call', { callSid: held });
+  await happened(held, 'hold');
+  await refused('phony_hold_call', { callSid: held }, /hold/);
+  await tool('phony_resume_call', { callSid: held });
+  await refused('phony_get_recording', { callSid: held }, /./);
+  await client.callTool({ name: 'phony_hangup_call', arguments: { callSid: held } });
+  assert.equal((await tool('phony_wait_for_call', { callSid: held, status: 'completed', timeoutSeconds: 20 })).status, 'completed');
+  const recording = await tool('phony_get_recording', { callSid: held });
+  assert.equal((await phony.api('GET', new URL(recording.url, 'http://x').pathname)).status, 200);
+  assert.ok((await tool('phony_search_calls', { query: 'goodbye' })).count > 0);
+  const asked = await place('agent-asked');
+  await until(async () => (await tool('phony_list_operator_questions')).questions.some((q) => q.callSid === asked && q.question === 'Which day?'), 'the question');
+  await tool('phony_answer_operator', { callSid: asked, answer: 'Friday' });
+  await refused('phony_answer_operator', { callSid: asked, answer: 'Friday' }, /question/);
+  await tool('phony_request_operator_context', { callSid: asked, question: 'And the hour?' });
+  await tool('phony_transfer_call', { callSid: asked, toNumber: '+12025550911' });
+  await refused('phony_transfer_call', { callSid: held, toNumber: '+12025550911' }, /over/);
+  await client.callTool({ name: 'phony_emergency_shutdown', arguments: {} });
+  const later = await place('agent-test', { callAt: new Date(Date.now() + 3600000).toISOString() });
+  assert.equal((await tool('phony_cancel_call', { callSid: later })).status, 'canceled');
+  await tool('phony_delete_call', { callSid: later });
+  await refused('phony_delete_calls', {}, /filter/);
+  assert.equal((await tool('phony_delete_calls', { startDate: '2001-01-01', endDate: '2001-01-02' })).deletedCount, 0);
+
+  const { contextId } = await tool('phony_create_context', { name: 'polite', systemInstructions: 'Be polite.', contextType: 'outgoing' });
+  assert.equal((await tool('phony_update_context', { contextId, description: 'manners' })).description, 'manners');
+  assert.equal((await tool('phony_get_context', { contextId })).name, 'polite');
+  assert.equal((await tool('phony_list_contexts', { type: 'outgoing' })).count, 1);
+  await tool('phony_delete_context', { contextId });
+  await refused('phony_get_context', { contextId }, /context/i);
+
+  const phoneNumber = account.number;
+  assert.equal((await tool('phony_list_available_numbers')).count, 1);
+  await tool('phony_create_incoming_config', { phoneNumber, voicemailEnabled: true, setWebhook: true });
+  assert.equal((await tool('phony_list_available_numbers')).count, 0);
+  assert.equal((await tool('phony_list_numbers', { includeCapabilities: true })).numbers[0].webhookSet, true);
+  assert.equal((await tool('phony_update_incoming_config', { phoneNumber, voicemailGreeting: 'Speak.' })).voicemailGreeting, 'Speak.');
+  assert.equal((await tool('phony_list_incoming_configs')).count, 1);
+  carrier.command({ dial: phoneNumber, from: '+12025557001', url: `${phony.env.PUBLIC_URL}/call/incoming` });
+  const { recordingSid } = await carrier.events.wait((e) => e.event === 'voicemail', 'the message');
+  await until(async () => (await tool('phony_get_unread_voicemail_count', { toNumber: phoneNumber })).unreadCount === 1, 'the voicemail');
+  await until(async () => (await tool('phony_search_voicemails', { query: 'bicycle' })).count === 1, 'its words');
+  assert.equal((await tool('phony_mark_voicemail_read', { recordingSid })).isRead, true);
+  assert.equal((await tool('phony_mark_voicemail_unread', { recordingSid })).isRead, false);
+  assert.equal((await tool('phony_get_voicemail', { recordingSid })).transcription, 'Call me about the bicycle.');
+  assert.equal((await tool('phony_list_voicemails', { isRead: false })).count, 1);
+  await tool('phony_delete_voicemail', { recordingSid });
+  assert.equal((await tool('phony_delete_voicemails', { toNumber: phoneNumber })).deletedCount, 0);
+  await tool('phony_delete_incoming_config', { phoneNumber });
+  await refused('phony_update_incoming_config', { phoneNumber, enabled: true }, /number|config/i);
+
+  await tool('phony_add_do_not_call', { phoneNumber: '+12025557002', reason: 'asked us to stop' });
+  assert.equal((await tool('phony_list_do_not_call')).numbers[0].phoneNumber, '+12025557002');
+  await refused('phony_create_call', { toNumber: '+12025557002', ...request }, /do-not-call/);
+  await tool('phony_remove_do_not_call', { phoneNumber: '+12025557002' });
+  const others = names.slice(names.indexOf('phony_get_system_status') + 1);
+  assert.deepEqual(others.filter((name) => !used.has(name)), []);
+  await client.close();
+});
+
+test('a prompt takes what it was given and leaves out what it was not', async () => {
+  const client = new Legacy({ name: 'test', version: '1' });
+  await client.connect(new LegacyStdio(command()));
+  const text = async (more) => (await client.getPrompt({ name: 'reschedule-appointment',
+    arguments: { phoneNumber: '+12025550198', appointment: 'on Monday [9:00]', newTimes: '{Tuesday}', ...more } })).messages[0].content.text;
+  assert.match(await text(), /my appointment on Monday \[9:00\] to \{Tuesday\}\. If none/);
+  assert.match(await text({ name: 'Bell' }), /to \{Tuesday\}\. It is under the name Bell\. If none/);
+  await client.close();
+});
+
+test('following a call: a subscription, progress, log messages, completion', async () => {
+  const client = new Legacy({ name: 'test', version: '1' });
+  const updated = new Log(), logged = new Log(), progress = [];
+  client.setNotificationHandler(ResourceUpdatedNotificationSchema, (n) => updated.push(n.params));
+  client.setNotificationHandler(LoggingMessageNotificationSchema, (n) => logged.push(n.params));
+  await client.connect(new LegacyStdio(command()));
+  await client.setLoggingLevel('info');
+  await client.subscribeResource({ uri: 'call://transcriptions' });
+  await assert.rejects(client.subscribeResource({ uri: 'call://nothing' }), /Resource not found/);
+  const { callSid } = (await client.callTool({ name: 'phony_create_call', arguments: { toNumber: `+1202556${person++}`, ...request } })).structuredContent;
+  const uri = `call://transcriptions/${callSid}`;
+  await client.subscribeResource({ uri });
+  for (let after = 0, live = true; live;) {
+    const { data } = (await client.callTool({ name: 'phony_wait_for_call', arguments: { callSid, after, timeoutSeconds: 20 } }, undefined,
+      { onprogress: (p) => progress.push(p) })).structuredContent;
+    ({ after, isLive: live } = data);
+  }
+  assert.ok(progress.length > 0 && progress.every((p) => typeof p.message === 'string'), JSON.stringify(progress));
+  await updated.wait((n) => n.uri === uri, 'the update of the call');
+  await updated.wait((n) => n.uri === 'call://transcriptions', 'the update of the latest');
+  const line = await logged.wait((n) => n.data.callSid === callSid, 'the log message');
+  assert.deepEqual([line.level, line.logger], ['info', 'calls']);
+  await client.unsubscribeResource({ uri });
+  const { completion } = await client.complete({ ref: { type: 'ref/resource', uri: 'call://transcriptions/{callSid}' }, argument: { name: 'callSid', value: callSid.slice(0, 9) } });
+  assert.deepEqual(completion, { values: [callSid], total: 1, hasMore: false });
+  assert.deepEqual((await client.complete({ ref: { type: 'ref/prompt', name: 'confirm-booking' }, argument: { name: 'booking', value: 'a' } })).completion.values, []);
+  await assert.rejects(client.complete({ ref: { type: 'ref/prompt', name: 'fly' }, argument: { name: 'x', value: '' } }), /no such prompt/);
+  await client.close();
+});
+
+test('listening, in the current era: updates carry the id of the subscription, and end with it', async () => {
+  const { child, answers, send } = raw();
+  const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} };
+  send({ jsonrpc: '2.0', id: 'l', method: 'subscriptions/listen', params: { notifications: { resourceSubscriptions: ['call://transcriptions', 'call://nothing'] }, _meta } });
+  const { params } = await answers.wait((a) => a.method === 'notifications/subscriptions/acknowledged', 'the acknowledgment');
+  assert.deepEqual(params.notifications, { resourceSubscriptions: ['call://transcriptions'] });
+  const call = (id) => send({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'phony_create_call', arguments: { toNumber: `+1202556${person++}`, ...request }, _meta } });
+  call(1);
+  const { params: update } = await answers.wait((a) => a.method === 'notifications/resources/updated', 'the update');
+  assert.deepEqual([update.uri, update._meta['io.modelcontextprotocol/subscriptionId']], ['call://transcriptions', 'l']);
+  await phony.over((await answers.wait((a) => a.id === 1, 'the call')).result.structuredContent.callSid);
+  send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 'l', _meta } });
+  send({ jsonrpc: '2.0', id: 2, method: 'tools/list', params: { _meta } });
+  await answers.wait((a) => a.id === 2, 'what follows');
+  const count = () => answers.items.filter((a) => a.method === 'notifications/resources/updated').length;
+  const before = count();
+  call(3);
+  await phony.over((await answers.wait((a) => a.id === 3, 'another call')).result.structuredContent.callSid);
+  assert.equal(count(), before);
+  child.stdin.end();
+  assert.equal((await child.ended).code, 0);
 });
 
 test('both eras on one pipe, each request for itself', async () => {
