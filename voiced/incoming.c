@@ -6,6 +6,7 @@
 #include "lib/base/panic.h"
 #include "lib/store/store.h"
 #include "lib/twilio/twiml.h"
+#include "voiced/ending.h"
 #include "voiced/handlers.h"
 #include "voiced/hook.h"
 
@@ -117,6 +118,9 @@ static void on_stored(void *arg, json_t *result, const char *error)
 
 static void tell_message(struct hook *h, const json_t *handler)
 {
+	struct call *call = calls_by_id(h->v->calls, h->call_id);
+	if (call != NULL)
+		ending_expect(h->v, call); /* a number need not have a status callback */
 	hook_reply_hangup(h, text_of(handler, "hangupMessage", UNKNOWN));
 }
 

@@ -229,6 +229,9 @@ static void on_voicemail_kept(void *arg, json_t *result, const char *error)
 {
 	(void)result;
 	struct hook *h = arg;
+	struct call *call = calls_by_sid(h->v->calls, hook_field(h, "CallSid"));
+	if (call != NULL)
+		ending_expect(h->v, call); /* a number need not have a status callback */
 	if (error != NULL)
 		hook_reply_error(h, 503, "store", error);
 	else

@@ -110,7 +110,9 @@ describe('calls that come in', { concurrency: true }, () => {
   test('a message only, a disabled number, a number without a handler, a blocked caller', async () => {
     await api('POST', '/api/incoming-configs', { phoneNumber: ours.message, messageOnly: true, hangupMessage: 'We are on holiday & back on <Monday>.', blockedCallers: ['+14045550005'] });
     await api('POST', '/api/incoming-configs', { phoneNumber: ours.disabled, enabled: false });
-    assert.equal(await heardWords(await dial(ours.message, '+14045550004')), 'We are on holiday & back on <Monday>.');
+    const told = await dial(ours.message, '+14045550004');
+    assert.equal(await heardWords(told), 'We are on holiday & back on <Monday>.');
+    assert.equal((await phony.over(told)).status, 'completed');
     assert.match(await heardWords(await dial(ours.message, '+14045550005')), /cannot be taken/);
     assert.match(await heardWords(await dial(ours.disabled, '+14045550004')), /does not take calls/);
     assert.match(await heardWords(await dial(ours.nobody, '+14045550004')), /does not take calls/);
@@ -127,6 +129,7 @@ describe('calls that come in', { concurrency: true }, () => {
     }, 'the transcription');
     assert.deepEqual([kept.transcription, kept.isRead, kept.duration, kept.fromNumber], ['Please call me back about the blue bicycle.', false, 9, '+14045550002']);
     const unread = () => api('GET', `/api/voicemails/unread-count?toNumber=${encodeURIComponent(ours.voicemail)}`).then((b) => b.data.unreadCount);
+    assert.equal((await phony.over(sid)).status, 'completed');
     assert.equal(await unread(), 1);
     assert.equal((await api('POST', `/api/voicemails/${recordingSid}/read`)).data.isRead, true);
     assert.equal(await unread(), 0);
