@@ -7,6 +7,7 @@
 #include "voiced/agent.h"
 #include "voiced/ending.h"
 #include "voiced/news.h"
+#include "voiced/recordings.h"
 #include "voiced/stats.h"
 #include "voiced/transfer.h"
 #include "voiced/workers.h"
@@ -88,8 +89,10 @@ static void act(struct voiced *v, struct call *call, const char *type, const cha
 {
 	if (strcmp(type, "stream-started") == 0) {
 		bool first = call_text(call, "streamedAt")[0] == '\0';
-		if (first)
+		if (first) {
 			call_put(call, "streamedAt", json_string(time));
+			recordings_begin(v, call);
+		}
 		if (call_set_status(call, CALL_IN_PROGRESS) || first)
 			call_save(call, NULL, NULL);
 	} else if (strcmp(type, "agent-lost") == 0) {

@@ -50,6 +50,24 @@ int recordings_open(struct voiced *v, const struct call *call)
 	return fd;
 }
 
+static void on_begun(void *arg, const struct twilio_answer *answer)
+{
+	char *sid = arg;
+	if (answer->outcome != TWILIO_DONE)
+		log_call(LOG_SEV_WARN, sid, "Twilio does not record this call: %s", answer->message);
+	free(sid);
+}
+
+void recordings_begin(struct voiced *v, const struct call *call)
+{
+	if (!json_is_true(call_value(call, "record")) || strcmp(call_text(call, "callType"), "inbound") != 0)
+		return;
+	char *url =
+		xasprintf("%s/call/recording?call=%s#rc=5&rp=all", v->config->public_url, call_token(call));
+	twilio_record_call(v->twilio, call_sid(call), url, on_begun, xstrdup(call_sid(call)));
+	free(url);
+}
+
 void recordings_delete(struct voiced *v, const char *call_id)
 {
 	char *path = path_of(v, call_id);

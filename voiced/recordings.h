@@ -13,6 +13,8 @@ void recordings_free(struct recordings **r);
 
 /* The file of a call that is to be recorded, made if need be; -1 when it is not, or cannot be. */
 int recordings_open(struct voiced *v, const struct call *call);
+/* Twilio's own, of a call that came in; one that we place is created with it. */
+void recordings_begin(struct voiced *v, const struct call *call);
 void recordings_delete(struct voiced *v, const char *call_id);
 
 /* phony_get_recording: how long it is, and where it is fetched. */

@@ -101,6 +101,7 @@ describe('calls that come in', { concurrency: true }, () => {
     const initiated = agent.events.find((e) => e.event === 'initiated' && e.conversation.includes('agent-inbound'));
     assert.match(initiated.prompt, /^You sell bicycles\.\n[^]*\+14045550001 has called \+12025550143[^]*Be brief\./);
     assert.equal((await phony.api('GET', `/api/calls/${sid}/recording`)).status, 200);
+    await until(async () => (await phony.api('GET', `/api/calls/${sid}`)).body.twilioRecording?.status === 'completed', "Twilio's recording");
     const { data } = await api('GET', '/api/numbers?includeCapabilities=true');
     assert.deepEqual(data.numbers.find((n) => n.phoneNumber === ours.agent), { phoneNumber: ours.agent, friendlyName: ours.agent, phoneNumberSid: data.numbers[0].phoneNumberSid, configured: true, webhookSet: true, capabilities: { voice: true, sms: true, mms: true, fax: false } });
     const free = await api('GET', '/api/incoming-configs/available-numbers');
