@@ -292,6 +292,12 @@ static void connect_or_start(struct backend *b)
 	timer_start(&b->retry, b->base, RETRY_MS, on_retry, b);
 }
 
+bool backend_confirms(struct backend *b)
+{
+	OBJ_CHECK(b, BACKEND_MAGIC);
+	return (b->loaded || load_config(b)) && b->config.confirm_calls;
+}
+
 static void on_ask(void *arg)
 {
 	struct backend *b = arg;

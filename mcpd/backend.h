@@ -25,4 +25,7 @@ void backend_subscribe(struct backend *b);
 /* args is stolen. fn is called exactly once, from the loop. */
 void backend_ask(struct backend *b, enum message type, json_t *args, peer_answer_fn *fn, void *arg);
 
+/* CONFIRM_CALLS, read now; false while phony is not configured. */
+bool backend_confirms(struct backend *b);
+
 #endif

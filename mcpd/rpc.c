@@ -4,6 +4,7 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "mcpd/complete.h"
+#include "mcpd/confirm.h"
 #include "mcpd/discover.h"
 #include "mcpd/follow.h"
 #include "mcpd/prompts.h"
@@ -28,17 +29,24 @@ struct request {
 	struct rpc *rpc; /* NULL: the client has gone */
 	json_t *id, *params;
 	bool modern, cancelled, listening;
+	json_int_t asked; /* the client, by this number; 0: nothing */
+	request_asked_fn *asked_fn;
+	void *asked_arg;
 };
 
 struct rpc {
 	unsigned magic;
 	struct backend *backend;
 	struct follow *follow;
+	struct confirm *confirm;
+	bool elicits; /* told by initialize */
+	json_int_t questions;
 	rpc_send_fn *send;
 	void *arg;
 	LIST_HEAD(, request) requests;
 };
 
+static void on_initialize(struct request *q);
 static void on_listen(struct request *q);
 
 enum era { LEGACY = 1, MODERN = 2, BOTH = 3 };
@@ -49,7 +57,7 @@ static const struct {
 	void (*handle)(struct request *q);
 } methods[] = {
 	{"server/discover", BOTH, discover_modern},
-	{"initialize", LEGACY, discover_legacy},
+	{"initialize", LEGACY, on_initialize},
 	{"ping", LEGACY, discover_ping},
 	{"tools/list", BOTH, tools_list},
 	{"tools/call", BOTH, tools_call},
@@ -74,6 +82,7 @@ struct rpc *rpc_new(struct backend *backend, struct event_base *base, rpc_send_f
 	r->arg = arg;
 	LIST_INIT(&r->requests);
 	r->follow = follow_new(r, base);
+	r->confirm = confirm_new();
 	return r;
 }
 
@@ -83,7 +92,7 @@ unsigned rpc_pending(const struct rpc *r)
 	unsigned count = 0;
 	const struct request *q;
 	LIST_FOREACH (q, &r->requests, next)
-		count += !q->listening;
+		count += !q->listening && q->asked == 0;
 	return count;
 }
 
@@ -97,6 +106,12 @@ static void free_request(struct request *q)
 	json_decref(q->id);
 	json_decref(q->params);
 	OBJ_FREE(q);
+}
+
+static void end_question(struct request *q, const json_t *result, bool gone)
+{
+	q->asked = 0;
+	q->asked_fn(q->asked_arg, result, gone);
 }
 
 void rpc_free(struct rpc **rr)
@@ -114,7 +129,10 @@ void rpc_free(struct rpc **rr)
 		}
 		LIST_REMOVE(q, next);
 		q->rpc = NULL;
+		if (q->asked != 0)
+			end_question(q, NULL, true);
 	}
+	confirm_free(&r->confirm);
 	follow_free(&r->follow);
 	OBJ_FREE(r);
 	*rr = NULL;
@@ -160,7 +178,8 @@ void request_answer(struct request *q, json_t *result, const struct rpc_cache *c
 		return;
 	}
 	if (q->modern) {
-		json_object_set_new(result, "resultType", json_string("complete"));
+		if (json_object_get(result, "resultType") == NULL)
+			json_object_set_new(result, "resultType", json_string("complete"));
 		json_object_set_new(result, "_meta", json_pack("{s:o}", META_SERVER, discover_server_info()));
 		if (cache != NULL) {
 			json_object_set_new(result, "ttlMs", json_integer(cache->ttl_ms));
@@ -180,6 +199,55 @@ void request_fail(struct request *q, int code, const char *message, json_t *data
 	else
 		json_decref(data);
 	free_request(q);
+}
+
+/* An empty elicitation means forms, too. */
+static bool has_forms(const json_t *capabilities)
+{
+	json_t *elicitation = NULL, *form = NULL;
+	struct json_reader r;
+	json_read_open(&r, capabilities);
+	json_read_object(&r, "elicitation", JSON_OPTIONAL, &elicitation);
+	json_read_open(&r, elicitation);
+	json_read_object(&r, "form", JSON_OPTIONAL, &form);
+	return elicitation != NULL && (form != NULL || json_object_size(elicitation) == 0);
+}
+
+static void on_initialize(struct request *q)
+{
+	json_t *capabilities = NULL;
+	struct json_reader r;
+	json_read_open(&r, q->params);
+	json_read_object(&r, "capabilities", JSON_OPTIONAL, &capabilities);
+	q->rpc->elicits = has_forms(capabilities);
+	discover_legacy(q);
+}
+
+bool request_can_ask(const struct request *q)
+{
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	return q->modern ? has_forms(json_object_get(request_meta(q), META_CAPABILITIES)) : q->rpc->elicits;
+}
+
+void request_ask(struct request *q, const char *method, json_t *params, request_asked_fn *fn, void *arg)
+{
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	q->asked = ++q->rpc->questions;
+	q->asked_fn = fn;
+	q->asked_arg = arg;
+	q->rpc->send(q->rpc->arg, json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", q->asked,
+					    "method", method, "params", params));
+}
+
+/* The client's answer to a question of ours. */
+static void on_client_answer(struct rpc *r, const json_t *id, const json_t *result)
+{
+	struct request *q;
+	LIST_FOREACH (q, &r->requests, next)
+		if (q->asked != 0 && json_is_integer(id) && json_integer_value(id) == q->asked) {
+			end_question(q, result, false);
+			return;
+		}
 }
 
 static void on_listen(struct request *q)
@@ -209,6 +277,12 @@ const json_t *request_id(const struct request *q)
 {
 	OBJ_CHECK(q, REQUEST_MAGIC);
 	return q->id;
+}
+
+struct confirm *request_confirm(const struct request *q)
+{
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	return q->rpc->confirm;
 }
 
 json_t *request_meta(const struct request *q)
@@ -244,6 +318,8 @@ static void on_cancelled(struct rpc *r, json_t *params)
 	q->cancelled = true; /* a call that was placed meanwhile is found by phony_list_calls */
 	if (q->listening)
 		free_request(q);
+	else if (q->asked != 0)
+		end_question(q, NULL, true);
 }
 
 /* Whether the request is of the modern era; answers what is wrong with its _meta itself: then false in *ok.
@@ -323,8 +399,10 @@ static void on_object(struct rpc *r, json_t *message)
 		send_error(r, id, RPC_INVALID_REQUEST, "jsonrpc must be \"2.0\"", NULL);
 		return;
 	}
-	if (answer && !has_method)
-		return; /* we ask clients nothing */
+	if (answer && !has_method) {
+		on_client_answer(r, id, json_object_get(message, "result"));
+		return;
+	}
 	if (!has_method) {
 		send_error(r, id, RPC_INVALID_REQUEST, "method must be a string", NULL);
 		return;

@@ -26,7 +26,7 @@ void rpc_refuse_too_long(struct rpc *r, size_t max);
 void rpc_notify(struct rpc *r, const char *method, json_t *params);
 /* voiced tells that something happened; borrowed. */
 void rpc_news(struct rpc *r, const json_t *item);
-/* Requests not answered yet. */
+/* Requests not answered yet, without those that wait for the client. */
 unsigned rpc_pending(const struct rpc *r);
 
 /* ---- for the handlers of requests ---- */
@@ -50,6 +50,16 @@ json_t *request_params(const struct request *q); /* an object, borrowed */
 bool request_is_modern(const struct request *q);
 struct backend *request_backend(const struct request *q);
 struct follow *request_follow(const struct request *q);
+struct confirm *request_confirm(const struct request *q);
+/* Whether the client says that it can put a form before its person (elicitation). */
+bool request_can_ask(const struct request *q);
+/*
+ * Asks the client something inside the request: the older era only, one question at
+ * a time. params is stolen. fn is told its result, NULL for an error; or, gone, that
+ * nobody waits for the request any more: it must be ended all the same.
+ */
+typedef void request_asked_fn(void *arg, const json_t *result, bool gone);
+void request_ask(struct request *q, const char *method, json_t *params, request_asked_fn *fn, void *arg);
 const json_t *request_id(const struct request *q); /* borrowed */
 /* Whether the first page of a list is asked for; there are no others: else it was answered. */
 bool request_first_page(struct request *q);

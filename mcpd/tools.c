@@ -3,6 +3,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/base/schema.h"
+#include "mcpd/confirm.h"
 #include "mcpd/follow.h"
 #include "tools_json.h" /* made from tools.json */
 
@@ -170,6 +171,7 @@ static void answer_structured(struct request *q, json_t *content)
 struct calling {
 	struct request *request;
 	const struct tool *tool;
+	json_t *args;
 };
 
 static json_t *wrap(const struct tool *tool, json_t *reply)
@@ -200,6 +202,19 @@ static const struct tool *find_tool(const char *name)
 		if (strcmp(tools[i].name, name) == 0)
 			return &tools[i];
 	return NULL;
+}
+
+static void go_on(void *arg, enum consent consent)
+{
+	struct calling *c = arg;
+	if (consent == CONSENT_GIVEN) {
+		backend_ask(request_backend(c->request), c->tool->message, c->args, on_reply, c);
+		return;
+	}
+	if (consent == CONSENT_REFUSED)
+		answer_error(c->request, "The person was asked and did not agree: the call was not placed.");
+	json_decref(c->args);
+	free(c);
 }
 
 void tools_call(struct request *q)
@@ -234,6 +249,9 @@ void tools_call(struct request *q)
 	    (json_is_string(token) || json_is_integer(token)))
 		follow_progress(q, sid, token);
 	struct calling *c = xcalloc(1, sizeof *c);
-	*c = (struct calling){q, tool};
-	backend_ask(request_backend(q), tool->message, args, on_reply, c);
+	*c = (struct calling){q, tool, args};
+	if (tool->message == MSG_CREATE_CALL)
+		confirm_call(q, args, go_on, c);
+	else
+		go_on(c, CONSENT_GIVEN);
 }

@@ -60,6 +60,7 @@ SETTING(TEXT, denied_prefixes, "DENIED_PREFIXES", "", "", "numbers that begin so
 SETTING(UINT(1, 100000), max_calls_per_hour, "MAX_CALLS_PER_HOUR", "", "60", "calls placed in an hour")
 SETTING(UINT(1, 1000000), max_calls_per_day, "MAX_CALLS_PER_DAY", "", "300", "calls placed in 24 hours")
 SETTING(TEXT, quiet_hours, "QUIET_HOURS", "", "22:00-07:00", "where the phone rings, no calls then; off")
+SETTING(BOOL, confirm_calls, "CONFIRM_CALLS", "", "false", "ask the person before a call, where the client can")
 SETTING(UINT(0, 36500), retention_days, "RETENTION_DAYS", "", "0", "recordings are kept so long; 0: for ever")
 SETTING(NUMBERS, sms_enabled_numbers, "SMS_ENABLED_NUMBERS", "", "",
 	"numbers that may send messages (TWILIO_NUMBER)")

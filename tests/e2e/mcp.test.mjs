@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import Ajv from 'ajv/dist/2020.js';
 import { Client as Legacy } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as LegacyStdio } from '@modelcontextprotocol/sdk/client/stdio.js';
-import { LoggingMessageNotificationSchema, ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { ElicitRequestSchema, LoggingMessageNotificationSchema, ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { Client as Modern } from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernStdio } from '@modelcontextprotocol/client/stdio';
 import { account, bin, freePort, Log, noProcesses, poorEnvironment, processes, root, settings, speech, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
@@ -384,6 +384,95 @@ test('listening, in the current era: updates carry the id of the subscription, a
   assert.equal(count(), before);
   child.stdin.end();
   assert.equal((await child.ended).code, 0);
+});
+
+describe('CONFIRM_CALLS: the person is asked before a call', () => {
+  const env = () => ({ ...phony.env, CONFIRM_CALLS: 'true' });
+  const parameters = (toNumber) => ({ name: 'phony_create_call', arguments: { toNumber, ...request } });
+  const placed = (toNumber) => carrier.events.find((e) => e.event === 'call-created' && e.to === toNumber);
+
+  for (const [name, make] of [
+    ['the older era', async (capabilities) => {
+      const client = new Legacy({ name: 'test', version: '1' }, { capabilities });
+      await client.connect(new LegacyStdio(command(env())));
+      return [client, (fn) => client.setRequestHandler(ElicitRequestSchema, fn)];
+    }],
+    ['the current era', async (capabilities) => {
+      const client = new Modern({ name: 'test', version: '1' }, { capabilities, versionNegotiation: { mode: { pin: '2026-07-28' } } });
+      await client.connect(new ModernStdio(command(env())));
+      return [client, (fn) => client.setRequestHandler('elicitation/create', fn)];
+    }],
+  ])
+    test(name, async () => {
+      const [client, onQuestion] = await make({ elicitation: { form: {} } });
+      let answer;
+      const asked = [];
+      onQuestion((q) => { asked.push(q.params); return answer; });
+      for (answer of [{ action: 'decline' }, { action: 'cancel' }, { action: 'accept', content: { confirm: false } }]) {
+        const to = `+1202557${person++}`;
+        const refused = await client.callTool(parameters(to));
+        assert.equal(refused.isError, true);
+        assert.match(refused.content[0].text, /did not agree: the call was not placed/);
+        assert.equal(placed(to), undefined);
+      }
+      answer = { action: 'accept', content: { confirm: true } };
+      const to = `+1202557${person++}`;
+      const { structuredContent } = await client.callTool(parameters(to));
+      assert.match(structuredContent.callSid, /^CA/);
+      assert.equal(asked.length, 4);
+      assert.equal(asked[3].message, `Call ${to}? What the call is to achieve: Say goodbye.`);
+      assert.deepEqual(asked[3].requestedSchema.required, ['confirm']);
+      await phony.over(structuredContent.callSid);
+      await client.close();
+      const [unable] = await make({});
+      const call = (await unable.callTool(parameters(`+1202557${person++}`))).structuredContent;
+      assert.match(call.callSid, /^CA/); // who cannot be asked is not
+      await phony.over(call.callSid);
+      await unable.close();
+    });
+
+  test('an answer counts once, for the call that was asked about', async () => {
+    const { child, answers, send } = raw(env());
+    const _meta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } };
+    let id = 0;
+    const call = async (params) => {
+      send({ jsonrpc: '2.0', id: ++id, method: 'tools/call', params: { ...params, _meta } });
+      const number = id;
+      return (await answers.wait((a) => a.id === number, `answer ${number}`)).result;
+    };
+    const inputResponses = { consent: { action: 'accept', content: { confirm: true } } };
+    const [to, other] = [`+1202557${person++}`, `+1202557${person++}`];
+    const first = await call(parameters(to));
+    assert.equal(first.resultType, 'input_required');
+    const { requestState } = first;
+    for (const forged of [{ ...parameters(other), requestState, inputResponses }, { ...parameters(to), inputResponses },
+      { ...parameters(to), requestState: 'x', inputResponses }, { ...parameters(to), requestState }])
+      assert.equal((await call(forged)).resultType, 'input_required');
+    const done = await call({ ...parameters(to), requestState, inputResponses });
+    assert.equal(done.resultType, 'complete');
+    await phony.over(done.structuredContent.callSid);
+    assert.equal((await call({ ...parameters(to), requestState, inputResponses })).resultType, 'input_required');
+    assert.equal(placed(other), undefined);
+    child.stdin.end();
+    assert.equal((await child.ended).code, 0);
+  });
+
+  test('a question that is never answered ends with its request, and with the client', async () => {
+    const { child, answers, send } = raw(env());
+    send({ jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: { elicitation: {} }, clientInfo: { name: 'x', version: '1' } } });
+    const to = `+1202557${person++}`;
+    for (const id of [2, 3]) {
+      send({ jsonrpc: '2.0', id, method: 'tools/call', params: parameters(to) });
+      await answers.wait((a) => a.method === 'elicitation/create' && a.id === id - 1, `question ${id}`);
+    }
+    send({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 2 } });
+    send({ jsonrpc: '2.0', id: 1, result: { action: 'accept', content: { confirm: true } } });
+    send({ jsonrpc: '2.0', id: 4, method: 'ping' });
+    await answers.wait((a) => a.id === 4 && a.result, 'the ping');
+    child.stdin.end();
+    assert.equal((await child.ended).code, 0);
+    assert.equal(placed(to), undefined);
+  });
 });
 
 test('both eras on one pipe, each request for itself', async () => {
