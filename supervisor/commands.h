@@ -6,13 +6,14 @@
 
 struct command_options {
 	const char *config_file; /* NULL: the usual places */
-	bool json;               /* status: as JSON */
+	bool json;               /* status, stats: as JSON */
 	bool idle_exit;          /* run: end when nobody is there any more */
 };
 
 int command_run(const struct command_options *o);
 int command_mcp(const struct command_options *o);
 int command_status(const struct command_options *o);
+int command_stats(const struct command_options *o);
 int command_doctor(const struct command_options *o);
 int command_export(const struct command_options *o);
 int command_import(const struct command_options *o);

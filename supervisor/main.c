@@ -16,6 +16,7 @@ static const char usage[] =
 	"usage: phony run    [--config FILE]           everything, in the foreground\n"
 	"       phony mcp    [--config FILE]           MCP on standard input and output\n"
 	"       phony status [--config FILE] [--json]  what runs\n"
+	"       phony stats  [--config FILE] [--json]  the calls so far, in numbers\n"
 	"       phony doctor [--config FILE]           what is wrong, and how to mend it\n"
 	"       phony export [--config FILE]           the database as JSON lines, to standard output\n"
 	"       phony import [--config FILE]           such lines, from standard input\n"
@@ -36,8 +37,9 @@ int command_mcp(const struct command_options *o)
 static const struct {
 	const char *name;
 	int (*run)(const struct command_options *o);
-} commands[] = {{"run", command_run},       {"mcp", command_mcp},       {"status", command_status},
-		{"doctor", command_doctor}, {"export", command_export}, {"import", command_import}};
+} commands[] = {{"run", command_run},      {"mcp", command_mcp},       {"status", command_status},
+		{"stats", command_stats},  {"doctor", command_doctor}, {"export", command_export},
+		{"import", command_import}};
 
 int main(int argc, char **argv)
 {

@@ -1,4 +1,4 @@
-/* `phony status`: what runs, asked of the running instance. */
+/* `phony status` and `phony stats`: what runs, and what it did, asked of the running instance. */
 #include "supervisor/commands.h"
 
 #include "lib/base/config.h"
@@ -15,9 +15,17 @@
 
 enum { TIMEOUT_MS = 5000 };
 
+struct question {
+	const char *socket;
+	enum role role;
+	enum message message;
+	void (*print)(json_t *reply);
+};
+
 struct asking {
 	struct event_base *base;
 	const struct command_options *options;
+	const struct question *question;
 	struct link *link;
 	int exit_code;
 };
@@ -46,11 +54,44 @@ static void print_process(json_t *process)
 	putchar('\n');
 }
 
-static void on_status(void *arg, json_t *reply, const struct peer_error *error)
+static void print_status(json_t *reply)
 {
-	struct asking *a = arg;
 	json_t *processes = NULL, *process;
 	size_t i;
+	struct json_reader r;
+	json_read_open(&r, reply);
+	json_read_any(&r, "processes", JSON_NEEDED, &processes);
+	json_array_foreach (processes, i, process)
+		print_process(process);
+}
+
+static void print_stats(json_t *reply)
+{
+	const char *status;
+	json_t *data = NULL, *statuses = NULL, *count;
+	int64_t calls = 0, inbound = 0, outbound = 0, answered = 0, talked = 0;
+	struct json_reader r;
+	json_read_open(&r, reply);
+	json_read_object(&r, "data", JSON_NEEDED, &data);
+	json_read_open(&r, data);
+	json_read_int(&r, "calls", JSON_NEEDED, 0, INT64_MAX, &calls);
+	json_read_int(&r, "inbound", JSON_NEEDED, 0, INT64_MAX, &inbound);
+	json_read_int(&r, "outbound", JSON_NEEDED, 0, INT64_MAX, &outbound);
+	json_read_int(&r, "answered", JSON_NEEDED, 0, INT64_MAX, &answered);
+	json_read_int(&r, "totalSeconds", JSON_NEEDED, 0, INT64_MAX, &talked);
+	json_read_object(&r, "byStatus", JSON_NEEDED, &statuses);
+	printf("calls        %lld (%lld placed, %lld came in)\n", (long long)calls, (long long)outbound,
+	       (long long)inbound);
+	printf("answered     %lld\n", (long long)answered);
+	printf("talked       %lld:%02lld:%02lld\n", (long long)(talked / 3600), (long long)(talked / 60 % 60),
+	       (long long)(talked % 60));
+	json_object_foreach (statuses, status, count)
+		printf("%-12s %lld\n", status, (long long)json_integer_value(count));
+}
+
+static void on_reply(void *arg, json_t *reply, const struct peer_error *error)
+{
+	struct asking *a = arg;
 	if (error != NULL) {
 		fprintf(stderr, "phony: %s\n", error->message);
 		a->exit_code = EXIT_FAILED;
@@ -58,11 +99,7 @@ static void on_status(void *arg, json_t *reply, const struct peer_error *error)
 		json_dumpf(reply, stdout, JSON_INDENT(2));
 		putchar('\n');
 	} else {
-		struct json_reader r;
-		json_read_open(&r, reply);
-		json_read_any(&r, "processes", JSON_NEEDED, &processes);
-		json_array_foreach (processes, i, process)
-			print_process(process);
+		a->question->print(reply);
 	}
 	event_base_loopbreak(a->base);
 }
@@ -71,9 +108,9 @@ static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
 {
 	(void)role;
 	struct asking *a = arg;
-	if (!a->options->json)
+	if (!a->options->json && a->question->role == ROLE_SUPERVISOR)
 		printf("phony    running          pid %d\n", (int)pid);
-	peer_ask(p, MSG_STATUS, json_object(), TIMEOUT_MS, on_status, a);
+	peer_ask(p, a->question->message, json_object(), TIMEOUT_MS, on_reply, a);
 }
 
 static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
@@ -95,20 +132,20 @@ static void on_gone(struct peer *p, const char *why, void *arg)
 
 static const struct peer_handler events = {on_hello, on_message, on_gone, NULL};
 
-int command_status(const struct command_options *o)
+static int ask(const struct command_options *o, const struct question *question)
 {
-	struct asking a = {.options = o};
+	struct asking a = {.options = o, .question = question};
 	struct config config;
 	struct buffer faults = {0};
 	config_load(&config, o->config_file, &faults);
-	char *path = config_run_path(&config, SOCKET_SUPERVISOR);
+	char *path = config_run_path(&config, question->socket);
 	int fd = fd_unix_connect(path);
 	if (fd < 0) {
 		printf("phony is not running (nobody listens on %s)\n", path);
 		a.exit_code = EXIT_FAILED;
 	} else {
 		a.base = loop_new(false);
-		a.link = link_new(a.base, fd, ROLE_TOOL, ROLE_SUPERVISOR, &events, &a);
+		a.link = link_new(a.base, fd, ROLE_TOOL, question->role, &events, &a);
 		event_base_dispatch(a.base);
 		link_free(&a.link);
 		event_base_loop(a.base, EVLOOP_NONBLOCK);
@@ -118,4 +155,16 @@ int command_status(const struct command_options *o)
 	buffer_free(&faults);
 	config_free(&config);
 	return a.exit_code;
+}
+
+int command_status(const struct command_options *o)
+{
+	static const struct question status = {SOCKET_SUPERVISOR, ROLE_SUPERVISOR, MSG_STATUS, print_status};
+	return ask(o, &status);
+}
+
+int command_stats(const struct command_options *o)
+{
+	static const struct question stats = {SOCKET_VOICED, ROLE_VOICED, MSG_STATS, print_stats};
+	return ask(o, &stats);
 }

@@ -72,6 +72,10 @@ test('one instance for each RUN_DIR; status shows it', async () => {
   for (const name of ['phony', 'voiced', 'smsd', 'mcpd']) assert.match(stdout, new RegExp(`^${name} `, 'm'));
   const json = JSON.parse((await run(['status', '--json'], phony.env)).stdout);
   assert.deepEqual(json.processes.map((p) => [p.name, p.state]), [['voiced', 'up'], ['smsd', 'up'], ['mcpd', 'up']]);
+  const stats = await run(['stats'], phony.env);
+  assert.equal(stats.code, 0, stats.stderr);
+  assert.match(stats.stdout, /^calls +0 \(0 placed, 0 came in\)\nanswered +0\ntalked +0:00:00\n$/);
+  assert.equal(JSON.parse((await run(['stats', '--json'], phony.env)).stdout).data.calls, 0);
   await phony.stop();
   const after = await run(['status'], phony.env);
   assert.equal(after.code, 1);
