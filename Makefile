@@ -53,7 +53,7 @@ archive = $(addprefix $(BUILD)/lib/lib,$(addsuffix .a,$(1)))
 PROGRAMS = phony voiced callworker smsd mcpd
 SIMS = sim-carrier sim-agent
 
-.PHONY: all help deps run demo test unit e2e bench bench-messages install uninstall lint layers fuzz fuzz-long valgrind clean
+.PHONY: all help deps run demo test unit e2e soak bench bench-messages install uninstall lint layers fuzz fuzz-long valgrind clean
 .DEFAULT_GOAL := all
 all: $(addprefix $(BUILD)/bin/,$(PROGRAMS))
 
@@ -192,6 +192,11 @@ mongo-server: deps
 
 unit-programs: $(UNIT_TESTS)
 
+# Longer than a test may be: a thousand interruptions, a hundred mixed calls at once.
+soak: deps
+	@$(MAKE) --no-print-directory -j4 all sims
+	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) --test --test-reporter=spec tests/soak/*.test.mjs
+
 bench: deps
 	@$(MAKE) --no-print-directory -j4 all sims
 	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) tests/bench/bench.mjs
@@ -256,7 +261,7 @@ uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/phony
 
 help:
-	@sed -n '1,7p' Makefile; echo "#"; echo "# targets: all deps run demo test bench bench-messages fuzz valgrind lint layers install uninstall clean"
+	@sed -n '1,7p' Makefile; echo "#"; echo "# targets: all deps run demo test soak bench bench-messages fuzz valgrind lint layers install uninstall clean"
 
 clean:
 	rm -rf build

@@ -187,6 +187,19 @@ static void on_stamp(struct stream *s, const uint8_t *bytes, size_t len)
 	s->delays[s->stamps++] = now_us() - stamp.agent_us;
 }
 
+/* The agent's simulator sends what must not be heard as full-scale DC, which no speech is. */
+static void refuse_stale(const struct stream *s, const uint8_t *bytes, size_t n)
+{
+	size_t run = 0;
+	for (size_t i = 0; i < n; i++) {
+		run = bytes[i] == 0 ? run + 1 : 0;
+		if (run == 80) {
+			violation(s->sid, "audio of before an interruption came after it");
+			return;
+		}
+	}
+}
+
 static void on_media(struct stream *s, json_t *m)
 {
 	const char *payload = text_of(json_object_get(m, "media"), "payload", NULL);
@@ -215,6 +228,8 @@ static void on_media(struct stream *s, json_t *m)
 		report("audio-begins", json_pack("{s:s}", "callSid", s->call ? s->call->sid : ""));
 	s->media_messages++;
 	s->received += (uint64_t)n;
+	if (strcmp(s->mode, "script") == 0)
+		refuse_stale(s, s->buffer + s->buffered, (size_t)n);
 	on_stamp(s, s->buffer + s->buffered, (size_t)n);
 	s->buffered += (size_t)n;
 	if (s->buffered > BUFFER_MAX)
@@ -240,8 +255,7 @@ static void on_clear(struct stream *s, json_t *m)
 	if (json_object_size(m) != 2)
 		violation(s->sid, "clear with extra members (31951)");
 	report("clear", json_pack("{s:s, s:i, s:i}", "callSid", s->call ? s->call->sid : "", "playedMs",
-				  (int)(s->played / 8), "droppedMs",
-				  (int)(s->buffered / 8)));
+				  (int)(s->played / 8), "droppedMs", (int)(s->buffered / 8)));
 	s->buffered = 0;
 	for (size_t i = 0; i < s->mark_count; i++)
 		echo_mark(s, s->marks[i].name);
