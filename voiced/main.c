@@ -151,6 +151,7 @@ static bool start(struct daemon *d)
 	v->prompts = prompts_open(v->config, why, sizeof why);
 	if (v->prompts == NULL) {
 		log_error("%s", why);
+		d->misconfigured = true;
 		return false;
 	}
 	if (!open_store(v))

@@ -197,7 +197,7 @@ static int run(struct running *r)
 	link_free(&r->d.supervisor);
 	/* What was put off to the loop: objects freeing themselves. */
 	event_base_loop(r->d.base, EVLOOP_NONBLOCK);
-	return started ? EXIT_OK : EXIT_FAILED;
+	return started ? EXIT_OK : r->d.misconfigured ? EXIT_CONFIG : EXIT_FAILED;
 }
 
 int daemon_main(int argc, char **argv, const struct daemon_spec *spec)

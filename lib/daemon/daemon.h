@@ -18,7 +18,8 @@ struct daemon {
 	const char *config_file; /* --config, or NULL */
 	struct link *supervisor; /* NULL when started alone */
 	bool draining;
-	void *state; /* the process's own */
+	bool misconfigured; /* set by a start that failed: another try would fail as well */
+	void *state;        /* the process's own */
 };
 
 /* Something else than serving: --NAME runs it, once, and ends with its exit code. */
@@ -35,7 +36,7 @@ struct daemon_spec {
 	const struct daemon_job *jobs; /* up to one without a name; or NULL */
 	bool any_fd;                   /* the loop has to watch files and terminals, too */
 
-	/* Opens everything; the hello to the supervisor ("ready") follows. False: exit 1. */
+	/* Opens everything; the hello to the supervisor ("ready") follows. False: the process ends. */
 	bool (*start)(struct daemon *d);
 	/* No new work; call daemon_end when what goes on has ended. NULL: end at once. */
 	void (*drain)(struct daemon *d, unsigned seconds);
