@@ -270,7 +270,11 @@ test('every other tool', async () => {
   await refused('phony_get_recording', { callSid: held }, /./);
   await client.callTool({ name: 'phony_hangup_call', arguments: { callSid: held } });
   assert.equal((await tool('phony_wait_for_call', { callSid: held, status: 'completed', timeoutSeconds: 20 })).status, 'completed');
-  const recording = await tool('phony_get_recording', { callSid: held });
+  used.add('phony_get_recording'); // its last part may still be on its way to the disk
+  const recording = await until(async () => {
+    const result = await client.callTool({ name: 'phony_get_recording', arguments: { callSid: held } });
+    return result.isError ? null : fits('phony_get_recording', result).data;
+  }, 'the recording');
   assert.equal((await phony.api('GET', new URL(recording.url, 'http://x').pathname)).status, 200);
   assert.ok((await tool('phony_search_calls', { query: 'goodbye' })).count > 0);
   const asked = await place('agent-asked');
