@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import Ajv from 'ajv/dist/2020.js';
 import { Client as Legacy } from '@modelcontextprotocol/sdk/client/index.js';
@@ -46,6 +46,11 @@ after(async () => {
   assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
   await noProcesses();
 });
+
+// Closed after its test, also after one that failed: an open one would keep the file from ending.
+const clients = [];
+const opened = (client) => { clients.push(client); return client; };
+afterEach(() => Promise.allSettled(clients.splice(0).map((client) => client.close())));
 
 const command = (env = phony.env) => ({ command: bin('phony'), args: ['mcp'], env, cwd: '/', stderr: 'inherit' });
 
@@ -167,7 +172,7 @@ async function story(client) {
 }
 
 test('the official client of 2025-11-25 and older', async () => {
-  const client = new Legacy({ name: 'test', version: '1' });
+  const client = opened(new Legacy({ name: 'test', version: '1' }));
   await client.connect(new LegacyStdio(command()));
   await story(client);
   await client.ping();
@@ -175,14 +180,14 @@ test('the official client of 2025-11-25 and older', async () => {
 });
 
 test('the official client of 2026-07-28', async () => {
-  const client = new Modern({ name: 'test', version: '1' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } });
+  const client = opened(new Modern({ name: 'test', version: '1' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } }));
   await client.connect(new ModernStdio(command()));
   await story(client);
   await client.close();
 });
 
 test('the official client of both eras, by negotiation', async () => {
-  const client = new Modern({ name: 'test', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+  const client = opened(new Modern({ name: 'test', version: '1' }, { versionNegotiation: { mode: 'auto' } }));
   await client.connect(new ModernStdio(command()));
   assert.equal((await client.listTools()).tools.length, names.length);
   await client.close();
@@ -242,7 +247,7 @@ test('garbage, huge lines, unknown methods, wrong types', async () => {
 
 // What is there besides calling and writing; the answers fit what the tools declare.
 test('every other tool', async () => {
-  const client = new Legacy({ name: 'test', version: '1' });
+  const client = opened(new Legacy({ name: 'test', version: '1' }));
   await client.connect(new LegacyStdio(command()));
   const fits = checker((await client.listTools()).tools);
   const used = new Set();
@@ -327,7 +332,7 @@ test('every other tool', async () => {
 });
 
 test('a prompt takes what it was given and leaves out what it was not', async () => {
-  const client = new Legacy({ name: 'test', version: '1' });
+  const client = opened(new Legacy({ name: 'test', version: '1' }));
   await client.connect(new LegacyStdio(command()));
   const text = async (more) => (await client.getPrompt({ name: 'reschedule-appointment',
     arguments: { phoneNumber: '+12025550198', appointment: 'on Monday [9:00]', newTimes: '{Tuesday}', ...more } })).messages[0].content.text;
@@ -337,7 +342,7 @@ test('a prompt takes what it was given and leaves out what it was not', async ()
 });
 
 test('following a call: a subscription, progress, log messages, completion', async () => {
-  const client = new Legacy({ name: 'test', version: '1' });
+  const client = opened(new Legacy({ name: 'test', version: '1' }));
   const updated = new Log(), logged = new Log(), progress = [];
   client.setNotificationHandler(ResourceUpdatedNotificationSchema, (n) => updated.push(n.params));
   client.setNotificationHandler(LoggingMessageNotificationSchema, (n) => logged.push(n.params));
@@ -396,12 +401,12 @@ describe('CONFIRM_CALLS: the person is asked before a call', () => {
 
   for (const [name, make] of [
     ['the older era', async (capabilities) => {
-      const client = new Legacy({ name: 'test', version: '1' }, { capabilities });
+      const client = opened(new Legacy({ name: 'test', version: '1' }, { capabilities }));
       await client.connect(new LegacyStdio(command(env())));
       return [client, (fn) => client.setRequestHandler(ElicitRequestSchema, fn)];
     }],
     ['the current era', async (capabilities) => {
-      const client = new Modern({ name: 'test', version: '1' }, { capabilities, versionNegotiation: { mode: { pin: '2026-07-28' } } });
+      const client = opened(new Modern({ name: 'test', version: '1' }, { capabilities, versionNegotiation: { mode: { pin: '2026-07-28' } } }));
       await client.connect(new ModernStdio(command(env())));
       return [client, (fn) => client.setRequestHandler('elicitation/create', fn)];
     }],
