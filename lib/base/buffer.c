@@ -41,6 +41,8 @@ void buffer_consume(struct buffer *b, size_t n)
 {
 	if (n > b->len)
 		panic("consuming %zu of %zu bytes", n, b->len);
+	if (n == 0)
+		return; /* there may be no data at all, which memmove does not take */
 	memmove(b->data, b->data + n, b->len - n);
 	b->len -= n;
 }
