@@ -12,6 +12,7 @@
 #include "smsd/outbox.h"
 #include "smsd/routes.h"
 #include "smsd/smsd.h"
+#include "smsd/unheard.h"
 #include "smsd/verbs.h"
 #include "smsd/wish.h"
 
@@ -69,6 +70,7 @@ static bool start(struct daemon *d)
 			       s->config->twilio_auth_token);
 	s->default_sender = wish_default_sender(s);
 	s->outbox = outbox_new(s);
+	s->unheard = unheard_new(s);
 	early_sweep(s);
 	bulk_resume(s);
 	s->http_in = http_server_new(s->base, &limits, routes_handle, s);
@@ -91,6 +93,7 @@ static void drain(struct daemon *d, unsigned seconds)
 	struct smsd *s = d->state;
 	(void)seconds;
 	outbox_drain(s->outbox);
+	unheard_drain(s->unheard);
 	check_drained(s);
 }
 
@@ -108,9 +111,12 @@ static void stop(struct daemon *d)
 	adopt_close(&s->adopt);
 	if (s->outbox != NULL)
 		outbox_drain(s->outbox);
+	if (s->unheard != NULL)
+		unheard_drain(s->unheard);
 	http_client_free(&s->http_out);
 	store_close(&s->store); /* what was written is finished, and told */
 	outbox_free(&s->outbox);
+	unheard_free(&s->unheard);
 	http_server_free(&s->http_in);
 	twilio_free(&s->twilio);
 	free(s->default_sender);

@@ -26,6 +26,8 @@ const char *const message_statuses[] = {
 	"delivered", "undelivered", "failed", "canceled", "read", "receiving",
 	"received",  NULL};
 
+enum { LAST_RANK = 6 };
+
 static int state_of(const char *status)
 {
 	for (size_t i = 0; i < sizeof states / sizeof *states; i++)
@@ -37,6 +39,12 @@ static int state_of(const char *status)
 bool message_status_known(const char *status)
 {
 	return state_of(status) >= 0;
+}
+
+bool message_status_is_last(const char *status)
+{
+	int state = state_of(status);
+	return state >= 0 && states[state].rank >= LAST_RANK;
 }
 
 json_t *message_states_before(const char *status)
@@ -156,6 +164,7 @@ void message_advance(struct smsd *s, const char *sid, const char *status, int er
 	struct store_change change = {
 		.key = sid,
 		.where = json_pack("[[s, s, o]]", "status", "in", message_states_before(status)),
-		.set = set};
+		.set = set,
+		.unset = message_status_is_last(status) ? json_pack("[s]", "checkAt") : NULL};
 	store_update(s->store, STORE_MESSAGES, &change, fn, arg);
 }

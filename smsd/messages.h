@@ -1,7 +1,7 @@
 /*
  * A message's document, and its states. The contract's fields, and of the
  * outbox: requestId (ours, the messageSid until Twilio gives one), state, dueAt
- * (there is work to do then), owner, askedAt, tries.
+ * (there is work to do then), owner, askedAt, tries; checkAt (unheard.h).
  */
 #ifndef PHONY_MESSAGES_DOCUMENT_H
 #define PHONY_MESSAGES_DOCUMENT_H
@@ -30,6 +30,8 @@ void message_look_up(struct smsd *s, const char *id, store_fn *fn, void *arg);
 
 /* Whether Twilio has such a status. */
 bool message_status_known(const char *status);
+/* Whether nothing follows it that matters to who sent the message. */
+bool message_status_is_last(const char *status);
 /* The states that may go before this one: ["queued", …]. Owned by the caller. */
 json_t *message_states_before(const char *status);
 extern const char *const message_statuses[]; /* ends with NULL */

@@ -21,6 +21,7 @@ struct smsd {
 	struct http_server *http_in;
 	struct twilio *twilio;
 	struct outbox *outbox;
+	struct unheard *unheard;
 	struct adopt *adopt;
 	struct timer drain;
 };

@@ -4,6 +4,7 @@
 #include "lib/base/panic.h"
 #include "smsd/early.h"
 #include "smsd/optouts.h"
+#include "smsd/unheard.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,7 +114,8 @@ void outbox_named(struct outbox *o, const char *request_id, const char *sid, sto
 	int64_t now = wall_now().ms;
 	struct store_change change = {
 		.key = request_id,
-		.set = json_pack("{s:s, s:o}", "messageSid", sid, "updatedAt", message_time(now)),
+		.set = json_pack("{s:s, s:o, s:o}", "messageSid", sid, "updatedAt", message_time(now),
+				 "checkAt", unheard_first_check()),
 		.unset = json_pack("[s, s, s, s, s]", "state", "dueAt", "owner", "askedAt", "tries")};
 	store_update(o->smsd->store, STORE_MESSAGES, &change, on_named, n);
 }

@@ -23,7 +23,7 @@ const struct store_collection store_collections[STORE_TABLES] = {
 			    .order = "createdAt",
 			    .filters = {"conversationId", "direction", "status", "fromNumber", "toNumber",
 					"bulkId"},
-			    .finds = {"requestId", "dueAt"},
+			    .finds = {"requestId", "dueAt", "checkAt"},
 			    .lists = {"tags"},
 			    .text = "body"},
 	[STORE_CONVERSATIONS] = {.name = "conversations",

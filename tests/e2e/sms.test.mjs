@@ -517,6 +517,16 @@ test('a callback for a message that is not ours changes nothing', async () => {
   });
 });
 
+test('an end that no callback told is asked for', async () => {
+  await together({ callbacks: ['none'], undelivered: { '+13035550999': 30005 } }, {}, async (phony) => {
+    const good = (await send(phony, someone())).body.data.messageSid;
+    const bad = (await send(phony, '+13035550999')).body.data.messageSid;
+    assert.equal((await phony.api('GET', `/api/sms/messages/${good}`)).body.data.status, 'queued');
+    await settled(phony, good, 'delivered', 60000);
+    assert.equal((await settled(phony, bad, 'undelivered', 60000)).errorCode, 30005);
+  });
+});
+
 test('SMS_ENABLED_NUMBERS says who may send', async () => {
   const second = '+12025550177';
   const carrier = await startCarrier({ default: { script: [] }, numbers: [us, second] });

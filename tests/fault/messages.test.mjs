@@ -149,7 +149,7 @@ async function outgoingUnderFire(count, settings, kills) {
   assert.equal(all.length, count);
   for (const e of carrier.events.filter((one) => one.event === 'message-created')) accepted.set(e.to, [...(accepted.get(e.to) ?? []), e.messageSid]);
   for (const m of all) assert.deepEqual(accepted.get(m.toNumber), [m.messageSid], `${m.toNumber} ${m.body}`);
-  await until(async () => (await everything(phony, '&status=delivered')).length === count, 'all to be delivered', 60000, 1000).catch(async (error) => {
+  await until(async () => (await everything(phony, '&status=delivered')).length === count, 'all to be delivered', 150000, 1000).catch(async (error) => {
     const left = (await everything(phony)).filter((m) => m.status !== 'delivered');
     const failed = carrier.events.filter((e) => e.event.startsWith('hook-') || e.event === 'status-refused');
     throw new Error(`${error.message}: ${JSON.stringify(left.slice(0, 3))}\n${JSON.stringify(failed.slice(0, 20))}`);
