@@ -48,7 +48,7 @@ struct backend {
 	struct event_base *base;
 	const char *config_file;
 	struct config config;
-	bool loaded, starting, subscribed;
+	bool brings_up, loaded, starting, subscribed;
 	backend_news_fn *news;
 	void *news_arg;
 	struct way voiced, smsd; /* voiced: the instance is there while it is */
@@ -281,7 +281,7 @@ static void connect_or_start(struct backend *b)
 	timer_start(&b->deadline, b->base, START_TIMEOUT_MS, on_deadline, b);
 	if (try_connect(&b->voiced))
 		return;
-	if (!bring_up(b)) {
+	if (b->brings_up && !bring_up(b)) {
 		char message[300];
 		snprintf(message, sizeof message, "phony could not be started: %s (STATE_DIR is %s)",
 			 strerror(errno), b->config.state_dir);
@@ -311,12 +311,13 @@ static void init_way(struct way *way, struct backend *b, enum role role, const c
 	STAILQ_INIT(&way->queue);
 }
 
-struct backend *backend_new(struct event_base *base, const char *config_file)
+struct backend *backend_new(struct event_base *base, const char *config_file, bool bring_up)
 {
 	struct backend *b;
 	OBJ_ALLOC(b, BACKEND_MAGIC);
 	b->base = base;
 	b->config_file = config_file;
+	b->brings_up = bring_up;
 	b->ready_fd = -1;
 	init_way(&b->voiced, b, ROLE_VOICED, SOCKET_VOICED);
 	init_way(&b->smsd, b, ROLE_SMSD, SOCKET_SMSD);
@@ -368,6 +369,18 @@ void backend_subscribe(struct backend *b)
 		peer_tell(link_peer(b->voiced.link), MSG_SUBSCRIBE, json_object(), -1);
 	else
 		loop_defer(b->base, on_subscribe, b);
+}
+
+void backend_rest(struct backend *b)
+{
+	OBJ_CHECK(b, BACKEND_MAGIC);
+	if (anybody_waits(b))
+		return;
+	b->subscribed = false;
+	timer_stop(&b->retry);
+	timer_stop(&b->deadline);
+	link_free(&b->voiced.link);
+	link_free(&b->smsd.link);
 }
 
 void backend_free(struct backend **bb)

@@ -12,8 +12,13 @@
 
 struct backend;
 
-/* Does nothing yet: no connection, no file, no process. config_file may be NULL. */
-struct backend *backend_new(struct event_base *base, const char *config_file);
+/*
+ * Does nothing yet: no connection, no file, no process. config_file may be NULL.
+ * bring_up: an instance is started when there is none.
+ */
+struct backend *backend_new(struct event_base *base, const char *config_file, bool bring_up);
+/* Detaches while nothing is asked: an instance without clients may end. */
+void backend_rest(struct backend *b);
 /* Questions not answered yet end with an error. */
 void backend_free(struct backend **b);
 

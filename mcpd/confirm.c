@@ -156,7 +156,7 @@ void confirm_call(struct request *q, const json_t *args, confirm_fn *fn, void *a
 	if (!backend_confirms(request_backend(q)) || !request_can_ask(q)) {
 		fn(arg, CONSENT_GIVEN);
 	} else if (request_is_modern(q)) {
-		fn(arg, of_repeated(q, request_confirm(q), args));
+		fn(arg, of_repeated(q, request_mcpd(q)->confirm, args));
 	} else {
 		struct asking *a = xcalloc(1, sizeof *a);
 		*a = (struct asking){q, fn, arg};

@@ -51,6 +51,14 @@ void discover_modern(struct request *q)
 		       &cache);
 }
 
+bool discover_is_legacy(const char *version)
+{
+	for (size_t i = 0; i < sizeof legacy_versions / sizeof *legacy_versions; i++)
+		if (strcmp(version, legacy_versions[i]) == 0)
+			return true;
+	return false;
+}
+
 /* The version asked for if we have it, else our newest: the client decides whether it can live with it. */
 void discover_legacy(struct request *q)
 {
@@ -62,9 +70,8 @@ void discover_legacy(struct request *q)
 		request_fail(q, RPC_INVALID_PARAMS, r.faults, NULL);
 		return;
 	}
-	for (size_t i = 0; i < sizeof legacy_versions / sizeof *legacy_versions; i++)
-		if (strcmp(asked, legacy_versions[i]) == 0)
-			version = legacy_versions[i];
+	if (discover_is_legacy(asked))
+		version = asked;
 	request_answer(q,
 		       json_pack("{s:s, s:o, s:o, s:s}", "protocolVersion", version, "capabilities",
 				 capabilities(false), "serverInfo", discover_server_info(), "instructions",

@@ -12,5 +12,7 @@ json_t *discover_server_info(void);
 /* The versions of the modern era. */
 json_t *discover_versions(void);
 bool discover_is_modern(const char *version);
+/* Whether this is a version of the older era that we speak. */
+bool discover_is_legacy(const char *version);
 
 #endif

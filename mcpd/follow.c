@@ -187,7 +187,7 @@ void follow_listen(struct request *q)
 	if (json_array_size(served) > 0)
 		json_object_set(notifications, "resourceSubscriptions", served);
 	json_decref(served);
-	rpc_notify(f->rpc, "notifications/subscriptions/acknowledged",
+	rpc_notify(f->rpc, request_id(q), "notifications/subscriptions/acknowledged",
 		   json_pack("{s:o, s:{s:O}}", "notifications", notifications, "_meta", META_SUBSCRIPTION,
 			     request_id(q)));
 }
@@ -235,7 +235,7 @@ static void on_quiet(void *arg)
 		json_t *params = json_pack("{s:s}", "uri", s->uri);
 		if (s->id != NULL)
 			json_object_set_new(params, "_meta", json_pack("{s:O}", META_SUBSCRIPTION, s->id));
-		rpc_notify(f->rpc, "notifications/resources/updated", params);
+		rpc_notify(f->rpc, s->id, "notifications/resources/updated", params);
 	}
 }
 
@@ -244,7 +244,7 @@ static void tell_progress(struct follow *f, const char *sid, const char *words)
 	struct progress *p;
 	LIST_FOREACH (p, &f->progress, next)
 		if (strcmp(p->call_sid, sid) == 0)
-			rpc_notify(f->rpc, "notifications/progress",
+			rpc_notify(f->rpc, p->id, "notifications/progress",
 				   json_pack("{s:O, s:I, s:s}", "progressToken", p->token, "progress",
 					     ++p->count, "message", words));
 }
@@ -277,7 +277,7 @@ void follow_news(struct follow *f, const json_t *item)
 	tell_progress(f, sid, words);
 	/* No number, no word of the conversation: logs go far. */
 	if (f->level >= 0 && f->level <= 1 && strcmp(kind, "call") == 0)
-		rpc_notify(f->rpc, "notifications/message",
+		rpc_notify(f->rpc, NULL, "notifications/message",
 			   json_pack("{s:s, s:s, s:{s:s, s:s}}", "level", "info", "logger", "calls", "data",
 				     "callSid", sid, "status", status));
 }

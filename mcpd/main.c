@@ -1,8 +1,7 @@
 /*
  * mcpd: the Model Context Protocol. With --stdio (that is `phony mcp`) it serves
- * one client on standard input and output; else it takes the connections to
- * /mcp that voiced hands over, and answers 503: MCP over HTTP is not served by
- * this version.
+ * one client on standard input and output; else it serves the connections to
+ * /mcp that voiced hands over.
  */
 #include "lib/base/exit_codes.h"
 #include "lib/base/fd.h"
@@ -12,52 +11,65 @@
 #include "lib/daemon/adopt.h"
 #include "lib/daemon/daemon.h"
 #include "lib/http/server.h"
+#include "mcpd/http.h"
 #include "mcpd/stdio.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-struct mcpd {
+/* The daemon's own part of it. */
+struct serving {
+	struct mcpd mcpd;
 	struct adopt *adopt;
-	struct http_server *http;
+	struct http_server *server;
+	struct mcp_http *http;
 };
 
 static const struct http_limits limits = {
 	.body_bytes = 1024 * 1024, .header_bytes = 32 * 1024, .idle_timeout_s = 15};
 
-static void on_request(struct http_request *r, void *arg)
-{
-	(void)arg;
-	http_reply_error(r, 503, "not_served",
-			 "MCP over HTTP is not served by this version; run `phony mcp` for MCP on stdio.");
-}
-
 static void on_connection(int fd, void *arg)
 {
-	struct mcpd *m = arg;
-	http_server_adopt(m->http, fd);
+	struct serving *s = arg;
+	http_server_adopt(s->server, fd);
 }
 
 static bool start(struct daemon *d)
 {
-	struct mcpd *m = xcalloc(1, sizeof *m);
-	d->state = m;
+	struct serving *s = xcalloc(1, sizeof *s);
+	d->state = s;
 	int listener = fd_inherited(DOOR_MCPD);
 	if (listener < 0) {
 		log_error("mcpd is started by phony, which hands it its socket (mcpd); or use mcpd --stdio");
 		return false;
 	}
-	m->http = http_server_new(d->base, &limits, on_request, m);
-	m->adopt = adopt_open(d->base, listener, ROLE_MCPD, on_connection, NULL, m);
+	if (!config_make_dir(d->config.state_dir) || !config_api_token(&d->config)) {
+		log_error("the API token cannot be kept in %s: %s", d->config.state_dir, strerror(errno));
+		return false;
+	}
+	mcpd_init(&s->mcpd, d->base, backend_new(d->base, d->config_file, false));
+	s->http = mcp_http_new(&s->mcpd, &d->config);
+	s->server = http_server_new(d->base, &limits, mcp_http_handle, s->http);
+	s->adopt = adopt_open(d->base, listener, ROLE_MCPD, on_connection, NULL, s);
 	return true;
+}
+
+static json_t *status(struct daemon *d)
+{
+	struct serving *s = d->state;
+	return json_pack("{s:i}", "clients", (int)mcp_http_clients(s->http));
 }
 
 static void stop(struct daemon *d)
 {
-	struct mcpd *m = d->state;
-	adopt_close(&m->adopt);
-	http_server_free(&m->http);
-	free(m);
+	struct serving *s = d->state;
+	adopt_close(&s->adopt);
+	mcp_http_free(&s->http);
+	http_server_free(&s->server);
+	mcpd_free(&s->mcpd);
+	free(s);
 }
 
 static int serve_stdio(int argc, char **argv)
@@ -81,6 +93,7 @@ int main(int argc, char **argv)
 		.summary = "The Model Context Protocol. `mcpd --stdio [--config FILE]` serves one client on\n"
 			   "standard input and output.",
 		.start = start,
+		.status = status,
 		.stop = stop,
 	};
 	if (argc > 1 && strcmp(argv[1], "--stdio") == 0)

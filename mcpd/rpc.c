@@ -36,9 +36,9 @@ struct request {
 
 struct rpc {
 	unsigned magic;
-	struct backend *backend;
+	LIST_ENTRY(rpc) next;
+	struct mcpd *mcpd;
 	struct follow *follow;
-	struct confirm *confirm;
 	bool elicits; /* told by initialize */
 	json_int_t questions;
 	rpc_send_fn *send;
@@ -73,16 +73,43 @@ static const struct {
 	{"subscriptions/listen", MODERN, on_listen},
 };
 
-struct rpc *rpc_new(struct backend *backend, struct event_base *base, rpc_send_fn *send, void *arg)
+static void on_news(void *arg, const json_t *item)
+{
+	struct mcpd *m = arg;
+	struct rpc *r;
+	LIST_FOREACH (r, &m->clients, next)
+		follow_news(r->follow, item);
+}
+
+void mcpd_init(struct mcpd *m, struct event_base *base, struct backend *backend)
+{
+	m->base = base;
+	m->backend = backend;
+	m->confirm = confirm_new();
+	LIST_INIT(&m->clients);
+	backend_on_news(backend, on_news, m);
+}
+
+void mcpd_free(struct mcpd *m)
+{
+	if (m->backend == NULL)
+		return;
+	backend_on_news(m->backend, NULL, NULL);
+	backend_free(&m->backend);
+	confirm_free(&m->confirm);
+	tools_free();
+}
+
+struct rpc *rpc_new(struct mcpd *mcpd, rpc_send_fn *send, void *arg)
 {
 	struct rpc *r;
 	OBJ_ALLOC(r, RPC_MAGIC);
-	r->backend = backend;
+	r->mcpd = mcpd;
 	r->send = send;
 	r->arg = arg;
 	LIST_INIT(&r->requests);
-	r->follow = follow_new(r, base);
-	r->confirm = confirm_new();
+	r->follow = follow_new(r, mcpd->base);
+	LIST_INSERT_HEAD(&mcpd->clients, r, next);
 	return r;
 }
 
@@ -132,7 +159,7 @@ void rpc_free(struct rpc **rr)
 		if (q->asked != 0)
 			end_question(q, NULL, true);
 	}
-	confirm_free(&r->confirm);
+	LIST_REMOVE(r, next);
 	follow_free(&r->follow);
 	OBJ_FREE(r);
 	*rr = NULL;
@@ -148,7 +175,7 @@ static void send_error(struct rpc *r, json_t *id, int code, const char *message,
 	json_t *answer = json_pack("{s:s, s:o}", "jsonrpc", "2.0", "error", error);
 	if (id != NULL)
 		json_object_set(answer, "id", id);
-	r->send(r->arg, answer);
+	r->send(r->arg, id, answer);
 }
 
 json_t *request_params(const struct request *q)
@@ -166,7 +193,7 @@ bool request_is_modern(const struct request *q)
 struct backend *request_backend(const struct request *q)
 {
 	OBJ_CHECK(q, REQUEST_MAGIC);
-	return q->rpc->backend;
+	return q->rpc->mcpd->backend;
 }
 
 void request_answer(struct request *q, json_t *result, const struct rpc_cache *cache)
@@ -186,7 +213,7 @@ void request_answer(struct request *q, json_t *result, const struct rpc_cache *c
 			json_object_set_new(result, "cacheScope", json_string(cache->scope));
 		}
 	}
-	q->rpc->send(q->rpc->arg,
+	q->rpc->send(q->rpc->arg, q->id,
 		     json_pack("{s:s, s:O, s:o}", "jsonrpc", "2.0", "id", q->id, "result", result));
 	free_request(q);
 }
@@ -235,8 +262,9 @@ void request_ask(struct request *q, const char *method, json_t *params, request_
 	q->asked = ++q->rpc->questions;
 	q->asked_fn = fn;
 	q->asked_arg = arg;
-	q->rpc->send(q->rpc->arg, json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", q->asked,
-					    "method", method, "params", params));
+	q->rpc->send(q->rpc->arg, q->id,
+		     json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", q->asked, "method", method,
+			       "params", params));
 }
 
 /* The client's answer to a question of ours. */
@@ -256,15 +284,10 @@ static void on_listen(struct request *q)
 	follow_listen(q);
 }
 
-void rpc_notify(struct rpc *r, const char *method, json_t *params)
+void rpc_notify(struct rpc *r, const json_t *about, const char *method, json_t *params)
 {
-	r->send(r->arg, json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params", params));
-}
-
-void rpc_news(struct rpc *r, const json_t *item)
-{
-	OBJ_CHECK(r, RPC_MAGIC);
-	follow_news(r->follow, item);
+	r->send(r->arg, about,
+		json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params", params));
 }
 
 struct follow *request_follow(const struct request *q)
@@ -279,10 +302,10 @@ const json_t *request_id(const struct request *q)
 	return q->id;
 }
 
-struct confirm *request_confirm(const struct request *q)
+struct mcpd *request_mcpd(const struct request *q)
 {
 	OBJ_CHECK(q, REQUEST_MAGIC);
-	return q->rpc->confirm;
+	return q->rpc->mcpd;
 }
 
 json_t *request_meta(const struct request *q)
@@ -431,14 +454,21 @@ void rpc_receive(struct rpc *r, const char *bytes, size_t len)
 		char text[220];
 		snprintf(text, sizeof text, "Parse error: %s", fault.text);
 		send_error(r, NULL, RPC_PARSE_ERROR, text, NULL);
-	} else if (json_is_array(message)) {
-		send_error(r, NULL, RPC_INVALID_REQUEST, "Batches are not supported", NULL);
-	} else if (!json_is_object(message)) {
-		send_error(r, NULL, RPC_INVALID_REQUEST, "A message must be a JSON object", NULL);
 	} else {
-		on_object(r, message);
+		rpc_take(r, message);
 	}
 	json_decref(message);
+}
+
+void rpc_take(struct rpc *r, json_t *message)
+{
+	OBJ_CHECK(r, RPC_MAGIC);
+	if (json_is_array(message))
+		send_error(r, NULL, RPC_INVALID_REQUEST, "Batches are not supported", NULL);
+	else if (!json_is_object(message))
+		send_error(r, NULL, RPC_INVALID_REQUEST, "A message must be a JSON object", NULL);
+	else
+		on_object(r, message);
 }
 
 void rpc_refuse_too_long(struct rpc *r, size_t max)

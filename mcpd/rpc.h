@@ -5,27 +5,31 @@
 #ifndef PHONY_RPC_H
 #define PHONY_RPC_H
 
-#include "mcpd/backend.h"
+#include "mcpd/mcpd.h"
 
 #include <stdbool.h>
 
 struct rpc;
 struct request;
 
-/* Sends one message to the client; stolen. */
-typedef void rpc_send_fn(void *arg, json_t *message);
+/*
+ * Sends one message to the client; stolen. about is the id of the request that
+ * it answers or belongs to, NULL of what was not asked for.
+ */
+typedef void rpc_send_fn(void *arg, const json_t *about, json_t *message);
 
-struct rpc *rpc_new(struct backend *backend, struct event_base *base, rpc_send_fn *send, void *arg);
+/* One client. */
+struct rpc *rpc_new(struct mcpd *mcpd, rpc_send_fn *send, void *arg);
 void rpc_free(struct rpc **r);
 
 /* One message as it came, without its line end. */
 void rpc_receive(struct rpc *r, const char *bytes, size_t len);
+/* The same, parsed; borrowed. */
+void rpc_take(struct rpc *r, json_t *message);
 /* A message was too long to be read. */
 void rpc_refuse_too_long(struct rpc *r, size_t max);
-/* Tells the client something unasked; params is stolen. */
-void rpc_notify(struct rpc *r, const char *method, json_t *params);
-/* voiced tells that something happened; borrowed. */
-void rpc_news(struct rpc *r, const json_t *item);
+/* Tells the client something; about (borrowed, or NULL): of which request. params is stolen. */
+void rpc_notify(struct rpc *r, const json_t *about, const char *method, json_t *params);
 /* Requests not answered yet, without those that wait for the client. */
 unsigned rpc_pending(const struct rpc *r);
 
@@ -37,7 +41,10 @@ enum {
 	RPC_NO_METHOD = -32601,
 	RPC_INVALID_PARAMS = -32602,
 	RPC_NO_RESOURCE = -32002, /* the older era only */
+	RPC_HEADERS_DIFFER = -32020,
+	RPC_NO_CAPABILITY = -32021,
 	RPC_UNKNOWN_VERSION = -32022,
+	RPC_NO_SESSION = -32001, /* as the official servers say it */
 };
 
 /* How long a result may be kept; NULL of a result that is not cacheable. */
@@ -49,8 +56,8 @@ struct rpc_cache {
 json_t *request_params(const struct request *q); /* an object, borrowed */
 bool request_is_modern(const struct request *q);
 struct backend *request_backend(const struct request *q);
+struct mcpd *request_mcpd(const struct request *q);
 struct follow *request_follow(const struct request *q);
-struct confirm *request_confirm(const struct request *q);
 /* Whether the client says that it can put a form before its person (elicitation). */
 bool request_can_ask(const struct request *q);
 /*

@@ -6,7 +6,6 @@
 #include "lib/base/panic.h"
 #include "lib/loop/loop.h"
 #include "mcpd/rpc.h"
-#include "mcpd/tools.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +18,7 @@ enum { LINE_MAX_BYTES = 4 * 1024 * 1024, READ_SIZE = 64 * 1024 };
 
 struct stdio {
 	struct event_base *base;
-	struct backend *backend;
+	struct mcpd mcpd;
 	struct rpc *rpc;
 	struct event *readable, *writable, *term, *interrupt;
 	struct buffer in, out;
@@ -60,8 +59,9 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	write_out(arg);
 }
 
-static void send_message(void *arg, json_t *message)
+static void send_message(void *arg, const json_t *about, json_t *message)
 {
+	(void)about;
 	struct stdio *s = arg;
 	char *text = json_dumps(message, JSON_COMPACT);
 	json_decref(message);
@@ -134,12 +134,6 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	event_base_loopbreak(s->base);
 }
 
-static void on_news(void *arg, const json_t *item)
-{
-	struct stdio *s = arg;
-	rpc_news(s->rpc, item);
-}
-
 int stdio_serve(const char *config_file)
 {
 	struct stdio s = {.base = loop_new(true)};
@@ -149,9 +143,8 @@ int stdio_serve(const char *config_file)
 	s.out_flags = fcntl(STDOUT_FILENO, F_GETFL);
 	fd_set_nonblock(STDIN_FILENO, true);
 	fd_set_nonblock(STDOUT_FILENO, true);
-	s.backend = backend_new(s.base, config_file);
-	s.rpc = rpc_new(s.backend, s.base, send_message, &s);
-	backend_on_news(s.backend, on_news, &s);
+	mcpd_init(&s.mcpd, s.base, backend_new(s.base, config_file, true));
+	s.rpc = rpc_new(&s.mcpd, send_message, &s);
 	s.readable = event_new(s.base, STDIN_FILENO, EV_READ | EV_PERSIST, on_readable, &s);
 	s.writable = event_new(s.base, STDOUT_FILENO, EV_WRITE, on_writable, &s);
 	s.term = evsignal_new(s.base, SIGTERM, on_signal, &s);
@@ -160,9 +153,8 @@ int stdio_serve(const char *config_file)
 	evsignal_add(s.term, NULL);
 	evsignal_add(s.interrupt, NULL);
 	event_base_dispatch(s.base);
-	backend_on_news(s.backend, NULL, NULL);
 	rpc_free(&s.rpc);
-	backend_free(&s.backend);
+	mcpd_free(&s.mcpd);
 	event_base_loop(s.base, EVLOOP_NONBLOCK);
 	event_free(s.readable);
 	event_free(s.writable);
@@ -171,7 +163,6 @@ int stdio_serve(const char *config_file)
 	event_base_free(s.base);
 	buffer_free(&s.in);
 	buffer_free(&s.out);
-	tools_free();
 	libevent_global_shutdown();
 	/* The flags are shared with whoever gave us the descriptors. */
 	fcntl(STDIN_FILENO, F_SETFL, s.in_flags);

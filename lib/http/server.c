@@ -29,6 +29,18 @@ struct http_request {
 	bool too_large, handled, suspended;
 	unsigned status;
 	struct MHD_Response *response;
+	char *header; /* a further one of the answer, or NULL */
+	http_gone_fn *gone;
+	void *gone_arg;
+	struct event *closed; /* the client's end of the connection */
+	struct stream *stream;
+};
+
+/* Server-sent events on their way. Freed when it was ended and the connection is done. */
+struct stream {
+	struct buffer out;
+	struct timer comment;
+	bool ended, done;
 };
 
 struct http_server {
@@ -100,6 +112,36 @@ static void *on_target(void *arg, const char *uri, struct MHD_Connection *connec
 	return r;
 }
 
+static void free_request(struct http_request *r)
+{
+	if (r->stream != NULL) {
+		timer_stop(&r->stream->comment);
+		buffer_free(&r->stream->out);
+		free(r->stream);
+	}
+	buffer_free(&r->body);
+	free(r->header);
+	free(r->target);
+	free(r->path);
+	OBJ_FREE(r);
+}
+
+static void unwatch(struct http_request *r)
+{
+	if (r->closed != NULL)
+		event_free(r->closed);
+	r->closed = NULL;
+	r->gone = NULL;
+}
+
+static void tell_gone(struct http_request *r)
+{
+	http_gone_fn *fn = r->gone;
+	unwatch(r);
+	if (fn != NULL)
+		fn(r->gone_arg);
+}
+
 static void on_completed(void *arg, struct MHD_Connection *connection, void **slot,
 			 enum MHD_RequestTerminationCode code)
 {
@@ -113,10 +155,18 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
 	LIST_REMOVE(r, next);
 	if (r->response != NULL)
 		MHD_destroy_response(r->response);
-	buffer_free(&r->body);
-	free(r->target);
-	free(r->path);
-	OBJ_FREE(r);
+	r->response = NULL;
+	r->connection = NULL;
+	r->suspended = false;
+	if (r->stream == NULL || r->stream->ended) {
+		unwatch(r);
+		free_request(r);
+		return;
+	}
+	/* The stream is still its owner's, who will end it. */
+	r->stream->done = true;
+	timer_stop(&r->stream->comment);
+	tell_gone(r);
 }
 
 static enum MHD_Result send_response(struct http_request *r)
@@ -235,7 +285,9 @@ void http_server_free(struct http_server **ss)
 	struct http_request *r, *following;
 	for (r = LIST_FIRST(&s->requests); r != NULL; r = following) {
 		following = LIST_NEXT(r, next);
-		if (r->suspended && r->response == NULL)
+		if (r->stream != NULL && !r->stream->ended)
+			http_stream_end(r);
+		else if (r->suspended && r->response == NULL)
 			http_reply_error(r, 503, "ending", "phony is shutting down; try again.");
 	}
 	/* A last chance for answers that are ready. */
@@ -298,6 +350,28 @@ bool http_from_loopback(const struct http_request *r)
 	return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
 }
 
+static void on_closed(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tell_gone(arg);
+}
+
+void http_on_gone(struct http_request *r, http_gone_fn *fn, void *arg)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	unwatch(r);
+	r->gone = fn;
+	r->gone_arg = arg;
+	if (fn == NULL || r->connection == NULL)
+		return;
+	/* MHD does not look at a connection that it has suspended. */
+	int fd = MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	r->closed = event_new(r->server->base, fd, EV_CLOSED, on_closed, r);
+	if (r->closed == NULL || event_add(r->closed, NULL) != 0)
+		panic("libevent refuses a connection");
+}
+
 static void add_header(struct MHD_Response *response, const char *line)
 {
 	char name[64];
@@ -321,11 +395,22 @@ static void answer(struct http_request *r, unsigned status, const char *content_
 		MHD_add_response_header(r->response, "Content-Type", content_type);
 	if (extra != NULL)
 		add_header(r->response, extra);
+	if (r->header != NULL)
+		add_header(r->response, r->header);
+	if (r->stream == NULL)
+		unwatch(r);
 	if (r->suspended) {
 		r->suspended = false;
 		MHD_resume_connection(r->connection);
 		kick(r->server);
 	}
+}
+
+void http_header_add(struct http_request *r, const char *line)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	free(r->header);
+	r->header = xstrdup(line);
 }
 
 void http_reply(struct http_request *r, unsigned status, const char *content_type, const char *body,
@@ -369,4 +454,97 @@ void http_reply_error(struct http_request *r, unsigned status, const char *code,
 		   : status == 401 ? "WWW-Authenticate: Bearer"
 				   : NULL);
 	free(body);
+}
+
+/* ---- server-sent events ---- */
+
+enum { COMMENT_MS = 15000, WAITING_MAX = 4 * 1024 * 1024 };
+
+static void wake(struct http_request *r)
+{
+	if (!r->suspended)
+		return;
+	r->suspended = false;
+	MHD_resume_connection(r->connection);
+	kick(r->server);
+}
+
+static ssize_t read_stream(void *arg, uint64_t position, char *out, size_t max)
+{
+	(void)position;
+	struct http_request *r = arg;
+	struct stream *s = r->stream;
+	size_t len = s->out.len < max ? s->out.len : max;
+	if (len == 0 && s->ended)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	if (len == 0) {
+		r->suspended = true;
+		MHD_suspend_connection(r->connection);
+		return 0;
+	}
+	memcpy(out, s->out.data, len);
+	buffer_consume(&s->out, len);
+	return (ssize_t)len;
+}
+
+static void on_comment(void *arg)
+{
+	struct http_request *r = arg;
+	buffer_append_text(&r->stream->out, ":\n\n");
+	wake(r);
+	timer_start(&r->stream->comment, r->server->base, COMMENT_MS, on_comment, r);
+}
+
+void http_stream_begin(struct http_request *r, const char *extra)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	if (r->response != NULL || r->stream != NULL)
+		panic("a second answer to %s %s", r->method, r->path);
+	r->stream = xcalloc(1, sizeof *r->stream);
+	r->stream->out.max = WAITING_MAX;
+	r->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_stream, r, NULL);
+	timer_start(&r->stream->comment, r->server->base, COMMENT_MS, on_comment, r);
+	if (r->response == NULL)
+		panic("out of memory for an answer");
+	MHD_add_response_header(r->response, "Cache-Control", "no-cache");
+	MHD_add_response_header(r->response, "X-Accel-Buffering", "no");
+	answer(r, 200, "text/event-stream", extra);
+}
+
+bool http_is_stream(const struct http_request *r)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	return r->stream != NULL;
+}
+
+bool http_stream_event(struct http_request *r, const char *id, const char *name, const char *data)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	struct stream *s = r->stream;
+	if (s->done)
+		return false;
+	char *text = xasprintf("%s%s%s%s%s%sdata: %s\n\n", id ? "id: " : "", id ? id : "", id ? "\n" : "",
+			       name ? "event: " : "", name ? name : "", name ? "\n" : "", data);
+	bool fits = buffer_append_text(&s->out, text);
+	free(text);
+	if (!fits) {
+		/* It does not read: it may come again. Told from the loop, not from here. */
+		if (r->closed != NULL)
+			event_active(r->closed, EV_CLOSED, 0);
+		return false;
+	}
+	wake(r);
+	return true;
+}
+
+void http_stream_end(struct http_request *r)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	unwatch(r);
+	r->stream->ended = true;
+	timer_stop(&r->stream->comment);
+	if (r->stream->done)
+		free_request(r);
+	else
+		wake(r);
 }

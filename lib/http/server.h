@@ -41,6 +41,8 @@ const char *http_body(const struct http_request *r, size_t *len);
 const char *http_header(const struct http_request *r, const char *name); /* NULL if none */
 bool http_from_loopback(const struct http_request *r);
 
+/* A header "Name: value" of the answer to come. */
+void http_header_add(struct http_request *r, const char *line);
 /* content_type may be NULL when len is 0. extra: a header "Name: value", or NULL. */
 void http_reply(struct http_request *r, unsigned status, const char *content_type, const char *body,
 		size_t len, const char *extra);
@@ -50,5 +52,26 @@ void http_reply_file(struct http_request *r, const char *content_type, int fd, s
 void http_reply_json(struct http_request *r, unsigned status, json_t *value);
 /* {"status":"error","code":…,"message":…} */
 void http_reply_error(struct http_request *r, unsigned status, const char *code, const char *message);
+
+/*
+ * Who asked has gone away, before the answer was sent or while a stream of
+ * events goes on. Told once at most; the request still has to be ended.
+ */
+typedef void http_gone_fn(void *arg);
+void http_on_gone(struct http_request *r, http_gone_fn *fn, void *arg);
+
+/*
+ * Server-sent events: the answer begins, and goes on until http_stream_end (in
+ * place of http_reply). extra: a header, or NULL. An empty comment is sent every
+ * 15 s, so that proxies keep the connection.
+ */
+void http_stream_begin(struct http_request *r, const char *extra);
+bool http_is_stream(const struct http_request *r);
+/*
+ * One event. id may be NULL, name too; data is one line. False: nobody takes
+ * what was sent before, or they have gone; nothing more reaches them.
+ */
+bool http_stream_event(struct http_request *r, const char *id, const char *name, const char *data);
+void http_stream_end(struct http_request *r);
 
 #endif

@@ -1,0 +1,30 @@
+/* The headers of MCP over HTTP: which era a request is of, and whether they say what its body says. */
+#ifndef PHONY_MCP_HTTP_HEADERS_H
+#define PHONY_MCP_HTTP_HEADERS_H
+
+#include "lib/http/server.h"
+
+/*
+ * Of the current era: MCP-Protocol-Version is 2026-07-28 or later, or the body's
+ * _meta has a version. message may be NULL: there is no body.
+ */
+bool headers_are_modern(const struct http_request *r, const json_t *message);
+
+struct header_fault {
+	int code;
+	char message[200];
+	bool bad_meta; /* _meta lacks a part that it needs: what the dispatcher will say is a 400 */
+};
+
+/*
+ * Whether the headers of a request of the current era repeat its body:
+ * MCP-Protocol-Version, Mcp-Method, and Mcp-Name where the method has one
+ * (SEP-2243).
+ */
+bool headers_fit(const struct http_request *r, const json_t *message, struct header_fault *fault);
+
+/* Whether Accept has this type, or anything, or is not there. */
+bool headers_accept(const struct http_request *r, const char *type);
+bool headers_are_json(const struct http_request *r);
+
+#endif

@@ -1,0 +1,262 @@
+// MCP over HTTP: the public clients' HTTP transports, both eras, and the public conformance suite.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import http from 'node:http';
+import path from 'node:path';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { Client as Legacy } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport as LegacyHttp } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { ElicitRequestSchema, LoggingMessageNotificationSchema, ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
+import { Client as Modern, StreamableHTTPClientTransport as ModernHttp } from '@modelcontextprotocol/client';
+import { account, noProcesses, processes, root, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { agents, names, request, story } from '../harness/mcp.mjs';
+
+let carrier, agent, phony, endpoint, person = 4000;
+before(async () => {
+  agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
+  carrier = await startCarrier({ default: { script: [] }, numbers: [account.number] });
+  phony = await startPhony({ sims: { carrier, agent } });
+  endpoint = new URL(`http://127.0.0.1:${phony.port}/mcp`);
+});
+after(async () => {
+  await phony.stop();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
+const clients = [];
+const opened = (client) => { clients.push(client); return client; };
+afterEach(() => Promise.allSettled(clients.splice(0).map((client) => client.close())));
+
+const withToken = (token = phony.token) => ({ requestInit: { headers: { authorization: `Bearer ${token}` } } });
+const legacy = async (options) => {
+  const client = opened(new Legacy({ name: 'test', version: '1' }, options));
+  await client.connect(new LegacyHttp(endpoint, withToken()));
+  return client;
+};
+const modern = async (mode = { pin: '2026-07-28' }, options = {}) => {
+  const client = opened(new Modern({ name: 'test', version: '1' }, { versionNegotiation: { mode }, ...options }));
+  await client.connect(new ModernHttp(endpoint, withToken()));
+  return client;
+};
+
+// One exchange by hand. The headers of the host that the client believes to speak with can be given.
+const exchange = (method, body, headers = {}) => new Promise((done, failed) => {
+  const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+  const r = http.request({ port: phony.port, host: '127.0.0.1', path: '/mcp', method, agent: false,
+    headers: { authorization: `Bearer ${phony.token}`, accept: 'application/json, text/event-stream', ...(text !== undefined && { 'content-type': 'application/json' }), ...headers } }, (answer) => {
+    const parts = [];
+    answer.on('data', (part) => parts.push(part));
+    answer.on('error', failed);
+    answer.on('end', () => {
+      const whole = Buffer.concat(parts).toString();
+      done({ status: answer.statusCode, headers: answer.headers, text: whole, body: answer.headers['content-type'] === 'application/json' ? JSON.parse(whole) : undefined });
+    });
+  });
+  r.on('error', failed);
+  r.end(text);
+});
+
+const version = '2026-07-28';
+const _meta = { 'io.modelcontextprotocol/protocolVersion': version, 'io.modelcontextprotocol/clientCapabilities': {} };
+const modernHeaders = (method, name) => ({ 'mcp-protocol-version': version, 'mcp-method': method, ...(name && { 'mcp-name': name }) });
+
+describe('the official clients', () => {
+  test('of 2025-11-25 and older', async () => {
+    const client = await legacy();
+    await story(client);
+    await client.ping();
+    await client.transport.terminateSession();
+    await assert.rejects(client.ping(), /Mcp-Session-Id is missing/);
+  });
+
+  test('of 2026-07-28', async () => { await story(await modern()); });
+
+  test('of both eras, by negotiation', async () => {
+    const client = await modern('auto');
+    assert.equal((await client.listTools()).tools.length, names.length);
+    assert.equal(client.getNegotiatedProtocolVersion(), version);
+  });
+
+  test('twenty of them at once', async () => {
+    const all = await Promise.all([...Array(20)].map((_, i) => (i % 2 ? modern() : legacy())));
+    const answers = await Promise.all(all.map((client, i) => client.callTool({ name: 'phony_list_calls', arguments: { limit: i + 1 } })));
+    for (const answer of answers) assert.equal(answer.structuredContent.status, 'success');
+  });
+
+  test('follow a call: updates, progress, log messages', async () => {
+    const client = await legacy();
+    const updates = [], logs = [], progress = [];
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => { updates.push(params.uri); });
+    client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => { logs.push(params.data.status); });
+    await client.setLoggingLevel('info');
+    await client.subscribeResource({ uri: 'call://transcriptions' });
+    const { callSid } = (await client.callTool({ name: 'phony_create_call', arguments: { toNumber: `+1202556${person++}`, ...request } })).structuredContent;
+    for (let live = true, known = 0, status; live;) {
+      const { structuredContent: { data } } = await client.callTool({ name: 'phony_wait_for_call', arguments: { callSid, after: known, ...(status && { status }) } }, undefined,
+        { onprogress: ({ message }) => progress.push(message), timeout: 30000 });
+      ({ isLive: live, after: known, status } = data);
+    }
+    await until(() => updates.length && logs.includes('completed'), 'the updates and the log');
+    assert.ok(progress.some((message) => message.includes('Goodbye')), progress.join());
+  });
+
+  test('listen, in the current era', async () => {
+    const client = await modern();
+    const updates = [];
+    client.setNotificationHandler('notifications/resources/updated', ({ params }) => { updates.push(params.uri); });
+    const subscription = await client.listen({ resourceSubscriptions: ['call://transcriptions'] });
+    const { callSid } = (await client.callTool({ name: 'phony_create_call', arguments: { toNumber: `+1202556${person++}`, ...request } })).structuredContent;
+    await phony.over(callSid);
+    await until(() => updates.includes('call://transcriptions'), 'an update');
+    await subscription.close();
+  });
+});
+
+test('a person is asked on the stream of the request', async () => {
+  const strict = await startPhony({ sims: { carrier, agent }, settings: { CONFIRM_CALLS: 'true' } });
+  const client = opened(new Legacy({ name: 'test', version: '1' }, { capabilities: { elicitation: {} } }));
+  await client.connect(new LegacyHttp(new URL(`http://127.0.0.1:${strict.port}/mcp`), withToken(strict.token)));
+  const questions = [];
+  client.setRequestHandler(ElicitRequestSchema, ({ params }) => { questions.push(params.message); return { action: 'accept', content: { confirm: questions.length > 1 } }; });
+  const call = { name: 'phony_create_call', arguments: { toNumber: `+1202556${person++}`, ...request } };
+  assert.match((await client.callTool(call)).content[0].text, /did not agree/);
+  assert.equal((await client.callTool(call)).structuredContent.status, 'initiated');
+  assert.equal(questions.length, 2);
+  await strict.stop();
+});
+
+describe('who may come in', () => {
+  const ping = { jsonrpc: '2.0', id: 1, method: 'tools/list', params: { _meta } };
+  const headers = modernHeaders('tools/list');
+
+  test('the token', async () => {
+    for (const authorization of ['', 'Bearer wrong', `Basic ${phony.token}`]) {
+      const { status, headers: answered, text } = await exchange('POST', ping, { ...headers, authorization });
+      assert.deepEqual([status, answered['www-authenticate']], [401, 'Bearer']);
+      assert.ok(!text.includes(phony.token));
+    }
+    assert.equal((await exchange('GET', undefined, { authorization: '' })).status, 401);
+  });
+
+  test('Origin and Host: this machine and PUBLIC_URL, and no page of another host', async () => {
+        for (const origin of ['http://localhost:5173', 'http://127.0.0.1', 'https://[::1]:8443', `http://127.0.0.1:${phony.port}`]) assert.equal((await exchange('POST', ping, { ...headers, origin })).status, 200, origin);
+    for (const origin of ['https://evil.example', 'null', 'http://localhost.evil.example', 'http://127.0.0.1.evil.example']) assert.equal((await exchange('POST', ping, { ...headers, origin })).status, 403, origin);
+    for (const host of ['localhost', `127.0.0.1:${phony.port}`]) assert.equal((await exchange('POST', ping, { ...headers, host })).status, 200, host);
+    for (const host of ['evil.example', 'localhost.evil.example', 'x@localhost']) assert.equal((await exchange('POST', ping, { ...headers, host })).status, 403, host);
+  });
+
+  test('methods and bodies', async () => {
+    assert.equal((await exchange('PUT', ping)).status, 405);
+    assert.equal((await exchange('GET', undefined, { 'mcp-protocol-version': version })).status, 405);
+    assert.equal((await exchange('DELETE', undefined, { 'mcp-protocol-version': version })).status, 405);
+    assert.equal((await exchange('POST', JSON.stringify(ping), { 'content-type': 'text/plain' })).status, 415);
+    for (const body of ['', '{', '[]', '"x"', '{"jsonrpc":"2.0"', '\u0000']) assert.equal((await exchange('POST', body)).status, 400, body);
+    assert.equal((await exchange('POST', `{"x":"${'y'.repeat(1100000)}"}`)).status, 413);
+  });
+});
+
+test('2026-07-28: the headers repeat the body', async () => {
+  const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'phony_list_calls', arguments: {}, _meta } };
+  const good = modernHeaders('tools/call', 'phony_list_calls');
+  const code = async (body, headers) => { const { status, body: answer } = await exchange('POST', body, headers); return [status, answer.error?.code ?? 0, answer.id]; };
+  assert.deepEqual(await code(call, good), [200, 0, 7]);
+  assert.deepEqual(await code(call, { ...good, 'mcp-name': `=?base64?${Buffer.from('phony_list_calls').toString('base64')}?=` }), [200, 0, 7]);
+  for (const [name, value] of [['mcp-method', 'tools/list'], ['mcp-method', undefined], ['mcp-name', 'phony_get_call'], ['mcp-name', undefined],
+    ['mcp-name', '=?base64?!!!?='], ['mcp-protocol-version', undefined], ['mcp-protocol-version', '2027-01-01']]) {
+    const headers = { ...good };
+    if (value) headers[name] = value; else delete headers[name];
+    assert.deepEqual(await code(call, headers), [400, -32020, 7], `${name}: ${value}`);
+  }
+  const bare = { ...call, params: { name: 'phony_list_calls', arguments: {} } };
+  assert.deepEqual(await code(bare, good), [400, -32602, 7]);
+  const poor = { ...call, params: { ...bare.params, _meta: { 'io.modelcontextprotocol/protocolVersion': version } } };
+  assert.deepEqual(await code(poor, good), [400, -32602, 7]);
+  const newer = { ..._meta, 'io.modelcontextprotocol/protocolVersion': '2031-01-01' };
+  assert.deepEqual(await code({ ...call, params: { ...bare.params, _meta: newer } }, { ...good, 'mcp-protocol-version': '2031-01-01' }), [400, -32022, 7]);
+  assert.deepEqual(await code({ jsonrpc: '2.0', id: 8, method: 'ping', params: { _meta } }, modernHeaders('ping')), [404, -32601, 8]);
+  assert.equal((await exchange('POST', { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1, _meta } }, modernHeaders('notifications/cancelled'))).status, 202);
+});
+
+test('2025-11-25: a session, its end, and what is none', async () => {
+  const open = { jsonrpc: '2.0', id: 0, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'hand', version: '1' } } };
+  const ping = { jsonrpc: '2.0', id: 1, method: 'ping' };
+  const { status, headers, body } = await exchange('POST', open);
+  assert.deepEqual([status, body.result.protocolVersion], [200, '2025-11-25']);
+  const session = { 'mcp-session-id': headers['mcp-session-id'] };
+  assert.match(session['mcp-session-id'], /^[\x21-\x7e]{32}$/);
+  assert.equal((await exchange('POST', { jsonrpc: '2.0', method: 'notifications/initialized' }, session)).status, 202);
+  assert.deepEqual((await exchange('POST', ping, session)).body, { jsonrpc: '2.0', id: 1, result: {} });
+  assert.equal((await exchange('POST', ping, { ...session, 'mcp-protocol-version': '2025-06-18' })).status, 200);
+  assert.equal((await exchange('POST', ping, { ...session, 'mcp-protocol-version': '1999-01-01' })).status, 400);
+  assert.equal((await exchange('POST', ping)).status, 400);
+  assert.equal((await exchange('POST', ping, { 'mcp-session-id': 'x'.repeat(32) })).status, 404);
+  assert.equal((await exchange('GET', undefined, { ...session, accept: 'text/html' })).status, 406);
+  // An id in work is not given to another.
+  const { callSid } = (await exchange('POST', { jsonrpc: '2.0', id: 2, method: 'tools/call', params: { name: 'phony_create_call', arguments: { toNumber: `+1202556${person++}`, elevenLabsAgentId: 'agent-patient', ...request } } }, session)).body.result.structuredContent;
+  await until(async () => (await phony.api('GET', `/api/calls/${callSid}`)).body.status === 'in-progress', 'the call');
+  const waiting = { jsonrpc: '2.0', id: 3, method: 'tools/call', params: { name: 'phony_wait_for_call', arguments: { callSid, status: 'in-progress', timeoutSeconds: 40 } } };
+  const first = exchange('POST', waiting, session);
+  await until(async () => (await exchange('POST', waiting, session)).status === 400, 'the refusal');
+  assert.equal((await exchange('DELETE', undefined, session)).status, 204);
+  assert.equal((await first).status, 503);
+  assert.equal((await exchange('POST', ping, session)).status, 404);
+  await phony.api('POST', `/api/calls/${callSid}/hangup`);
+  await phony.over(callSid);
+});
+
+test('mcpd dies: calls go on, the clients come again', async () => {
+  const client = await modern();
+  const { callSid } = (await client.callTool({ name: 'phony_create_call', arguments: { toNumber: `+1202556${person++}`, elevenLabsAgentId: 'agent-patient', ...request } })).structuredContent;
+  const old = processes().find((p) => p.name === 'mcpd').pid;
+  process.kill(old, 'SIGKILL');
+  await until(() => client.callTool({ name: 'phony_hangup_call', arguments: { callSid } }).then((r) => !r.isError, () => false), 'mcpd to be back');
+  assert.equal((await phony.over(callSid)).status, 'completed');
+});
+
+// The suite sends no token: this stands between, as a proxy that knows it would.
+async function proxy() {
+  const server = http.createServer((request, answer) => {
+    const onward = http.request({ port: phony.port, host: '127.0.0.1', path: request.url, method: request.method, agent: false,
+      headers: { ...request.headers, authorization: `Bearer ${phony.token}` } }, (got) => {
+      const { connection, 'transfer-encoding': encoding, ...headers } = got.headers;
+      answer.writeHead(got.statusCode, headers);
+      answer.flushHeaders();
+      got.pipe(answer);
+    });
+    onward.on('error', () => answer.destroy());
+    answer.on('close', () => onward.destroy());
+    request.pipe(onward);
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  return server;
+}
+
+// What these ask for by name is a test server's own tool, resource or prompt; some pass without.
+const needsFixture = /^(tools-call-|prompts-get-|resources-read-|resources-templates-read|resources-(un)?subscribe|completion-complete|elicitation-|json-schema|server-sse-|input-required-result-|http-custom-header|tasks-)/;
+const lacksFixture = /^Not testable: server does not list the diagnostic tool/;
+
+for (const revision of ['2025-11-25', '2026-07-28']) test(`the conformance suite, ${revision}`, { timeout: 240000 }, async () => {
+  const program = path.join(root, 'tests/node_modules/@modelcontextprotocol/conformance/dist/index.js');
+  await phony.over((await phony.api('POST', '/api/calls', { toNumber: `+1202556${person++}`, ...request })).body.callSid); // a resource to read
+  const server = await proxy(), folder = temporaryFolder();
+  const said = await new Promise((done) => execFile(process.execPath, [program, 'server', '--url', `http://127.0.0.1:${server.address().port}/mcp`, '--requirements', revision, '-o', folder],
+    { maxBuffer: 1 << 26, timeout: 200000 }, (error, out) => done(out)));
+  server.closeAllConnections();
+  server.close();
+  let scenarios = 0, passed = 0, without = 0;
+  const failed = [];
+  for (const file of fs.readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('checks.json'))) {
+    const name = path.basename(path.dirname(file)).replace(/^server-/, '').replace(/-\d{4}-\d\d-\d\dT.*$/, '');
+    const checks = JSON.parse(fs.readFileSync(path.join(folder, file), 'utf8'));
+    const faults = checks.filter((check) => check.status === 'FAILURE' && !lacksFixture.test(check.errorMessage ?? ''));
+    if (faults.length && needsFixture.test(name)) { without++; continue; }
+    scenarios++;
+    passed += checks.filter((check) => check.status === 'SUCCESS').length;
+    for (const check of faults) failed.push(`${name}: ${check.id}: ${check.errorMessage}`);
+  }
+  console.log(`conformance ${revision}: ${passed} checks of ${scenarios} scenarios passed, ${failed.length} failed; ${without} more scenarios call what only a test server has. The suite's own total: ${said.match(/^Total: (.*)$/m)?.[1]}`);
+  assert.equal(failed.join('\n'), '');
+  assert.ok(scenarios >= 10, `only ${scenarios} scenarios ran`);
+});
