@@ -215,7 +215,8 @@ FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 FUZZ_SOURCES = $(call sources,lib/base proto) lib/twilio/signature.c voiced/route.c tests/fuzz/stubs.c \
   $(addprefix callworker/,twilio_stream.c elevenlabs.c openai.c utterances.c json_scan.c goodbye.c dtmf.c mulaw.c) \
-  $(addprefix mcpd/,rpc.c discover.c prompts.c resources.c tools.c complete.c confirm.c follow.c)
+  $(addprefix mcpd/,rpc.c discover.c prompts.c resources.c tools.c complete.c confirm.c ask.c operator.c tasks.c \
+    follow.c http_headers.c)
 
 build/fuzz/obj/%.o: %.c | $(BUILD)/gen/tools_json.h
 	@mkdir -p $(@D)

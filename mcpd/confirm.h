@@ -2,12 +2,7 @@
 #ifndef PHONY_CONFIRM_H
 #define PHONY_CONFIRM_H
 
-#include "mcpd/rpc.h"
-
-struct confirm;
-
-struct confirm *confirm_new(void);
-void confirm_free(struct confirm **c);
+#include "mcpd/ask.h"
 
 enum consent {
 	CONSENT_GIVEN,   /* or nobody can be asked, or need be */
@@ -15,12 +10,7 @@ enum consent {
 	CONSENT_MOOT,    /* the request is answered, or its client has gone */
 };
 
-/*
- * Asks whether the call of these arguments (borrowed) may be placed. fn is told once:
- * at once, or when the person of a client of the older era has answered. In the
- * current era the request is answered with the question (modern-input-required),
- * and the client repeats it with the answer, within ten minutes, once.
- */
+/* Asks whether the call of these arguments (borrowed) may be placed. fn is told once, perhaps at once. */
 typedef void confirm_fn(void *arg, enum consent consent);
 void confirm_call(struct request *q, const json_t *args, confirm_fn *fn, void *arg);
 

@@ -1,6 +1,7 @@
 #include "mcpd/discover.h"
 
 #include "lib/base/json_read.h"
+#include "mcpd/tasks.h"
 
 #include <string.h>
 
@@ -37,7 +38,9 @@ static json_t *capabilities(bool modern)
 {
 	json_t *c = json_pack("{s:{}, s:{s:b}, s:{}, s:{}}", "tools", "resources", "subscribe", 1, "prompts",
 			      "completions");
-	if (!modern)
+	if (modern)
+		json_object_set_new(c, "extensions", json_pack("{s:{}}", TASKS_EXTENSION));
+	else
 		json_object_set_new(c, "logging", json_object());
 	return c;
 }

@@ -4,6 +4,7 @@
 #include "lib/base/object.h"
 #include "lib/loop/loop.h"
 #include "mcpd/resources.h"
+#include "mcpd/tasks.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,8 +18,16 @@ enum { QUIET_MS = 300, SUBSCRIPTIONS_MAX = 200 }; /* updates of a resource come 
 struct subscription {
 	LIST_ENTRY(subscription) next;
 	json_t *id; /* of the listening request; NULL: the older era */
-	char *uri;
-	bool changed;
+	char *uri;  /* of a resource, or a task's id */
+	bool is_task, with_input, changed;
+};
+
+/* A task that is looked at, for those who listen. */
+struct look {
+	LIST_ENTRY(look) next;
+	struct follow *follow; /* NULL: its client has gone */
+	json_t *id;
+	char *task;
 };
 
 struct progress {
@@ -31,9 +40,10 @@ struct progress {
 struct follow {
 	unsigned magic;
 	struct rpc *rpc;
-	struct event_base *base;
+	struct mcpd *mcpd;
 	LIST_HEAD(, subscription) subscriptions;
 	LIST_HEAD(, progress) progress;
+	LIST_HEAD(, look) looks;
 	int level; /* of log messages; -1: none are wanted */
 	unsigned count;
 	struct timer quiet;
@@ -42,15 +52,16 @@ struct follow {
 static const char *const levels[] = {"debug",    "info",  "notice",    "warning", "error",
 				     "critical", "alert", "emergency", NULL};
 
-struct follow *follow_new(struct rpc *rpc, struct event_base *base)
+struct follow *follow_new(struct rpc *rpc, struct mcpd *mcpd)
 {
 	struct follow *f;
 	OBJ_ALLOC(f, FOLLOW_MAGIC);
 	f->rpc = rpc;
-	f->base = base;
+	f->mcpd = mcpd;
 	f->level = -1;
 	LIST_INIT(&f->subscriptions);
 	LIST_INIT(&f->progress);
+	LIST_INIT(&f->looks);
 	return f;
 }
 
@@ -83,6 +94,10 @@ void follow_free(struct follow **ff)
 		forget(f, LIST_FIRST(&f->subscriptions));
 	while (!LIST_EMPTY(&f->progress))
 		forget_progress(LIST_FIRST(&f->progress));
+	while (!LIST_EMPTY(&f->looks)) {
+		LIST_FIRST(&f->looks)->follow = NULL;
+		LIST_REMOVE(LIST_FIRST(&f->looks), next);
+	}
 	OBJ_FREE(f);
 	*ff = NULL;
 }
@@ -97,18 +112,18 @@ static struct subscription *find(struct follow *f, const json_t *id, const char 
 	return NULL;
 }
 
-static bool add(struct follow *f, const json_t *id, const char *uri)
+static struct subscription *add(struct follow *f, const json_t *id, const char *uri)
 {
 	if (find(f, id, uri) != NULL)
-		return true;
+		return find(f, id, uri);
 	if (f->count == SUBSCRIPTIONS_MAX)
-		return false;
+		return NULL;
 	struct subscription *s = xcalloc(1, sizeof *s);
 	s->id = json_incref((json_t *)id);
 	s->uri = xstrdup(uri);
 	LIST_INSERT_HEAD(&f->subscriptions, s, next);
 	f->count++;
-	return true;
+	return s;
 }
 
 /* The uri of the request's params, of a resource that is there; NULL: answered. */
@@ -130,7 +145,7 @@ void follow_subscribe(struct request *q)
 	const char *uri = read_uri(q);
 	if (uri == NULL)
 		return;
-	if (!add(request_follow(q), NULL, uri)) {
+	if (add(request_follow(q), NULL, uri) == NULL) {
 		request_fail(q, RPC_INVALID_PARAMS, "Too many subscriptions", NULL);
 		return;
 	}
@@ -166,10 +181,27 @@ void follow_set_level(struct request *q)
 	request_answer(q, json_object(), NULL);
 }
 
+static void listen_to_tasks(struct request *q, json_t *tasks, json_t *served)
+{
+	size_t i;
+	json_t *task;
+	if (!tasks_wanted(q))
+		return;
+	json_array_foreach (tasks, i, task) {
+		struct subscription *s = add(request_follow(q), request_id(q), json_string_value(task));
+		if (s == NULL)
+			continue;
+		s->is_task = true;
+		s->with_input = request_can_ask(q);
+		json_array_append(served, task);
+	}
+}
+
 void follow_listen(struct request *q)
 {
 	struct follow *f = request_follow(q);
-	json_t *wanted = NULL, *uris = NULL, *uri, *served = json_array();
+	json_t *wanted = NULL, *uris = NULL, *tasks = NULL, *uri, *served = json_array(),
+	       *followed = json_array();
 	size_t i;
 	struct json_reader r;
 	json_read_open(&r, request_params(q));
@@ -178,15 +210,21 @@ void follow_listen(struct request *q)
 	if (wanted != NULL)
 		json_read_texts(&r, "resourceSubscriptions", JSON_OPTIONAL, 0, SUBSCRIPTIONS_MAX, 1024,
 				&uris);
+	if (wanted != NULL)
+		json_read_texts(&r, "taskIds", JSON_OPTIONAL, 0, SUBSCRIPTIONS_MAX, 64, &tasks);
 	json_array_foreach (uris, i, uri)
 		if (resources_has(json_string_value(uri)) && add(f, request_id(q), json_string_value(uri)))
 			json_array_append(served, uri);
-	if (json_array_size(served) > 0)
+	listen_to_tasks(q, tasks, followed);
+	if (json_array_size(served) + json_array_size(followed) > 0)
 		backend_subscribe(request_backend(q));
 	json_t *notifications = json_object();
 	if (json_array_size(served) > 0)
 		json_object_set(notifications, "resourceSubscriptions", served);
+	if (json_array_size(followed) > 0)
+		json_object_set(notifications, "taskIds", followed);
 	json_decref(served);
+	json_decref(followed);
 	rpc_notify(f->rpc, request_id(q), "notifications/subscriptions/acknowledged",
 		   json_pack("{s:o, s:{s:O}}", "notifications", notifications, "_meta", META_SUBSCRIPTION,
 			     request_id(q)));
@@ -224,6 +262,33 @@ void follow_progress_end(struct follow *f, const json_t *id)
 
 /* ---- what happens ---- */
 
+static void on_looked(void *arg, json_t *call, const struct peer_error *error)
+{
+	struct look *look = arg;
+	struct subscription *s = look->follow ? find(look->follow, look->id, look->task) : NULL;
+	if (s != NULL && error == NULL) {
+		json_t *task = tasks_describe(call, s->with_input);
+		json_object_set_new(task, "_meta", json_pack("{s:O}", META_SUBSCRIPTION, s->id));
+		rpc_notify(look->follow->rpc, s->id, "notifications/tasks", task);
+	}
+	if (look->follow != NULL)
+		LIST_REMOVE(look, next);
+	json_decref(look->id);
+	free(look->task);
+	free(look);
+}
+
+/* A task's notification is the whole task. */
+static void look_at_task(struct follow *f, const struct subscription *s)
+{
+	struct look *look = xcalloc(1, sizeof *look);
+	look->follow = f;
+	look->id = json_incref(s->id);
+	look->task = xstrdup(s->uri);
+	LIST_INSERT_HEAD(&f->looks, look, next);
+	backend_ask(f->mcpd->backend, MSG_GET_CALL, json_pack("{s:s}", "callSid", s->uri), on_looked, look);
+}
+
 static void on_quiet(void *arg)
 {
 	struct follow *f = arg;
@@ -232,6 +297,10 @@ static void on_quiet(void *arg)
 		if (!s->changed)
 			continue;
 		s->changed = false;
+		if (s->is_task) {
+			look_at_task(f, s);
+			continue;
+		}
 		json_t *params = json_pack("{s:s}", "uri", s->uri);
 		if (s->id != NULL)
 			json_object_set_new(params, "_meta", json_pack("{s:O}", META_SUBSCRIPTION, s->id));
@@ -266,10 +335,10 @@ void follow_news(struct follow *f, const json_t *item)
 		return;
 	bool changes = false;
 	LIST_FOREACH (s, &f->subscriptions, next)
-		if (resources_concerns(s->uri, sid))
+		if (s->is_task ? strcmp(s->uri, sid) == 0 : resources_concerns(s->uri, sid))
 			changes = s->changed = true;
 	if (changes && !timer_running(&f->quiet))
-		timer_start(&f->quiet, f->base, QUIET_MS, on_quiet, f);
+		timer_start(&f->quiet, f->mcpd->base, QUIET_MS, on_quiet, f);
 	if (strcmp(kind, "turn") == 0)
 		snprintf(words, sizeof words, "%s: %.200s", role, content);
 	else

@@ -9,7 +9,7 @@
 
 struct follow;
 
-struct follow *follow_new(struct rpc *rpc, struct event_base *base);
+struct follow *follow_new(struct rpc *rpc, struct mcpd *mcpd);
 void follow_free(struct follow **f);
 
 /* resources/subscribe, resources/unsubscribe, logging/setLevel: the older era. */

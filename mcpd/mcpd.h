@@ -11,7 +11,7 @@ struct rpc;
 struct mcpd {
 	struct event_base *base;
 	struct backend *backend;
-	struct confirm *confirm; /* questions of the current era: it knows no connections */
+	struct asks *asks; /* questions of the current era: it knows no connections */
 	LIST_HEAD(, rpc) clients;
 };
 

@@ -61,7 +61,7 @@ static void fail(struct reading *r, const struct peer_error *error)
 		request_fail(r->request, request_is_modern(r->request) ? RPC_INVALID_PARAMS : RPC_NO_RESOURCE,
 			     "Resource not found", data);
 	else
-		request_fail(r->request, -32603, error->message, data);
+		request_fail(r->request, RPC_INTERNAL, error->message, data);
 	end_reading(r);
 }
 

@@ -3,12 +3,13 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "mcpd/ask.h"
 #include "mcpd/complete.h"
-#include "mcpd/confirm.h"
 #include "mcpd/discover.h"
 #include "mcpd/follow.h"
 #include "mcpd/prompts.h"
 #include "mcpd/resources.h"
+#include "mcpd/tasks.h"
 #include "mcpd/tools.h"
 
 #include <stdio.h>
@@ -71,6 +72,9 @@ static const struct {
 	{"logging/setLevel", LEGACY, follow_set_level},
 	{"completion/complete", BOTH, complete},
 	{"subscriptions/listen", MODERN, on_listen},
+	{"tasks/get", MODERN, tasks_get},
+	{"tasks/update", MODERN, tasks_update},
+	{"tasks/cancel", MODERN, tasks_cancel},
 };
 
 static void on_news(void *arg, const json_t *item)
@@ -85,7 +89,7 @@ void mcpd_init(struct mcpd *m, struct event_base *base, struct backend *backend)
 {
 	m->base = base;
 	m->backend = backend;
-	m->confirm = confirm_new();
+	m->asks = asks_new();
 	LIST_INIT(&m->clients);
 	backend_on_news(backend, on_news, m);
 }
@@ -96,7 +100,7 @@ void mcpd_free(struct mcpd *m)
 		return;
 	backend_on_news(m->backend, NULL, NULL);
 	backend_free(&m->backend);
-	confirm_free(&m->confirm);
+	asks_free(&m->asks);
 	tools_free();
 }
 
@@ -108,7 +112,7 @@ struct rpc *rpc_new(struct mcpd *mcpd, rpc_send_fn *send, void *arg)
 	r->send = send;
 	r->arg = arg;
 	LIST_INIT(&r->requests);
-	r->follow = follow_new(r, mcpd->base);
+	r->follow = follow_new(r, mcpd);
 	LIST_INSERT_HEAD(&mcpd->clients, r, next);
 	return r;
 }
@@ -253,7 +257,16 @@ static void on_initialize(struct request *q)
 bool request_can_ask(const struct request *q)
 {
 	OBJ_CHECK(q, REQUEST_MAGIC);
+	if (q->rpc == NULL || q->cancelled)
+		return false;
 	return q->modern ? has_forms(json_object_get(request_meta(q), META_CAPABILITIES)) : q->rpc->elicits;
+}
+
+bool request_has_extension(const struct request *q, const char *name)
+{
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	const json_t *capabilities = json_object_get(request_meta(q), META_CAPABILITIES);
+	return q->modern && json_is_object(json_object_get(json_object_get(capabilities, "extensions"), name));
 }
 
 void request_ask(struct request *q, const char *method, json_t *params, request_asked_fn *fn, void *arg)

@@ -40,6 +40,7 @@ enum {
 	RPC_INVALID_REQUEST = -32600,
 	RPC_NO_METHOD = -32601,
 	RPC_INVALID_PARAMS = -32602,
+	RPC_INTERNAL = -32603,
 	RPC_NO_RESOURCE = -32002, /* the older era only */
 	RPC_HEADERS_DIFFER = -32020,
 	RPC_NO_CAPABILITY = -32021,
@@ -60,6 +61,8 @@ struct mcpd *request_mcpd(const struct request *q);
 struct follow *request_follow(const struct request *q);
 /* Whether the client says that it can put a form before its person (elicitation). */
 bool request_can_ask(const struct request *q);
+/* Whether the request's client declares this extension: the current era only. */
+bool request_has_extension(const struct request *q, const char *name);
 /*
  * Asks the client something inside the request: the older era only, one question at
  * a time. params is stolen. fn is told its result, NULL for an error; or, gone, that

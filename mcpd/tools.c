@@ -5,6 +5,8 @@
 #include "lib/base/schema.h"
 #include "mcpd/confirm.h"
 #include "mcpd/follow.h"
+#include "mcpd/operator.h"
+#include "mcpd/tasks.h"
 #include "tools_json.h" /* made from tools.json */
 
 #include <stdio.h>
@@ -172,7 +174,15 @@ struct calling {
 	struct request *request;
 	const struct tool *tool;
 	json_t *args;
+	json_t *reply; /* while the person is asked */
 };
+
+static void end_calling(struct calling *c)
+{
+	json_decref(c->args);
+	json_decref(c->reply);
+	free(c);
+}
 
 static json_t *wrap(const struct tool *tool, json_t *reply)
 {
@@ -186,14 +196,68 @@ static json_t *wrap(const struct tool *tool, json_t *reply)
 	return json_pack("{s:s, s:s, s:O}", "status", "success", "message", message, "data", reply);
 }
 
+static void answer_reply(struct calling *c, json_t *reply)
+{
+	answer_structured(c->request, c->tool->plain ? json_incref(reply) : wrap(c->tool, reply));
+}
+
+/* The agent's question as the answer has it, or the one that the tool puts; NULL: none. */
+static const char *question_of(const struct calling *c, const json_t *reply)
+{
+	const json_t *data = json_object_get(reply, "data");
+	if (c->tool->message == MSG_REQUEST_OPERATOR)
+		return json_string_value(json_object_get(c->args, "question"));
+	if (c->tool->message == MSG_WAIT_CALL)
+		return json_string_value(
+			json_object_get(json_object_get(data, "operatorQuestion"), "question"));
+	return NULL;
+}
+
+static void on_operator(void *arg, enum operator_end end, const char *message)
+{
+	static const char said[] = "The person was asked, and the agent has the answer; the call goes on";
+	struct calling *c = arg;
+	char text[400];
+	if (end == OPERATOR_ANSWERED) {
+		json_t *reply = json_copy(c->reply), *data = json_copy(json_object_get(reply, "data"));
+		json_object_set_new(reply, "message", json_string(said));
+		if (data != NULL) {
+			json_object_del(data, "operatorQuestion");
+			json_object_set_new(reply, "data", data);
+		}
+		answer_reply(c, reply);
+		json_decref(reply);
+	} else if (end == OPERATOR_REFUSED) {
+		answer_reply(c, c->reply); /* whoever reads it may know the answer */
+	} else if (end == OPERATOR_FAILED) {
+		snprintf(text, sizeof text, "The person answered, but the agent could not be told: %s",
+			 message);
+		answer_error(c->request, text);
+	}
+	end_calling(c);
+}
+
+static void ask_operator(struct calling *c, json_t *reply)
+{
+	c->reply = json_incref(reply);
+	operator_ask(c->request, json_string_value(json_object_get(c->args, "callSid")),
+		     question_of(c, reply), on_operator, c);
+}
+
 static void on_reply(void *arg, json_t *reply, const struct peer_error *error)
 {
 	struct calling *c = arg;
-	if (error != NULL)
+	if (error != NULL) {
 		answer_error(c->request, error->message);
-	else
-		answer_structured(c->request, c->tool->plain ? json_incref(reply) : wrap(c->tool, reply));
-	free(c);
+	} else if (question_of(c, reply) != NULL && request_can_ask(c->request)) {
+		ask_operator(c, reply);
+		return;
+	} else if (c->tool->message == MSG_CREATE_CALL && tasks_wanted(c->request)) {
+		tasks_created(c->request, reply);
+	} else {
+		answer_reply(c, reply);
+	}
+	end_calling(c);
 }
 
 static const struct tool *find_tool(const char *name)
@@ -208,13 +272,21 @@ static void go_on(void *arg, enum consent consent)
 {
 	struct calling *c = arg;
 	if (consent == CONSENT_GIVEN) {
-		backend_ask(request_backend(c->request), c->tool->message, c->args, on_reply, c);
+		backend_ask(request_backend(c->request), c->tool->message, json_incref(c->args), on_reply,
+			    c);
 		return;
 	}
 	if (consent == CONSENT_REFUSED)
 		answer_error(c->request, "The person was asked and did not agree: the call was not placed.");
-	json_decref(c->args);
-	free(c);
+	end_calling(c);
+}
+
+/* The question was put by the request before this one, which brings the answer. */
+static bool brings_answer(const struct calling *c)
+{
+	const char *sid = json_string_value(json_object_get(c->args, "callSid"));
+	return c->tool->message == MSG_REQUEST_OPERATOR &&
+	       operator_is_answered(c->request, sid, question_of(c, NULL));
 }
 
 void tools_call(struct request *q)
@@ -249,9 +321,14 @@ void tools_call(struct request *q)
 	    (json_is_string(token) || json_is_integer(token)))
 		follow_progress(q, sid, token);
 	struct calling *c = xcalloc(1, sizeof *c);
-	*c = (struct calling){q, tool, args};
-	if (tool->message == MSG_CREATE_CALL)
+	*c = (struct calling){q, tool, args, NULL};
+	if (tool->message == MSG_CREATE_CALL) {
 		confirm_call(q, args, go_on, c);
-	else
+	} else if (brings_answer(c)) {
+		json_t *reply = json_pack("{s:s}", "callSid", sid);
+		ask_operator(c, reply);
+		json_decref(reply);
+	} else {
 		go_on(c, CONSENT_GIVEN);
+	}
 }

@@ -5,15 +5,19 @@
 
 #include <string.h>
 
-static void on_send(void *arg, json_t *message)
+static void on_send(void *arg, const json_t *about, json_t *message)
 {
+	(void)about;
 	(void)arg;
 	json_decref(message);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct rpc *rpc = rpc_new(NULL, NULL, on_send, NULL);
+	static struct mcpd mcpd;
+	if (mcpd.asks == NULL)
+		mcpd_init(&mcpd, NULL, NULL);
+	struct rpc *rpc = rpc_new(&mcpd, on_send, NULL);
 	while (size > 0) {
 		const uint8_t *newline = memchr(data, '\n', size);
 		size_t len = newline ? (size_t)(newline - data) : size;

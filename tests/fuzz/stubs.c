@@ -3,6 +3,7 @@
 
 #include "callworker/ws.h"
 #include "lib/loop/loop.h"
+#include "lib/http/server.h"
 #include "mcpd/backend.h"
 
 #include <stdlib.h>
@@ -123,7 +124,7 @@ bool timer_running(const struct timer *t)
 	return false;
 }
 
-/* The daemons refuse everything, at once. */
+/* The daemons refuse half of it, at once, and know one call. */
 bool backend_confirms(struct backend *b)
 {
 	(void)b;
@@ -137,9 +138,41 @@ void backend_subscribe(struct backend *b)
 
 void backend_ask(struct backend *b, enum message type, json_t *args, peer_answer_fn *fn, void *arg)
 {
+	static const char call[] =
+		"{\"status\":\"in-progress\",\"message\":\"m\",\"callSid\":\"CA1\",\"isLive\":true,"
+		"\"operatorQuestion\":{\"question\":\"Which day?\"},"
+		"\"data\":{\"callSid\":\"CA1\",\"operatorQuestion\":{\"question\":\"Which day?\"}}}";
+	static unsigned count;
 	struct peer_error error = {"not_found", "nothing is here", 404};
+	json_t *reply = json_loads(call, 0, NULL);
 	(void)b;
 	(void)type;
 	json_decref(args);
-	fn(arg, NULL, &error);
+	if (count++ % 2)
+		fn(arg, reply, NULL);
+	else
+		fn(arg, NULL, &error);
+	json_decref(reply);
+}
+
+void backend_on_news(struct backend *b, backend_news_fn *fn, void *arg)
+{
+	(void)b;
+	(void)fn;
+	(void)arg;
+}
+
+void backend_free(struct backend **b)
+{
+	*b = NULL;
+}
+
+/* The headers of a request: one value for all of them. */
+const char *fuzz_header;
+
+const char *http_header(const struct http_request *r, const char *name)
+{
+	(void)r;
+	(void)name;
+	return fuzz_header;
 }

@@ -1,0 +1,72 @@
+#include "mcpd/operator.h"
+
+#include "lib/base/json_read.h"
+#include "lib/base/panic.h"
+
+#include <stdlib.h>
+
+enum { ANSWER_MAX = 16 * 1024 };
+
+struct asking_operator {
+	struct request *request;
+	char *call_sid;
+	operator_fn *fn;
+	void *arg;
+};
+
+json_t *operator_form(const char *question)
+{
+	return ask_form(json_sprintf("A call waits for you. The agent asks: %s", question), OPERATOR_FIELD,
+			"string", "Your answer");
+}
+
+static void end(struct asking_operator *o, enum operator_end how, const char *message)
+{
+	o->fn(o->arg, how, message);
+	free(o->call_sid);
+	free(o);
+}
+
+static void on_given(void *arg, json_t *reply, const struct peer_error *error)
+{
+	(void)reply;
+	end(arg, error ? OPERATOR_FAILED : OPERATOR_ANSWERED, error ? error->message : "");
+}
+
+static void on_asked(void *arg, enum asked asked, const json_t *content)
+{
+	struct asking_operator *o = arg;
+	const char *answer = "";
+	struct json_reader r;
+	json_read_open(&r, content);
+	json_read_text(&r, OPERATOR_FIELD, JSON_NEEDED, 0, ANSWER_MAX, &answer);
+	if (asked == ASKED_MOOT)
+		end(o, OPERATOR_MOOT, "");
+	else if (asked == ASKED_REFUSED || answer[0] == '\0')
+		end(o, OPERATOR_REFUSED, "");
+	else
+		backend_ask(request_backend(o->request), MSG_ANSWER_OPERATOR,
+			    json_pack("{s:s, s:s}", "callSid", o->call_sid, "answer", answer), on_given, o);
+}
+
+static json_t *about(const char *call_sid, const char *question)
+{
+	return json_pack("{s:s, s:s}", "callSid", call_sid, "question", question);
+}
+
+void operator_ask(struct request *q, const char *call_sid, const char *question, operator_fn *fn, void *arg)
+{
+	struct asking_operator *o = xcalloc(1, sizeof *o);
+	*o = (struct asking_operator){q, xstrdup(call_sid), fn, arg};
+	json_t *thing = about(call_sid, question);
+	ask_person(q, OPERATOR_KEY, operator_form(question), thing, on_asked, o);
+	json_decref(thing);
+}
+
+bool operator_is_answered(struct request *q, const char *call_sid, const char *question)
+{
+	json_t *thing = about(call_sid, question);
+	bool is = request_can_ask(q) && ask_is_answered(q, OPERATOR_KEY, thing);
+	json_decref(thing);
+	return is;
+}

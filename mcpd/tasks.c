@@ -1,0 +1,178 @@
+#include "mcpd/tasks.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/json_read.h"
+#include "lib/base/panic.h"
+#include "mcpd/operator.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { POLL_MS = 2000, SID_MAX = 64 };
+
+/* ---- a call as a task ---- */
+
+static const char *text_of(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+	return text ? text : "";
+}
+
+static json_t *now(void)
+{
+	char text[WALL_TEXT_SIZE];
+	wall_format(wall_now(), text);
+	return json_string(text);
+}
+
+static json_t *new_task(const char *id, const char *status, const char *message, const char *created)
+{
+	json_t *began = created[0] ? json_string(created) : now();
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:n, s:i}", "taskId", id, "status", status,
+			 "statusMessage", message, "createdAt", began, "lastUpdatedAt", now(), "ttlMs",
+			 "pollIntervalMs", POLL_MS);
+}
+
+/* What phony_create_call would have told, had it waited: its own members, and what came of the call. */
+static json_t *result_of(const json_t *call)
+{
+	static const char *const told[] = {"duration", "endReason",  "errorMessage",
+					   "outcome",  "answeredBy", "conversationHistory"};
+	const char *status = text_of(call, "status");
+	json_t *content = json_pack("{s:s, s:s, s:s, s:o}", "callSid", text_of(call, "callSid"), "status",
+				    status, "provider", text_of(call, "provider"), "message",
+				    json_sprintf("The call to %s is over: %s", text_of(call, "toNumber"), status));
+	for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+		if (json_object_get(call, told[i]) != NULL)
+			json_object_set(content, told[i], json_object_get(call, told[i]));
+	char *text = json_dumps(content, JSON_COMPACT);
+	json_t *result = json_pack("{s:[{s:s, s:s}], s:o, s:b}", "content", "type", "text", "text", text,
+				   "structuredContent", content, "isError", strcmp(status, "failed") == 0);
+	free(text);
+	return result;
+}
+
+json_t *tasks_describe(const json_t *call, bool with_input)
+{
+	const char *id = text_of(call, "callSid"), *status = text_of(call, "status");
+	const char *began = text_of(call, "startedAt");
+	const json_t *question = json_object_get(call, "operatorQuestion");
+	if (id[0] == '\0')
+		id = text_of(call, "requestId");
+	bool over = json_object_get(call, "endedAt") != NULL && json_object_get(call, "dueAt") == NULL;
+	if (over && strcmp(status, "canceled") == 0)
+		return new_task(id, "cancelled", status, began);
+	if (over) {
+		json_t *task = new_task(id, "completed", status, began);
+		json_object_set(task, "lastUpdatedAt", json_object_get(call, "endedAt"));
+		json_object_set_new(task, "result", result_of(call));
+		return task;
+	}
+	if (!json_is_object(question) || !with_input)
+		return new_task(id, "working", status, began);
+	json_t *task = new_task(id, "input_required", "The agent has a question", began);
+	json_object_set_new(task, "inputRequests",
+			    json_pack("{s:{s:s, s:o}}", OPERATOR_KEY, "method", "elicitation/create",
+				      "params", operator_form(text_of(question, "question"))));
+	return task;
+}
+
+/* ---- requests ---- */
+
+bool tasks_wanted(const struct request *q)
+{
+	return request_has_extension(q, TASKS_EXTENSION);
+}
+
+void tasks_created(struct request *q, const json_t *reply)
+{
+	json_t *task = new_task(text_of(reply, "callSid"), "working", text_of(reply, "message"), "");
+	json_object_set_new(task, "resultType", json_string("task"));
+	request_answer(q, task, NULL);
+}
+
+/* The task that the request names; NULL: answered. */
+static const char *read_id(struct request *q)
+{
+	const char *id = NULL;
+	struct json_reader r;
+	json_read_open(&r, request_params(q));
+	json_read_text(&r, "taskId", JSON_NEEDED, 1, SID_MAX, &id);
+	if (!tasks_wanted(q)) {
+		request_fail(q, RPC_NO_CAPABILITY, "The request does not declare the tasks extension",
+			     json_pack("{s:{s:{s:{}}}}", "requiredCapabilities", "extensions",
+				       TASKS_EXTENSION));
+		return NULL;
+	}
+	if (!json_read_ok(&r)) {
+		request_fail(q, RPC_INVALID_PARAMS, r.faults, NULL);
+		return NULL;
+	}
+	return id;
+}
+
+/* Whether the answer was an error that ends the request: here no such call, and what is not a state of it. */
+static bool failed(struct request *q, const struct peer_error *error)
+{
+	if (error == NULL || error->http_status == 409)
+		return false; /* over already, or nothing is asked: a wish that came late */
+	if (error->http_status == 404 || error->http_status == 400)
+		request_fail(q, RPC_INVALID_PARAMS, "Unknown task", NULL);
+	else
+		request_fail(q, RPC_INTERNAL, error->message, NULL);
+	return true;
+}
+
+static void on_call(void *arg, json_t *reply, const struct peer_error *error)
+{
+	struct request *q = arg;
+	if (!failed(q, error))
+		request_answer(q, tasks_describe(reply, request_can_ask(q)), NULL);
+}
+
+void tasks_get(struct request *q)
+{
+	const char *id = read_id(q);
+	if (id != NULL)
+		backend_ask(request_backend(q), MSG_GET_CALL, json_pack("{s:s}", "callSid", id), on_call, q);
+}
+
+static void on_done(void *arg, json_t *reply, const struct peer_error *error)
+{
+	struct request *q = arg;
+	(void)reply;
+	if (!failed(q, error))
+		request_answer(q, json_object(), NULL);
+}
+
+void tasks_update(struct request *q)
+{
+	const char *id = read_id(q), *answer = "";
+	json_t *responses = NULL, *given = NULL;
+	struct json_reader r;
+	if (id == NULL)
+		return;
+	json_read_open(&r, request_params(q));
+	json_read_object(&r, "inputResponses", JSON_NEEDED, &responses);
+	if (!json_read_ok(&r)) {
+		request_fail(q, RPC_INVALID_PARAMS, r.faults, NULL);
+		return;
+	}
+	json_read_open(&r, responses);
+	json_read_object(&r, OPERATOR_KEY, JSON_OPTIONAL, &given);
+	json_read_open(&r, ask_content(given));
+	json_read_text(&r, OPERATOR_FIELD, JSON_NEEDED, 1, 16 * 1024, &answer);
+	if (answer[0] != '\0')
+		backend_ask(request_backend(q), MSG_ANSWER_OPERATOR,
+			    json_pack("{s:s, s:s}", "callSid", id, "answer", answer), on_done, q);
+	else /* declined, or of something else: the question stays open */
+		backend_ask(request_backend(q), MSG_GET_CALL, json_pack("{s:s}", "callSid", id), on_done, q);
+}
+
+void tasks_cancel(struct request *q)
+{
+	const char *id = read_id(q);
+	if (id != NULL)
+		backend_ask(request_backend(q), strncmp(id, "PC", 2) == 0 ? MSG_CANCEL_CALL : MSG_HANGUP_CALL,
+			    json_pack("{s:s}", "callSid", id), on_done, q);
+}
