@@ -46,8 +46,9 @@ static json_t *result_of(const json_t *call)
 		if (json_object_get(call, told[i]) != NULL)
 			json_object_set(content, told[i], json_object_get(call, told[i]));
 	char *text = json_dumps(content, JSON_COMPACT);
-	json_t *result = json_pack("{s:[{s:s, s:s}], s:o, s:b}", "content", "type", "text", "text", text,
-				   "structuredContent", content, "isError", strcmp(status, "failed") == 0);
+	json_t *result = json_pack("{s:s, s:[{s:s, s:s}], s:o, s:b}", "resultType", "complete", "content",
+				   "type", "text", "text", text, "structuredContent", content, "isError",
+				   strcmp(status, "failed") == 0);
 	free(text);
 	return result;
 }

@@ -410,6 +410,11 @@ json_t *call_document_public(const json_t *document)
 	json_object_del(copy, "goOn");
 	if (json_is_null(json_object_get(copy, "operatorQuestion")))
 		json_object_del(copy, "operatorQuestion");
+	/* The contract's names beside those of the record. */
+	if (json_object_get(copy, "voiceProvider") != NULL)
+		json_object_set(copy, "provider", json_object_get(copy, "voiceProvider"));
+	if (json_object_get(copy, "callType") != NULL)
+		json_object_set(copy, "direction", json_object_get(copy, "callType"));
 	json_object_set_new(copy, "isLive",
 			    json_boolean(json_object_get(copy, "endedAt") == NULL &&
 					 json_object_get(copy, "dueAt") == NULL));

@@ -16,7 +16,7 @@ let carrier, agent, phony, endpoint, person = 5000;
 before(async () => {
   agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { ...agents,
     'agent-asks': { script: [{ tool: 'ask_operator', parameters: { question } }, goodbye] } } });
-  carrier = await startCarrier({ default: { script: [] }, numbers: [account.number], '+12025569999': { outcome: 'busy' } });
+  carrier = await startCarrier({ default: { script: [] }, callees: { '+12025569999': { outcome: 'busy' } }, numbers: [account.number] });
   phony = await startPhony({ sims: { carrier, agent } });
   endpoint = new URL(`http://127.0.0.1:${phony.port}/mcp`);
 });
@@ -135,7 +135,7 @@ describe('a call as a task', () => {
     assert.equal(execution.kind, 'task');
     const { outcome } = await execution.settle();
     await session.close();
-    assert.equal(outcome.kind ?? outcome.status ?? outcome.state, 'completed', JSON.stringify(outcome));
+    assert.equal(outcome.status, 'completed', JSON.stringify(outcome));
     const { structuredContent } = outcome.result;
     assert.deepEqual([structuredContent.callSid, structuredContent.status, structuredContent.provider], [execution.handle.taskId, 'completed', 'elevenlabs']);
     assert.equal(structuredContent.conversationHistory.at(-1).content, 'Thank you. Goodbye!');
