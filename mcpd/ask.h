@@ -34,7 +34,8 @@ bool ask_is_answered(struct request *q, const char *key, const json_t *about);
 
 /* A form with one field: type "boolean" or "string". Owned by the caller; message is stolen. */
 json_t *ask_form(json_t *message, const char *field, const char *type, const char *title);
-/* What the person said to a form as it came, {action, content}: content if they agreed, else NULL; borrowed. */
+/* What the person said to a form as it came, {action, content}: content if they agreed, else NULL; borrowed.
+ */
 const json_t *ask_content(const json_t *answer);
 
 #endif

@@ -19,7 +19,7 @@ static void on_asked(void *arg, enum asked asked, const json_t *content)
 	free(arg);
 	json_read_open(&r, content);
 	json_read_bool(&r, "confirm", JSON_NEEDED, &yes);
-	c.fn(c.arg, asked == ASKED_MOOT               ? CONSENT_MOOT
+	c.fn(c.arg, asked == ASKED_MOOT              ? CONSENT_MOOT
 		    : asked == ASKED_ANSWERED && yes ? CONSENT_GIVEN
 						     : CONSENT_REFUSED);
 }

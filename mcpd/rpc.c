@@ -266,7 +266,8 @@ bool request_has_extension(const struct request *q, const char *name)
 {
 	OBJ_CHECK(q, REQUEST_MAGIC);
 	const json_t *capabilities = json_object_get(request_meta(q), META_CAPABILITIES);
-	return q->modern && json_is_object(json_object_get(json_object_get(capabilities, "extensions"), name));
+	return q->modern &&
+	       json_is_object(json_object_get(json_object_get(capabilities, "extensions"), name));
 }
 
 void request_ask(struct request *q, const char *method, json_t *params, request_asked_fn *fn, void *arg)

@@ -39,9 +39,10 @@ static json_t *result_of(const json_t *call)
 	static const char *const told[] = {"duration", "endReason",  "errorMessage",
 					   "outcome",  "answeredBy", "conversationHistory"};
 	const char *status = text_of(call, "status");
-	json_t *content = json_pack("{s:s, s:s, s:s, s:o}", "callSid", text_of(call, "callSid"), "status",
-				    status, "provider", text_of(call, "provider"), "message",
-				    json_sprintf("The call to %s is over: %s", text_of(call, "toNumber"), status));
+	json_t *content =
+		json_pack("{s:s, s:s, s:s, s:o}", "callSid", text_of(call, "callSid"), "status", status,
+			  "provider", text_of(call, "provider"), "message",
+			  json_sprintf("The call to %s is over: %s", text_of(call, "toNumber"), status));
 	for (size_t i = 0; i < sizeof told / sizeof *told; i++)
 		if (json_object_get(call, told[i]) != NULL)
 			json_object_set(content, told[i], json_object_get(call, told[i]));
@@ -100,9 +101,9 @@ static const char *read_id(struct request *q)
 	json_read_open(&r, request_params(q));
 	json_read_text(&r, "taskId", JSON_NEEDED, 1, SID_MAX, &id);
 	if (!tasks_wanted(q)) {
-		request_fail(q, RPC_NO_CAPABILITY, "The request does not declare the tasks extension",
-			     json_pack("{s:{s:{s:{}}}}", "requiredCapabilities", "extensions",
-				       TASKS_EXTENSION));
+		request_fail(
+			q, RPC_NO_CAPABILITY, "The request does not declare the tasks extension",
+			json_pack("{s:{s:{s:{}}}}", "requiredCapabilities", "extensions", TASKS_EXTENSION));
 		return NULL;
 	}
 	if (!json_read_ok(&r)) {

@@ -272,8 +272,7 @@ static void go_on(void *arg, enum consent consent)
 {
 	struct calling *c = arg;
 	if (consent == CONSENT_GIVEN) {
-		backend_ask(request_backend(c->request), c->tool->message, json_incref(c->args), on_reply,
-			    c);
+		backend_ask(request_backend(c->request), c->tool->message, json_incref(c->args), on_reply, c);
 		return;
 	}
 	if (consent == CONSENT_REFUSED)

@@ -150,7 +150,7 @@ enum {
                                                                                                     \
 	/* what happens is told from now on / {kind, callSid?, …}: see voiced/news.c */           \
 	MESSAGE(150, SUBSCRIBE, ROLE_MCPD, ROLE_VOICED, TELLS, BARE)                                \
-	MESSAGE(151, NEWS, ROLE_VOICED, ROLE_MCPD, TELLS, BARE)                                     \
+	MESSAGE(151, NEWS, ROLE_VOICED | ROLE_SMSD, ROLE_MCPD | ROLE_VOICED, TELLS, BARE)            \
                                                                                                     \
 	/* of records: mcpd asks voiced, which asks smsd about messages */                          \
 	MESSAGE(100, ADD_TAGS, ROLE_MCPD | ROLE_VOICED, ROLE_VOICED | ROLE_SMSD, ASKS, BARE)        \

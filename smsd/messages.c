@@ -150,6 +150,36 @@ json_t *message_public(const json_t *document)
 	return message;
 }
 
+void message_news(struct smsd *s, const json_t *document)
+{
+	static const char *const told[] = {"messageSid", "requestId",  "conversationId", "direction",
+					   "status",     "fromNumber", "toNumber",       "bulkId"};
+	if (s->adopt == NULL || !json_is_object(document))
+		return;
+	json_t *item = json_pack("{s:s}", "kind", "message");
+	for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+		if (json_object_get(document, told[i]) != NULL)
+			json_object_set(item, told[i], json_object_get(document, told[i]));
+	adopt_tell(s->adopt, MSG_NEWS, item);
+	json_decref(item);
+}
+
+struct advancing {
+	struct smsd *smsd;
+	store_fn *fn;
+	void *arg;
+};
+
+static void on_advanced(void *arg, json_t *result, const char *error)
+{
+	struct advancing *a = arg;
+	if (error == NULL && json_object_get(result, "messageSid") != NULL)
+		message_news(a->smsd, result);
+	if (a->fn != NULL)
+		a->fn(a->arg, result, error);
+	free(a);
+}
+
 void message_advance(struct smsd *s, const char *sid, const char *status, int error_code,
 		     const char *error_message, store_fn *fn, void *arg)
 {
@@ -166,5 +196,7 @@ void message_advance(struct smsd *s, const char *sid, const char *status, int er
 		.where = json_pack("[[s, s, o]]", "status", "in", message_states_before(status)),
 		.set = set,
 		.unset = message_status_is_last(status) ? json_pack("[s]", "checkAt") : NULL};
-	store_update(s->store, STORE_MESSAGES, &change, fn, arg);
+	struct advancing *a = xcalloc(1, sizeof *a);
+	*a = (struct advancing){s, fn, arg};
+	store_update(s->store, STORE_MESSAGES, &change, on_advanced, a);
 }

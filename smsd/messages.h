@@ -47,6 +47,9 @@ const char *message_field(const json_t *document, const char *field);
 /* The message as a person sees it, fields in a fixed order. Owned by the caller. */
 json_t *message_public(const json_t *document);
 
+/* Tells voiced's listeners that a message has come, or has another status. */
+void message_news(struct smsd *s, const json_t *document);
+
 /*
  * Moves a message's status forward, never back (Twilio's callbacks come in any
  * order). error_code may be 0. fn gets the document or null.

@@ -185,6 +185,8 @@ static void on_inserted(void *arg, json_t *result, const char *error)
 		return;
 	}
 	task_take_document(t, json_object_get(result, "document"));
+	if (inserted)
+		message_news(o->smsd, t->document);
 	if (inserted && now) {
 		delivery_ask(t);
 	} else if (!inserted || json_object_get(t->document, "sendAt") != NULL || t->fn == NULL ||

@@ -71,6 +71,7 @@ static void on_stored(void *arg, json_t *result, const char *error)
 		refuse_store(h, error);
 	} else if (json_is_true(json_object_get(result, "inserted"))) {
 		log_info("message %s from %s is stored", field(h, "MessageSid"), field(h, "From"));
+		message_news(h->smsd, h->message);
 		conversation_touch(h->smsd, h->message, on_touched, h);
 	} else {
 		/* A repeat: perhaps because we ended right after the first time. */

@@ -165,6 +165,7 @@ static void on_failed_stored(void *arg, json_t *result, const char *error)
 	if (error != NULL)
 		log_error("that message %s failed could not be stored: %s", f->task->request_id, error);
 	task_take_document(f->task, result);
+	message_news(f->task->outbox->smsd, f->task->document);
 	task_answer(f->task, f->http_status, f->code, f->message);
 	task_free(f->task);
 	free(f->message);

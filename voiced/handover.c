@@ -4,6 +4,7 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/daemon/link.h"
+#include "lib/loop/loop.h"
 #include "voiced/door.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 
 #define HANDOVER_MAGIC 0x68616e64u
 
-enum { ASK_TIMEOUT_MS = 20000 };
+enum { ASK_TIMEOUT_MS = 20000, RETRY_MS = 200 };
 
 struct handover {
 	unsigned magic;
@@ -19,14 +20,25 @@ struct handover {
 	unsigned role;
 	char *socket;
 	struct link *link; /* NULL: not connected */
+	handover_news_fn *news;
+	void *news_arg;
+	bool keep;
+	struct timer retry;
 };
 
 static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 {
-	(void)arg;
+	struct handover *h = arg;
 	fd_close(&fd);
+	if (f->type == MSG_NEWS) {
+		if (h->news != NULL)
+			h->news(h->news_arg, f->body);
+		return;
+	}
 	log_warn("%s says %s where nothing is expected", role_name(peer_role(p)), message_name(f->type));
 }
+
+static void on_retry(void *arg);
 
 static void on_gone(struct peer *p, const char *why, void *arg)
 {
@@ -34,6 +46,8 @@ static void on_gone(struct peer *p, const char *why, void *arg)
 	struct handover *h = arg;
 	log_debug("%s has gone away: %s", role_name(h->role), why);
 	link_free(&h->link);
+	if (h->keep)
+		timer_start(&h->retry, h->base, RETRY_MS, on_retry, h);
 }
 
 static const struct peer_handler events = {NULL, on_message, on_gone, NULL};
@@ -54,23 +68,57 @@ void handover_free(struct handover **hh)
 	if (h == NULL)
 		return;
 	OBJ_CHECK(h, HANDOVER_MAGIC);
+	timer_stop(&h->retry);
 	link_free(&h->link);
 	free(h->socket);
 	OBJ_FREE(h);
 	*hh = NULL;
 }
 
+static bool try_connect(struct handover *h)
+{
+	int connection = h->link ? -1 : fd_unix_connect(h->socket);
+	if (connection >= 0)
+		h->link = link_new(h->base, connection, ROLE_VOICED, h->role, &events, h);
+	return h->link != NULL;
+}
+
 static bool connected(struct handover *h)
 {
-	if (h->link != NULL)
+	if (try_connect(h))
 		return true;
-	int connection = fd_unix_connect(h->socket);
-	if (connection < 0) {
-		log_warn("%s cannot be reached: %s", role_name(h->role), strerror(errno));
-		return false;
+	log_warn("%s cannot be reached: %s", role_name(h->role), strerror(errno));
+	return false;
+}
+
+/* It is back: what it told meanwhile was told to nobody. */
+static void on_retry(void *arg)
+{
+	struct handover *h = arg;
+	if (!try_connect(h)) {
+		timer_start(&h->retry, h->base, RETRY_MS, on_retry, h);
+	} else if (h->news != NULL) {
+		json_t *item = json_pack("{s:s}", "kind", "messages");
+		h->news(h->news_arg, item);
+		json_decref(item);
 	}
-	h->link = link_new(h->base, connection, ROLE_VOICED, h->role, &events, h);
-	return true;
+}
+
+void handover_on_news(struct handover *h, handover_news_fn *fn, void *arg)
+{
+	OBJ_CHECK(h, HANDOVER_MAGIC);
+	h->news = fn;
+	h->news_arg = arg;
+}
+
+void handover_keep(struct handover *h, bool keep)
+{
+	OBJ_CHECK(h, HANDOVER_MAGIC);
+	h->keep = keep;
+	if (!keep)
+		timer_stop(&h->retry);
+	else if (!try_connect(h) && !timer_running(&h->retry))
+		timer_start(&h->retry, h->base, RETRY_MS, on_retry, h);
 }
 
 void handover_pass(struct handover *h, int fd)

@@ -23,4 +23,10 @@ void handover_ask(struct handover *h, enum message type, json_t *args, peer_answ
 /* Takes over fd. */
 void handover_pass(struct handover *h, int fd);
 
+/* What the daemon tells unasked; the item is borrowed. One at a time; fn NULL: nobody. */
+typedef void handover_news_fn(void *arg, json_t *item);
+void handover_on_news(struct handover *h, handover_news_fn *fn, void *arg);
+/* Stays connected, so that it is heard; {kind: "messages"} after a gap: look again. */
+void handover_keep(struct handover *h, bool keep);
+
 #endif

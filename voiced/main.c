@@ -7,6 +7,7 @@
 #include "voiced/ending.h"
 #include "voiced/handover.h"
 #include "voiced/jobs.h"
+#include "voiced/live.h"
 #include "voiced/load.h"
 #include "voiced/news.h"
 #include "voiced/outgoing.h"
@@ -169,6 +170,7 @@ static bool start(struct daemon *d)
 	calls_on_over(v->calls, on_over, v);
 	calls_on_change(v->calls, on_change, v);
 	v->news = news_new(v);
+	v->live = live_new(v);
 	v->stats = stats_new();
 	if (!load_calls(v))
 		return false;
@@ -250,6 +252,7 @@ static void stop(struct daemon *d)
 	workers_free(&v->workers);
 	http_client_free(&v->http_out);
 	store_close(&v->store); /* what was written is finished, and told */
+	live_free(&v->live);
 	http_server_free(&v->http_in);
 	twilio_free(&v->twilio);
 	calls_free(&v->calls);

@@ -71,6 +71,11 @@ static void tell(struct voiced *v, json_t *item)
 	json_decref(item);
 }
 
+void news_tell(struct voiced *v, json_t *item)
+{
+	tell(v, json_incref(item));
+}
+
 void news_call(struct voiced *v, const struct call *call)
 {
 	if (v->news == NULL || call_sid(call)[0] == '\0')

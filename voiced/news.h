@@ -19,6 +19,8 @@ struct listener;
 struct listener *news_listen(struct voiced *v, news_fn *fn, void *arg);
 void news_unlisten(struct listener **l);
 
+/* Something that another daemon tells; borrowed. */
+void news_tell(struct voiced *v, json_t *item);
 /* kind "call": its state has changed. */
 void news_call(struct voiced *v, const struct call *call);
 /* kind "turn": somebody said this; kind "correction": less of it was heard. */

@@ -1,6 +1,7 @@
 #include "voiced/routes.h"
 
 #include "lib/http/api.h"
+#include "voiced/live.h"
 #include "voiced/recordings.h"
 #include "voiced/stats.h"
 
@@ -45,7 +46,8 @@ bool routes_system(struct voiced *v, struct http_request *r)
 void routes_handle(struct http_request *r, void *arg)
 {
 	struct voiced *v = arg;
-	if (routes_twilio(v, r) || recordings_serve(v, r) || routes_api(v, r) || routes_system(v, r))
+	if (routes_twilio(v, r) || recordings_serve(v, r) || live_serve(v, r) || routes_api(v, r) ||
+	    routes_system(v, r))
 		return;
 	http_reply_error(r, 404, "not_found", "Nothing is served at this address.");
 }

@@ -23,6 +23,7 @@ struct voiced {
 	struct workers *workers;
 	struct door *door;
 	struct handover *to_smsd, *to_mcpd;
+	struct live *live;
 	struct clients *clients;
 	struct prompts *prompts;
 	struct news *news;

@@ -85,6 +85,15 @@ struct adopt *adopt_open(struct event_base *base, int listener, unsigned role, a
 	return a;
 }
 
+void adopt_tell(struct adopt *a, enum message type, json_t *body)
+{
+	OBJ_CHECK(a, ADOPT_MAGIC);
+	struct source *s;
+	LIST_FOREACH (s, &a->sources, next)
+		if (peer_role(link_peer(s->link)) == ROLE_VOICED)
+			peer_tell(link_peer(s->link), type, json_incref(body), -1);
+}
+
 void adopt_close(struct adopt **aa)
 {
 	struct adopt *a = *aa;

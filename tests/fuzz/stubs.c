@@ -2,8 +2,8 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "callworker/ws.h"
-#include "lib/loop/loop.h"
 #include "lib/http/server.h"
+#include "lib/loop/loop.h"
 #include "mcpd/backend.h"
 
 #include <stdlib.h>
