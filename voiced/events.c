@@ -1,3 +1,4 @@
+#include "voiced/afterwards.h"
 #include "voiced/events.h"
 
 #include "lib/base/json_read.h"
@@ -95,6 +96,8 @@ static void act(struct voiced *v, struct call *call, const char *type, const cha
 		}
 		if (call_set_status(call, CALL_IN_PROGRESS) || first)
 			call_save(call, NULL, NULL);
+	} else if (strcmp(type, "agent-connected") == 0) {
+		afterwards_conversation(v, call, text_of(data, "conversationId"));
 	} else if (strcmp(type, "agent-lost") == 0) {
 		agent_prepare(v, call);
 	} else if (strcmp(type, "agent-failed") == 0 || strcmp(type, "stream-refused") == 0) {

@@ -2,6 +2,7 @@
  * voiced: the front door on the TCP port, Twilio's voice API, the register of
  * calls and the callworkers' lives. It never touches audio.
  */
+#include "voiced/afterwards.h"
 #include "voiced/clients.h"
 #include "voiced/door.h"
 #include "voiced/ending.h"
@@ -182,6 +183,7 @@ static bool start(struct daemon *d)
 	v->schedule = schedule_new(v);
 	v->voicemails = voicemails_new(v);
 	v->recordings = recordings_new(v);
+	v->afterwards = afterwards_new(v);
 	return true;
 }
 
@@ -247,6 +249,7 @@ static void stop(struct daemon *d)
 	schedule_free(&v->schedule);
 	voicemails_free(&v->voicemails);
 	recordings_free(&v->recordings);
+	afterwards_free(&v->afterwards);
 	door_close(&v->door);
 	clients_close(&v->clients);
 	workers_free(&v->workers);

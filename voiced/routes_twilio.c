@@ -3,6 +3,7 @@
 #include "lib/base/panic.h"
 #include "lib/twilio/twiml.h"
 #include "lib/twilio/webhook.h"
+#include "voiced/afterwards.h"
 #include "voiced/agent.h"
 #include "voiced/elsewhere.h"
 #include "voiced/ending.h"
@@ -211,6 +212,8 @@ static void on_recording(struct hook *h, struct call *call)
 		  json_pack("{s:o, s:o, s:o, s:o}", "recordingSid", text(h, "RecordingSid"), "recordingUrl",
 			    text(h, "RecordingUrl"), "status", text(h, "RecordingStatus"), "duration",
 			    text(h, "RecordingDuration")));
+	if (strcmp(hook_field(h, "RecordingStatus"), "completed") == 0)
+		afterwards_recorded(h->v, call, hook_field(h, "RecordingSid"));
 	hook_reply_noted(h);
 }
 

@@ -24,6 +24,7 @@ struct voiced {
 	struct door *door;
 	struct handover *to_smsd, *to_mcpd;
 	struct live *live;
+	struct afterwards *afterwards;
 	struct clients *clients;
 	struct prompts *prompts;
 	struct news *news;

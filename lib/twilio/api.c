@@ -174,7 +174,7 @@ static void on_answer(void *arg, const struct http_answer *a)
 		r->fn(r->arg, &answer);
 	} else if (a->status >= 300) {
 		refused(r, a->status, body);
-	} else if (body == NULL) {
+	} else if (body == NULL && a->status != 204) {
 		snprintf(message, sizeof message, "Twilio's answer is %s.", fault);
 		struct twilio_answer answer = {TWILIO_AMBIGUOUS, 0, message, NULL, a->retry_after_s};
 		r->fn(r->arg, &answer);
@@ -267,6 +267,12 @@ void twilio_record_call(struct twilio *t, const char *sid, const char *callback,
 	ask(t, "POST", xasprintf("%s/Calls/%s/Recordings.json", t->base, sid), &form, HTTP_ONCE_AT_MOST, 0,
 	    false, fn, arg);
 	buffer_free(&form);
+}
+
+void twilio_delete_recording(struct twilio *t, const char *recording_sid, twilio_answer_fn *fn, void *arg)
+{
+	ask(t, "DELETE", xasprintf("%s/Recordings/%s.json", t->base, recording_sid), NULL, HTTP_REPEATABLE, 0,
+	    false, fn, arg);
 }
 
 void twilio_list_numbers(struct twilio *t, const char *number, twilio_answer_fn *fn, void *arg)

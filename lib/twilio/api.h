@@ -48,6 +48,8 @@ void twilio_redirect_call(struct twilio *t, const char *sid, const char *url, tw
 /* Records both channels of a live call. */
 void twilio_record_call(struct twilio *t, const char *sid, const char *callback, twilio_answer_fn *fn,
 			void *arg);
+/* One that is not there is refused with code 20404. */
+void twilio_delete_recording(struct twilio *t, const char *recording_sid, twilio_answer_fn *fn, void *arg);
 /* Our numbers: body.incoming_phone_numbers; only this one unless number is NULL. */
 void twilio_list_numbers(struct twilio *t, const char *number, twilio_answer_fn *fn, void *arg);
 /* Sets the webhooks of a number, by its SID (PN…). */

@@ -115,6 +115,31 @@ static void on_signed_url(struct bufferevent *bev, const char *head, const char 
 	free(given);
 }
 
+static const char conversations[] = "/v1/convai/conversations/";
+
+/* What a conversation cost; the first time it is asked about, that is not known yet. */
+static void on_cost(struct bufferevent *bev, const char *head, const char *id)
+{
+	static json_t *known;
+	const char *key = text_of(sim.scenario, "apiKey", NULL);
+	char *given = header(head, "xi-api-key"), body[256];
+	if (known == NULL)
+		known = json_object();
+	json_int_t times = json_integer_value(json_object_get(known, id));
+	if (key == NULL || given == NULL || strcmp(given, key) != 0) {
+		answer(bev, 401, "{\"detail\":{\"status\":\"invalid_api_key\"}}");
+	} else {
+		json_object_set_new(known, id, json_integer(times + 1));
+		snprintf(body, sizeof body,
+			 "{\"conversation_id\":\"%.64s\",\"agent_id\":\"agent-test\",\"status\":\"%s\",\"transcript\":[],"
+			 "\"metadata\":{\"start_time_unix_secs\":1,\"call_duration_secs\":3,\"cost\":%s}}",
+			 id, times ? "done" : "processing", times ? "296" : "null");
+		report("cost-asked", json_pack("{s:s}", "conversation", id));
+		answer(bev, 200, body);
+	}
+	free(given);
+}
+
 static void on_upgrade(struct bufferevent *bev, const char *head, const char *agent_id, const char *signature)
 {
 	json_t *agent = json_object_get(json_object_get(sim.scenario, "agents"), agent_id);
@@ -179,6 +204,8 @@ static void on_request(struct bufferevent *bev, void *arg)
 		on_signed_url(bev, head, agent_id);
 	} else if (strcmp(path, "/v1/convai/conversation") == 0 && agent_id != NULL) {
 		on_upgrade(bev, head, agent_id, evhttp_find_header(&query, "conversation_signature"));
+	} else if (strncmp(path, conversations, sizeof conversations - 1) == 0) {
+		on_cost(bev, head, path + sizeof conversations - 1);
 	} else if (strcmp(path, "/v1/realtime") == 0) {
 		on_openai(bev, head, evhttp_find_header(&query, "model"));
 	} else {

@@ -107,6 +107,7 @@ int main(int argc, char **argv)
 	LIST_INIT(&carrier.calls);
 	struct evhttp *http = evhttp_new(carrier.base);
 	evhttp_set_gencb(http, rest_handle, NULL);
+	evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_DELETE);
 	struct evhttp_bound_socket *bound = evhttp_bind_socket_with_handle(http, "127.0.0.1", (uint16_t)port);
 	if (bound == NULL) {
 		perror("sim-carrier: bind");

@@ -187,6 +187,7 @@ void rest_handle(struct evhttp_request *r, void *arg)
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(r);
 	const char *path = evhttp_uri_get_path(uri), *query = evhttp_uri_get_query(uri);
 	bool post = evhttp_request_get_command(r) == EVHTTP_REQ_POST;
+	bool delete = evhttp_request_get_command(r) == EVHTTP_REQ_DELETE;
 	char prefix[100], *rest, body[65536];
 	struct evkeyvalq params;
 	struct evbuffer *in = evhttp_request_get_input_buffer(r);
@@ -212,7 +213,7 @@ void rest_handle(struct evhttp_request *r, void *arg)
 		evhttp_clear_headers(&params);
 		return;
 	}
-	if (!spec_check(post ? "POST" : "GET", path, &params, "rest")) {
+	if (!spec_check(post ? "POST" : delete ? "DELETE" : "GET", path, &params, "rest")) {
 		rest_refuse(r, 400, 20001, "Unknown parameters or values");
 		evhttp_clear_headers(&params);
 		return;
@@ -239,6 +240,15 @@ void rest_handle(struct evhttp_request *r, void *arg)
 			update_call(r, c, &params);
 		else
 			rest_answer(r, 200, call_resource(c));
+	} else if (delete && sscanf(rest, "Recordings/%34[A-Za-z0-9].json", sid) == 1) {
+		/* "recordings": {SID: true}, those that are there */
+		json_t *there = json_object_get(carrier.scenario, "recordings");
+		if (json_object_del(there, sid) != 0) {
+			rest_refuse(r, 404, 20404, "The requested resource was not found");
+		} else {
+			report("recording-deleted", json_pack("{s:s}", "recordingSid", sid));
+			evhttp_send_reply(r, 204, "No Content", NULL);
+		}
 	} else if (strcmp(rest, "Messages.json") == 0) {
 		post ? message_create(r, &params) : message_list(r, &params);
 	} else if (!post && sscanf(rest, "Messages/%34[A-Za-z0-9].json", sid) == 1) {

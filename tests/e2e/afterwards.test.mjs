@@ -1,0 +1,44 @@
+// What is still done for a call that is over: its cost, and the end of its recording at Twilio.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import { account, bin, noProcesses, processes, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { agents, request } from '../harness/mcp.mjs';
+
+test('what the provider charged is asked for until it is known, also by another voiced', async () => {
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
+  const carrier = await startCarrier({ default: { script: [] }, numbers: [account.number] });
+  const phony = await startPhony({ sims: { carrier, agent } });
+  const { callSid } = (await phony.api('POST', '/api/calls', { toNumber: '+12025550111', ...request })).body;
+  assert.equal((await phony.over(callSid)).cost, undefined);
+  await until(() => agent.events.find((e) => e.event === 'cost-asked'), 'the first question', 30000);
+  process.kill(processes().find((p) => p.name === 'voiced').pid, 'SIGKILL');
+  const call = await until(async () => {
+    const answer = await phony.api('GET', `/api/calls/${callSid}`).catch(() => ({}));
+    return answer.body?.cost && answer.body;
+  }, 'the cost', 60000);
+  assert.deepEqual(call.cost, { provider: 'elevenlabs', unit: 'credits', amount: 296 });
+  assert.equal(call.costAt, undefined);
+  await phony.stop();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
+test("Twilio's recordings are removed after RETENTION_DAYS, and no others", async () => {
+  const [old, fresh, gone] = [1, 2, 3].map((n) => ({ call: `CA${String(n).padStart(32, '0')}`, recording: `RE${String(n).padStart(32, '0')}`, id: `${n}`.repeat(16) }));
+  const carrier = await startCarrier({ default: { script: [] }, numbers: [account.number], recordings: { [old.recording]: true, [fresh.recording]: true } });
+  const first = await startPhony({ sims: { carrier }, keep: true });
+  await first.stop();
+  const document = ({ call, recording, id }, until) => ({ callId: id, callSid: call, callType: 'outbound', voiceProvider: 'elevenlabs', status: 'completed', fromNumber: account.number, toNumber: '+12025550111',
+    startedAt: '2026-01-01T00:00:00.000Z', endedAt: '2026-01-01T00:01:00.000Z', recordingSid: recording, recordingUntilAt: until });
+  const lines = [document(old, '2026-02-01T00:00:00.000Z'), document(gone, '2026-02-01T00:00:00.000Z'), document(fresh, '2099-01-01T00:00:00.000Z')]
+    .map((one) => `${JSON.stringify({ collection: 'calls', document: one })}\n`).join('');
+  execFileSync(bin('phony'), ['import'], { env: first.env, input: lines, stdio: ['pipe', 'ignore', 'inherit'] });
+  const phony = await startPhony({ sims: { carrier }, folder: first.folder, port: first.port, settings: { RETENTION_DAYS: '1' } });
+  for (const { call } of [old, gone]) await until(async () => (await phony.api('GET', `/api/calls/${call}`)).body.recordingRemovedAt, 'the removal', 30000);
+  assert.deepEqual(carrier.events.filter((e) => e.event === 'recording-deleted').map((e) => e.recordingSid), [old.recording]);
+  assert.equal((await phony.api('GET', `/api/calls/${fresh.call}`)).body.recordingRemovedAt, undefined);
+  await phony.stop();
+  assert.equal(await carrier.stop(), 0);
+  await noProcesses();
+});
