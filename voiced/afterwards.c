@@ -149,8 +149,7 @@ static void on_removed(void *arg, const struct twilio_answer *a)
 	struct job *j = arg;
 	if (a->outcome == TWILIO_DONE || (a->outcome == TWILIO_REFUSED && a->code == 20404)) {
 		log_call(LOG_SEV_INFO, j->sid, "Twilio's recording is older than RETENTION_DAYS: removed");
-		change(j->v, j->call_id,
-		       json_pack("{s:o}", "recordingRemovedAt", time_text(wall_now().ms)),
+		change(j->v, j->call_id, json_pack("{s:o}", "recordingRemovedAt", time_text(wall_now().ms)),
 		       json_pack("[s]", "recordingUntilAt"));
 	} else {
 		log_call(LOG_SEV_WARN, j->sid, "Twilio's recording cannot be removed: %s", a->message);

@@ -1,5 +1,5 @@
-#include "voiced/afterwards.h"
 #include "voiced/events.h"
+#include "voiced/afterwards.h"
 
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
