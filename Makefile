@@ -194,6 +194,7 @@ unit-programs: $(UNIT_TESTS)
 
 # Longer than a test may be: a thousand interruptions, a hundred mixed calls at once.
 soak: deps
+	@command -v pocketsphinx_continuous >/dev/null || apt-get install -y -qq pocketsphinx pocketsphinx-en-us
 	@$(MAKE) --no-print-directory -j4 all sims
 	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) --test --test-reporter=spec tests/soak/*.test.mjs
 

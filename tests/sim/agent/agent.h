@@ -66,6 +66,8 @@ struct conversation {
 	int64_t speech_end_us; /* when the last word will have been heard */
 	const json_t *speech_step;
 	/* listening */
+	int16_t *heard; /* all of it, for hear_to */
+	size_t heard_count, heard_cap;
 	struct voice voice;
 	bool was_speaking;
 	uint64_t chunks, bytes;

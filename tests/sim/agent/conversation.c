@@ -8,6 +8,7 @@
  *	bad            see the dialects, and on_pace
  *	again          the script of a conversation that goes on after a loss
  *	trace          every message is reported
+ *	hear_to        a WAV file of what was heard, both channels alike
  *	script         steps, one after the other:
  *	  {"say": TEXT, "wav": PATH}         %d in PATH becomes the rate; "corrected": TEXT makes it
  *	                                     interruptible; "crash_after_ms": N cuts the connection in it
@@ -270,6 +271,29 @@ static void on_stamp(struct conversation *c, uint8_t *bytes)
 	c->delays[c->delay_count++] = now_us() - s.carrier_us;
 }
 
+static void keep_heard(struct conversation *c, const int16_t *samples, size_t count)
+{
+	if (text_of(c->agent, "hear_to", NULL) == NULL)
+		return;
+	if (c->heard_count + count > c->heard_cap) {
+		c->heard_cap = (c->heard_count + count) * 2;
+		c->heard = realloc(c->heard, c->heard_cap * sizeof *c->heard);
+	}
+	memcpy(c->heard + c->heard_count, samples, count * sizeof *samples);
+	c->heard_count += count;
+}
+
+
+static void save_heard(struct conversation *c)
+{
+	const char *path = text_of(c->agent, "hear_to", NULL);
+	if (c->heard == NULL || path == NULL)
+		return;
+	if (!sound_save_stereo(path, c->heard, c->heard, c->heard_count, c->takes.rate_hz))
+		violation(c->id, "what was heard cannot be saved: %s", path);
+	free(c->heard);
+}
+
 void conversation_hear(struct conversation *c, const char *base64)
 {
 	size_t len = strlen(base64);
@@ -302,6 +326,7 @@ void conversation_hear(struct conversation *c, const char *base64)
 		samples[i] = c->takes.mulaw ? ulaw_to_linear(bytes[i])
 					    : (int16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
 	voice_feed(&c->voice, samples, count, c->takes.rate_hz);
+	keep_heard(c, samples, count);
 	free(samples);
 	free(bytes);
 	bool speaks = c->voice.speaking && c->voice.spoken_ms > 100;
@@ -372,6 +397,7 @@ static void free_conversation(struct conversation *c)
 	event_free(c->pinger);
 	event_free(c->pacer);
 	free(c->speech);
+	save_heard(c);
 	free(c->delays);
 	json_decref(c->item_ms);
 	json_decref(c->contexts);
