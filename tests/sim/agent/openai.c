@@ -184,6 +184,8 @@ static void on_session_update(struct conversation *c, json_t *m)
 			exit(2);
 		}
 		conversation_choose(c, agent, false);
+		if (c->trace) /* on_text did not know it yet */
+			report("got", json_pack("{s:s, s:O}", "conversation", c->id, "message", m));
 	}
 	bool preview = strcmp(c->bad, "preview") == 0;
 	const char *fault = preview ? preview_fault(session) : session_fault(session);
