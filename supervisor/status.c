@@ -70,6 +70,7 @@ static void print_stats(json_t *reply)
 	const char *status;
 	json_t *data = NULL, *statuses = NULL, *count;
 	int64_t calls = 0, inbound = 0, outbound = 0, answered = 0, talked = 0;
+	int64_t responses = 0, average_ms = 0, interruptions = 0, credits = 0;
 	struct json_reader r;
 	json_read_open(&r, reply);
 	json_read_object(&r, "data", JSON_NEEDED, &data);
@@ -79,12 +80,21 @@ static void print_stats(json_t *reply)
 	json_read_int(&r, "outbound", JSON_NEEDED, 0, INT64_MAX, &outbound);
 	json_read_int(&r, "answered", JSON_NEEDED, 0, INT64_MAX, &answered);
 	json_read_int(&r, "totalSeconds", JSON_NEEDED, 0, INT64_MAX, &talked);
+	json_read_int(&r, "responses", JSON_NEEDED, 0, INT64_MAX, &responses);
+	json_read_int(&r, "responseAverageMs", JSON_NEEDED, 0, INT64_MAX, &average_ms);
+	json_read_int(&r, "interruptions", JSON_NEEDED, 0, INT64_MAX, &interruptions);
+	json_read_int(&r, "credits", JSON_NEEDED, 0, INT64_MAX, &credits);
 	json_read_object(&r, "byStatus", JSON_NEEDED, &statuses);
 	printf("calls        %lld (%lld placed, %lld came in)\n", (long long)calls, (long long)outbound,
 	       (long long)inbound);
 	printf("answered     %lld\n", (long long)answered);
 	printf("talked       %lld:%02lld:%02lld\n", (long long)(talked / 3600), (long long)(talked / 60 % 60),
 	       (long long)(talked % 60));
+	if (responses > 0)
+		printf("responses    %lld, after %lld ms on average; %lld interruptions\n",
+		       (long long)responses, (long long)average_ms, (long long)interruptions);
+	if (credits > 0)
+		printf("ElevenLabs   %lld credits\n", (long long)credits);
 	json_object_foreach (statuses, status, count)
 		printf("%-12s %lld\n", status, (long long)json_integer_value(count));
 }

@@ -408,6 +408,7 @@ json_t *call_document_public(const json_t *document)
 	json_object_del(copy, "searchText");
 	json_object_del(copy, "streamedAt");
 	json_object_del(copy, "goOn");
+	json_object_del(copy, "sums"); /* figures has them, and more */
 	json_object_del(copy, "costAt");
 	json_object_del(copy, "recordingUntilAt");
 	if (json_is_null(json_object_get(copy, "operatorQuestion")))

@@ -60,13 +60,17 @@ static void store(void *arg)
 	store_add_event(t->v->store, &stored, on_stored, t);
 }
 
-static const char *text_of(json_t *data, const char *name)
+static const char *text_or(json_t *data, const char *name, const char *text)
 {
-	const char *text = "no reason was given";
 	struct json_reader r;
 	json_read_open(&r, data);
 	json_read_text(&r, name, JSON_OPTIONAL, 1, 2000, &text);
 	return text;
+}
+
+static const char *text_of(json_t *data, const char *name)
+{
+	return text_or(data, name, "no reason was given");
 }
 
 static void on_stream_ended(struct voiced *v, struct call *call, json_t *data)
@@ -97,7 +101,7 @@ static void act(struct voiced *v, struct call *call, const char *type, const cha
 		if (call_set_status(call, CALL_IN_PROGRESS) || first)
 			call_save(call, NULL, NULL);
 	} else if (strcmp(type, "agent-connected") == 0) {
-		afterwards_conversation(v, call, text_of(data, "conversationId"));
+		afterwards_conversation(v, call, text_or(data, "conversationId", ""));
 	} else if (strcmp(type, "agent-lost") == 0) {
 		agent_prepare(v, call);
 	} else if (strcmp(type, "agent-failed") == 0 || strcmp(type, "stream-refused") == 0) {
@@ -149,6 +153,6 @@ void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *e
 	struct taken *t = xcalloc(1, sizeof *t);
 	*t = (struct taken){v, xstrdup(call_id(call)), attempt, seq, json_incref(event), {0}};
 	act(v, call, type, time, data);
-	stats_event(v, type, data);
+	stats_event(v, call, type, data);
 	store(t);
 }

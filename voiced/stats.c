@@ -125,11 +125,23 @@ static void observe_median(struct histogram *h, const json_t *data, const char *
 		observe(h, median);
 }
 
-void stats_event(struct voiced *v, const char *type, const json_t *data)
+/* A call's own sums, for those of many: stored with what is stored next of it, at its end at the latest. */
+static void add_up(struct call *call, const char *name, json_int_t value)
+{
+	json_t *known = call_value(call, "sums"), *sums = known ? json_copy(known) : json_object();
+	json_object_set_new(sums, name,
+			    json_integer(json_integer_value(json_object_get(sums, name)) + value));
+	call_put(call, "sums", sums);
+}
+
+void stats_event(struct voiced *v, struct call *call, const char *type, const json_t *data)
 {
 	struct stats *s = v->stats;
 	if (strcmp(type, "response") == 0) {
-		observe(&s->response, (double)json_integer_value(json_object_get(data, "ms")) / 1000);
+		json_int_t ms = json_integer_value(json_object_get(data, "ms"));
+		observe(&s->response, (double)ms / 1000);
+		add_up(call, "responses", 1);
+		add_up(call, "responseMs", ms);
 	} else if (strcmp(type, "agent-lost") == 0) {
 		s->agent_losses++;
 	} else if (strcmp(type, "worker-died") == 0) {
@@ -138,8 +150,10 @@ void stats_event(struct voiced *v, const char *type, const json_t *data)
 		json_int_t first = json_integer_value(json_object_get(data, "firstAudioUs"));
 		if (first > 0)
 			observe(&s->first_audio, (double)first / 1e6);
-		s->interruptions +=
-			(unsigned long long)json_integer_value(json_object_get(data, "interruptions"));
+		json_int_t interruptions = json_integer_value(json_object_get(data, "interruptions"));
+		s->interruptions += (unsigned long long)interruptions;
+		add_up(call, "interruptions", interruptions);
+		call_save(call, NULL, NULL);
 		s->frames_in +=
 			(unsigned long long)json_integer_value(json_object_get(data, "framesFromCaller"));
 		observe_median(&s->delay_up, data, "delayToAgentUs");
@@ -219,7 +233,8 @@ static void on_calls(void *arg, json_t *result, const char *error)
 	struct reply *reply = arg;
 	size_t i;
 	json_t *call, *counts = json_object();
-	json_int_t calls = 0, answered = 0, talked = 0, inbound = 0;
+	json_int_t calls = 0, answered = 0, talked = 0, inbound = 0, credits = 0;
+	json_int_t responses = 0, response_ms = 0, interruptions = 0;
 	if (answer_store_error(*reply, error)) {
 		json_decref(counts);
 		free(reply);
@@ -233,15 +248,22 @@ static void on_calls(void *arg, json_t *result, const char *error)
 		answered += streamed != NULL;
 		inbound += type != NULL && strcmp(type, "inbound") == 0;
 		talked += json_integer_value(json_object_get(call, "duration"));
+		const json_t *sums = json_object_get(call, "sums"), *cost = json_object_get(call, "cost");
+		responses += json_integer_value(json_object_get(sums, "responses"));
+		response_ms += json_integer_value(json_object_get(sums, "responseMs"));
+		interruptions += json_integer_value(json_object_get(sums, "interruptions"));
+		credits += json_integer_value(json_object_get(cost, "amount"));
 		status = status ? status : "unknown";
 		json_object_set_new(counts, status,
 				    json_integer(json_integer_value(json_object_get(counts, status)) + 1));
 	}
 	answer_success(*reply, 200,
-		       json_pack("{s:I, s:I, s:I, s:I, s:f, s:I, s:o}", "calls", calls, "inbound", inbound,
-				 "outbound", calls - inbound, "answered", answered, "answerRate",
-				 calls > 0 ? (double)answered / (double)calls : 0.0, "totalSeconds", talked,
-				 "byStatus", counts),
+		       json_pack("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:o}", "calls", calls,
+				 "inbound", inbound, "outbound", calls - inbound, "answered", answered,
+				 "answerRate", calls > 0 ? (double)answered / (double)calls : 0.0,
+				 "totalSeconds", talked, "responses", responses, "responseAverageMs",
+				 responses > 0 ? response_ms / responses : (json_int_t)0, "interruptions",
+				 interruptions, "credits", credits, "byStatus", counts),
 		       "%lld call(s)", (long long)calls);
 	free(reply);
 }

@@ -12,7 +12,7 @@ void stats_free(struct stats **s);
 
 /* Something of a call that is counted: its end, an event of its worker. */
 void stats_over(struct voiced *v, const struct call *call);
-void stats_event(struct voiced *v, const char *type, const json_t *data);
+void stats_event(struct voiced *v, struct call *call, const char *type, const json_t *data);
 
 /* GET /metrics, in Prometheus' text format (prometheus.io/docs/instrumenting/exposition_formats). */
 void stats_metrics(struct voiced *v, struct http_request *r);

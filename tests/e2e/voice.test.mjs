@@ -409,6 +409,7 @@ describe('what is kept of a call', { concurrency: true }, () => {
       assert.match(metrics.text, new RegExp(`^# HELP ${name} .+\n# TYPE ${name} (counter|gauge|histogram)$`, 'm'));
     const { data } = await api('GET', '/api/stats');
     assert.ok(data.calls > 0 && data.answered <= data.calls && data.byStatus.completed > 0);
+    assert.ok(data.responses > 0 && data.responseAverageMs > 0 && data.responseAverageMs < 5000, JSON.stringify(data));
   });
 });
 
