@@ -54,11 +54,6 @@ struct mcp_http {
 
 /* ---- answers ---- */
 
-static void reply_rpc(struct http_request *r, unsigned status, json_t *message)
-{
-	http_reply_json(r, status, message);
-}
-
 /* A fault found before the message is looked at; id is borrowed, or NULL; data is stolen. */
 static void refuse(struct http_request *r, unsigned status, const json_t *id, int code, const char *message,
 		   json_t *data)
@@ -69,7 +64,7 @@ static void refuse(struct http_request *r, unsigned status, const json_t *id, in
 	json_t *answer = json_pack("{s:s, s:o}", "jsonrpc", "2.0", "error", error);
 	if (json_is_string(id) || json_is_integer(id))
 		json_object_set(answer, "id", (json_t *)id);
-	reply_rpc(r, status, answer);
+	http_reply_json(r, status, answer);
 }
 
 static bool send_event(struct http_request *stream, json_t *message)
@@ -121,7 +116,7 @@ static void send_on_post(struct post *p, json_t *message)
 		return;
 	}
 	if (last && !http_is_stream(p->request)) {
-		reply_rpc(p->request, status_of(p, message), message);
+		http_reply_json(p->request, status_of(p, message), message);
 		end_post(p);
 		return;
 	}

@@ -18,19 +18,12 @@ static const char *text_of(const json_t *object, const char *name)
 	return text ? text : "";
 }
 
-static json_t *now(void)
-{
-	char text[WALL_TEXT_SIZE];
-	wall_format(wall_now(), text);
-	return json_string(text);
-}
-
 static json_t *new_task(const char *id, const char *status, const char *message, const char *created)
 {
-	json_t *began = created[0] ? json_string(created) : now();
+	json_t *began = created[0] ? json_string(created) : wall_json(wall_now().ms);
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:n, s:i}", "taskId", id, "status", status,
-			 "statusMessage", message, "createdAt", began, "lastUpdatedAt", now(), "ttlMs",
-			 "pollIntervalMs", POLL_MS);
+			 "statusMessage", message, "createdAt", began, "lastUpdatedAt",
+			 wall_json(wall_now().ms), "ttlMs", "pollIntervalMs", POLL_MS);
 }
 
 /* What phony_create_call would have told, had it waited: its own members, and what came of the call. */

@@ -121,9 +121,7 @@ json_t *message_text(const char *text)
 
 json_t *message_time(int64_t ms)
 {
-	char text[WALL_TEXT_SIZE];
-	wall_format((struct wall_ms){ms}, text);
-	return json_string(text);
+	return wall_json(ms);
 }
 
 const char *message_field(const json_t *document, const char *field)

@@ -27,13 +27,6 @@ struct afterwards {
 	struct timer timer;
 };
 
-static json_t *time_text(int64_t ms)
-{
-	char text[WALL_TEXT_SIZE];
-	wall_format((struct wall_ms){ms}, text);
-	return json_string(text);
-}
-
 static const char *text_of(const json_t *document, const char *field)
 {
 	const char *text = json_string_value(json_object_get(document, field));
@@ -139,7 +132,7 @@ void afterwards_conversation(struct voiced *v, struct call *call, const char *id
 		json_array_append_new(all, name);
 	call_put(call, "conversationIds", all);
 	call_save(call, NULL, NULL);
-	change(v, call_id(call), json_pack("{s:o}", "costAt", time_text(wall_now().ms + FIRST_MS)), NULL);
+	change(v, call_id(call), json_pack("{s:o}", "costAt", wall_json(wall_now().ms + FIRST_MS)), NULL);
 }
 
 /* ---- recordings at Twilio ---- */
@@ -149,7 +142,7 @@ static void on_removed(void *arg, const struct twilio_answer *a)
 	struct job *j = arg;
 	if (a->outcome == TWILIO_DONE || (a->outcome == TWILIO_REFUSED && a->code == 20404)) {
 		log_call(LOG_SEV_INFO, j->sid, "Twilio's recording is older than RETENTION_DAYS: removed");
-		change(j->v, j->call_id, json_pack("{s:o}", "recordingRemovedAt", time_text(wall_now().ms)),
+		change(j->v, j->call_id, json_pack("{s:o}", "recordingRemovedAt", wall_json(wall_now().ms)),
 		       json_pack("[s]", "recordingUntilAt"));
 	} else {
 		log_call(LOG_SEV_WARN, j->sid, "Twilio's recording cannot be removed: %s", a->message);
@@ -163,7 +156,7 @@ void afterwards_recorded(struct voiced *v, const struct call *call, const char *
 	if (days > 0 && recording_sid[0] != '\0')
 		change(v, call_id(call),
 		       json_pack("{s:s, s:o}", "recordingSid", recording_sid, "recordingUntilAt",
-				 time_text(wall_now().ms + days * 86400 * 1000)),
+				 wall_json(wall_now().ms + days * 86400 * 1000)),
 		       NULL);
 }
 
@@ -204,7 +197,7 @@ static void take(struct voiced *v, const json_t *document, const char *field)
 	struct store_change claim = {
 		.key = j->call_id,
 		.where = json_pack("[[s, s, O]]", field, "=", json_object_get(document, field)),
-		.set = json_pack("{s:o}", field, time_text(next)),
+		.set = json_pack("{s:o}", field, wall_json(next)),
 		.strict = true};
 	if (of_cost && live) {
 		store_update(v->store, STORE_CALLS, &claim, NULL, NULL);
@@ -236,7 +229,7 @@ static void on_recordings(void *arg, json_t *result, const char *error)
 
 static void look_for(struct voiced *v, const char *field, store_fn *fn)
 {
-	struct store_query due = {.where = json_pack("[[s, s, o]]", field, "<=", time_text(wall_now().ms)),
+	struct store_query due = {.where = json_pack("[[s, s, o]]", field, "<=", wall_json(wall_now().ms)),
 				  .order = field,
 				  .ascending = true,
 				  .limit = AT_ONCE};

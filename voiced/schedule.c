@@ -36,13 +36,6 @@ static void make_id(char out[ID_SIZE])
 		snprintf(out + 2 + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static json_t *time_text(int64_t ms)
-{
-	char text[WALL_TEXT_SIZE];
-	wall_format((struct wall_ms){ms}, text);
-	return json_string(text);
-}
-
 /* ---- keeping ---- */
 
 struct keeping {
@@ -81,7 +74,7 @@ void schedule_call(struct voiced *v, json_t *document, int64_t due_ms, struct re
 	json_object_set_new(document, "requestId", json_string(id));
 	json_object_set_new(document, "callSid", json_string(id));
 	json_object_set_new(document, "status", json_string("scheduled"));
-	json_object_set_new(document, "dueAt", time_text(due_ms));
+	json_object_set_new(document, "dueAt", wall_json(due_ms));
 	struct keeping *k = xcalloc(1, sizeof *k);
 	*k = (struct keeping){reply, document};
 	store_put(v->store, STORE_CALLS, document, on_kept, k);

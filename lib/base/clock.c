@@ -28,6 +28,13 @@ void wall_format(struct wall_ms t, char out[WALL_TEXT_SIZE])
 	snprintf(out + n, WALL_TEXT_SIZE - n, ".%03dZ", (int)(t.ms % 1000));
 }
 
+json_t *wall_json(int64_t ms)
+{
+	char text[WALL_TEXT_SIZE];
+	wall_format((struct wall_ms){ms}, text);
+	return json_string(text);
+}
+
 /* Reads exactly `digits` digits; -1 when there are fewer. */
 static int number(const char **at, int digits)
 {

@@ -2,6 +2,7 @@
 #ifndef PHONY_CLOCK_H
 #define PHONY_CLOCK_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +20,8 @@ struct wall_ms wall_now(void);
 /* 2026-11-24T16:40:03.120Z */
 enum { WALL_TEXT_SIZE = 32 };
 void wall_format(struct wall_ms t, char out[WALL_TEXT_SIZE]);
+/* The same as JSON text, of milliseconds since 1970. Owned by the caller. */
+json_t *wall_json(int64_t ms);
 
 /*
  * ISO 8601 date or date and time, with or without zone (none: UTC).

@@ -5,19 +5,15 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { Client as Legacy } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport as LegacyHttp } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema, LoggingMessageNotificationSchema, ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
-import { Client as Modern, StreamableHTTPClientTransport as ModernHttp } from '@modelcontextprotocol/client';
 import { account, noProcesses, processes, root, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
-import { agents, names, request, story } from '../harness/mcp.mjs';
+import { agents, closeClients, legacyHttp, modernHttp, names, request, story } from '../harness/mcp.mjs';
 
-let carrier, agent, phony, endpoint, person = 4000;
+let carrier, agent, phony, person = 4000;
 before(async () => {
   agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
   carrier = await startCarrier({ default: { script: [] }, numbers: [account.number] });
   phony = await startPhony({ sims: { carrier, agent } });
-  endpoint = new URL(`http://127.0.0.1:${phony.port}/mcp`);
 });
 after(async () => {
   await phony.stop();
@@ -25,21 +21,10 @@ after(async () => {
   await noProcesses();
 });
 
-const clients = [];
-const opened = (client) => { clients.push(client); return client; };
-afterEach(() => Promise.allSettled(clients.splice(0).map((client) => client.close())));
+afterEach(closeClients);
 
-const withToken = (token = phony.token) => ({ requestInit: { headers: { authorization: `Bearer ${token}` } } });
-const legacy = async (options) => {
-  const client = opened(new Legacy({ name: 'test', version: '1' }, options));
-  await client.connect(new LegacyHttp(endpoint, withToken()));
-  return client;
-};
-const modern = async (mode = { pin: '2026-07-28' }, options = {}) => {
-  const client = opened(new Modern({ name: 'test', version: '1' }, { versionNegotiation: { mode }, ...options }));
-  await client.connect(new ModernHttp(endpoint, withToken()));
-  return client;
-};
+const legacy = () => legacyHttp(phony);
+const modern = (mode) => modernHttp(phony, mode && { mode });
 
 // One exchange by hand. The headers of the host that the client believes to speak with can be given.
 const exchange = (method, body, headers = {}) => new Promise((done, failed) => {
@@ -116,8 +101,7 @@ describe('the official clients', () => {
 
 test('a person is asked on the stream of the request', async () => {
   const strict = await startPhony({ sims: { carrier, agent }, settings: { CONFIRM_CALLS: 'true' } });
-  const client = opened(new Legacy({ name: 'test', version: '1' }, { capabilities: { elicitation: {} } }));
-  await client.connect(new LegacyHttp(new URL(`http://127.0.0.1:${strict.port}/mcp`), withToken(strict.token)));
+  const client = await legacyHttp(strict, { capabilities: { elicitation: {} } });
   const questions = [];
   client.setRequestHandler(ElicitRequestSchema, ({ params }) => { questions.push(params.message); return { action: 'accept', content: { confirm: questions.length > 1 } }; });
   const call = { name: 'phony_create_call', arguments: { toNumber: `+1202556${person++}`, ...request } };

@@ -1,14 +1,11 @@
 // A call as a task, and an agent's question put before the client's person: MCP's answers that are not the last.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { Client as Legacy } from '@modelcontextprotocol/sdk/client/index.js';
-import { StreamableHTTPClientTransport as LegacyHttp } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { Client as Modern, StreamableHTTPClientTransport as ModernHttp } from '@modelcontextprotocol/client';
 import { createTaskSessionFromClient } from '@modelcontextprotocol/ext-tasks/client';
 import * as shapes from '@modelcontextprotocol/ext-tasks/core/v2';
 import { account, noProcesses, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
-import { agents, bye, request } from '../harness/mcp.mjs';
+import { agents, bye, closeClients, legacyHttp, modernHttp, request } from '../harness/mcp.mjs';
 
 const goodbye = { say: 'Thank you. Goodbye!', wav: bye.pattern };
 const question = 'Window or garden?';
@@ -26,19 +23,13 @@ after(async () => {
   await noProcesses();
 });
 
-const clients = [];
-afterEach(() => Promise.allSettled(clients.splice(0).map((client) => client.close())));
-const withToken = () => ({ requestInit: { headers: { authorization: `Bearer ${phony.token}` } } });
+afterEach(closeClients);
 const legacy = async (capabilities) => {
-  const client = new Legacy({ name: 'test', version: '1' }, { capabilities });
-  clients.push(client);
-  await client.connect(new LegacyHttp(endpoint, withToken()));
+  const client = await legacyHttp(phony, { capabilities });
   return [client, (fn) => client.setRequestHandler(ElicitRequestSchema, fn)];
 };
 const modern = async (capabilities) => {
-  const client = new Modern({ name: 'test', version: '1' }, { capabilities, versionNegotiation: { mode: { pin: '2026-07-28' } } });
-  clients.push(client);
-  await client.connect(new ModernHttp(endpoint, withToken()));
+  const client = await modernHttp(phony, { capabilities });
   return [client, (fn) => client.setRequestHandler('elicitation/create', fn)];
 };
 const call = (elevenLabsAgentId, toNumber = `+1202556${person++}`) => ({ toNumber, elevenLabsAgentId, ...request });

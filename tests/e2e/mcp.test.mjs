@@ -11,7 +11,7 @@ import { ElicitRequestSchema, LoggingMessageNotificationSchema, ResourceUpdatedN
 import { Client as Modern } from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernStdio } from '@modelcontextprotocol/client/stdio';
 import { account, bin, freePort, Log, noProcesses, poorEnvironment, processes, root, settings, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
-import { agents, checker, names, request, story } from '../harness/mcp.mjs';
+import { agents, checker, closeClients, names, opened, request, story } from '../harness/mcp.mjs';
 
 
 let person = 3000;
@@ -29,10 +29,7 @@ after(async () => {
   await noProcesses();
 });
 
-// Closed after its test, also after one that failed: an open one would keep the file from ending.
-const clients = [];
-const opened = (client) => { clients.push(client); return client; };
-afterEach(() => Promise.allSettled(clients.splice(0).map((client) => client.close())));
+afterEach(closeClients);
 
 const command = (env = phony.env) => ({ command: bin('phony'), args: ['mcp'], env, cwd: '/', stderr: 'inherit' });
 

@@ -1,6 +1,9 @@
 // What a client of either era does with every tool, whatever carries it.
 import assert from 'node:assert/strict';
 import Ajv from 'ajv/dist/2020.js';
+import { Client as Legacy } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport as LegacyHttp } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { Client as Modern, StreamableHTTPClientTransport as ModernHttp } from '@modelcontextprotocol/client';
 import { account, speech, until } from './phony.mjs';
 
 export const bye = speech('Thank you. Goodbye!');
@@ -23,6 +26,25 @@ export const names = [
   'phony_remove_do_not_call',
 ];
 export const request = { systemInstructions: 'You are polite.', callInstructions: 'Say goodbye.' };
+
+// Closed after its test, also after one that failed: an open one would keep the file from ending.
+const clients = [];
+export const opened = (client) => { clients.push(client); return client; };
+export const closeClients = () => Promise.allSettled(clients.splice(0).map((client) => client.close()));
+
+// A client of either era over HTTP, with the token.
+const endpoint = (phony) => new URL(`http://127.0.0.1:${phony.port}/mcp`);
+const withToken = (phony) => ({ requestInit: { headers: { authorization: `Bearer ${phony.token}` } } });
+export async function legacyHttp(phony, options = {}) {
+  const client = opened(new Legacy({ name: 'test', version: '1' }, options));
+  await client.connect(new LegacyHttp(endpoint(phony), withToken(phony)));
+  return client;
+}
+export async function modernHttp(phony, { mode = { pin: '2026-07-28' }, ...options } = {}) {
+  const client = opened(new Modern({ name: 'test', version: '1' }, { versionNegotiation: { mode }, ...options }));
+  await client.connect(new ModernHttp(endpoint(phony), withToken(phony)));
+  return client;
+}
 
 // Every schema that a tool declares is one, and every result fits it.
 export function checker(tools) {

@@ -283,7 +283,6 @@ static void keep_heard(struct conversation *c, const int16_t *samples, size_t co
 	c->heard_count += count;
 }
 
-
 static void save_heard(struct conversation *c)
 {
 	const char *path = text_of(c->agent, "hear_to", NULL);
