@@ -354,14 +354,9 @@ static void *open_conversation(struct ws_loop *loop, const struct provider_setup
 
 static void send_audio(void *self, const char *base64, size_t len, struct mono_us born)
 {
-	static const char head[] = "{\"user_audio_chunk\":\"", tail[] = "\"}";
 	struct elevenlabs *e = self;
 	OBJ_CHECK(e, ELEVENLABS_MAGIC);
-	char *at = ws_begin(e->ws, len + sizeof head + sizeof tail);
-	memcpy(at, head, sizeof head - 1);
-	memcpy(at + sizeof head - 1, base64, len);
-	memcpy(at + sizeof head - 1 + len, tail, sizeof tail - 1);
-	ws_commit(e->ws, sizeof head - 1 + len + sizeof tail - 1, born);
+	ws_send_between(e->ws, "{\"user_audio_chunk\":\"", base64, len, "\"}", born);
 }
 
 static void inject(void *self, const char *text)

@@ -551,14 +551,10 @@ static void *open_conversation(struct ws_loop *loop, const struct provider_setup
 
 static void send_audio(void *self, const char *base64, size_t len, struct mono_us born)
 {
-	static const char head[] = "{\"type\":\"input_audio_buffer.append\",\"audio\":\"", tail[] = "\"}";
 	struct openai *o = self;
 	OBJ_CHECK(o, OPENAI_MAGIC);
-	char *at = ws_begin(o->ws, len + sizeof head + sizeof tail);
-	memcpy(at, head, sizeof head - 1);
-	memcpy(at + sizeof head - 1, base64, len);
-	memcpy(at + sizeof head - 1 + len, tail, sizeof tail - 1);
-	ws_commit(o->ws, sizeof head - 1 + len + sizeof tail - 1, born);
+	ws_send_between(o->ws, "{\"type\":\"input_audio_buffer.append\",\"audio\":\"", base64, len, "\"}",
+			born);
 }
 
 static void inject(void *self, const char *text)

@@ -27,6 +27,7 @@ struct twilio_stream {
 	enum state state;
 	bool closing; /* by us */
 	char stream_sid[SID_SIZE];
+	char media_head[SID_SIZE + 64]; /* what comes before the audio in a message */
 	char fault[256];
 	struct ws_timer start_timer;
 };
@@ -57,6 +58,8 @@ static bool format_fits(json_t *format)
 	return json_read_ok(&r) && strcmp(encoding, "audio/x-mulaw") == 0 && rate == 8000 && channels == 1;
 }
 
+#define SID_CHARACTERS "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
 static void on_start(struct twilio_stream *s, json_t *message)
 {
 	json_t *start = NULL, *format = NULL;
@@ -72,12 +75,16 @@ static void on_start(struct twilio_stream *s, json_t *message)
 		broken(s, s->state == STARTED ? "start came twice" : "start came before connected");
 	} else if (!json_read_ok(&r)) {
 		broken(s, "start lacks streamSid, callSid or mediaFormat");
+	} else if (strspn(stream_sid, SID_CHARACTERS) != strlen(stream_sid)) {
+		broken(s, "streamSid is none"); /* it goes into our messages as it is */
 	} else if (!format_fits(format)) {
 		broken(s, "the stream's format is not mu-law, 8000 Hz, one channel");
 	} else {
 		s->state = STARTED;
 		ws_timer_stop(s->loop, &s->start_timer);
 		snprintf(s->stream_sid, sizeof s->stream_sid, "%s", stream_sid);
+		snprintf(s->media_head, sizeof s->media_head,
+			 "{\"event\":\"media\",\"streamSid\":\"%s\",\"media\":{\"payload\":\"", stream_sid);
 		s->handler->started(s->arg, stream_sid, call_sid);
 	}
 }
@@ -203,26 +210,12 @@ void twilio_stream_free(struct twilio_stream **ss)
 	*ss = NULL;
 }
 
-/* Appends text at `at` and returns the place after it. */
-static char *put(char *at, const char *text, size_t len)
-{
-	memcpy(at, text, len);
-	return at + len;
-}
-#define PUT(at, literal) put(at, literal, sizeof(literal) - 1)
-
 void twilio_stream_audio(struct twilio_stream *s, const char *base64, size_t len, struct mono_us born)
 {
 	OBJ_CHECK(s, STREAM_MAGIC);
 	if (s->state != STARTED || s->closing)
 		return;
-	char *begin = ws_begin(s->ws, len + 128), *at = begin;
-	at = PUT(at, "{\"event\":\"media\",\"streamSid\":\"");
-	at = put(at, s->stream_sid, strlen(s->stream_sid));
-	at = PUT(at, "\",\"media\":{\"payload\":\"");
-	at = put(at, base64, len);
-	at = PUT(at, "\"}}");
-	ws_commit(s->ws, (size_t)(at - begin), born);
+	ws_send_between(s->ws, s->media_head, base64, len, "\"}}", born);
 }
 
 void twilio_stream_mark(struct twilio_stream *s, const char *name)

@@ -499,14 +499,6 @@ struct ws *ws_connect(struct ws_loop *l, const char *url, const char *header, co
 	return w;
 }
 
-char *ws_begin(struct ws *w, size_t len)
-{
-	OBJ_CHECK(w, WS_MAGIC);
-	w->scratch.len = 0;
-	buffer_reserve(&w->scratch, LWS_PRE + len);
-	return (char *)w->scratch.data + LWS_PRE;
-}
-
 static bool enqueue(struct ws *w, size_t len, struct mono_us born)
 {
 	if (w->queued_bytes + len > WS_QUEUE_MAX)
@@ -522,9 +514,9 @@ static bool enqueue(struct ws *w, size_t len, struct mono_us born)
 	return true;
 }
 
-bool ws_commit(struct ws *w, size_t len, struct mono_us born)
+/* Sends what the scratch holds. */
+static bool commit(struct ws *w, size_t len, struct mono_us born)
 {
-	OBJ_CHECK(w, WS_MAGIC);
 	if (w->wsi == NULL || w->closing || !w->open)
 		return false;
 	if (!STAILQ_EMPTY(&w->queue) || lws_partial_buffered(w->wsi))
@@ -537,10 +529,23 @@ bool ws_commit(struct ws *w, size_t len, struct mono_us born)
 	return true;
 }
 
+bool ws_send_between(struct ws *w, const char *head, const char *body, size_t len, const char *tail,
+		     struct mono_us born)
+{
+	OBJ_CHECK(w, WS_MAGIC);
+	size_t head_len = strlen(head), tail_len = strlen(tail);
+	w->scratch.len = 0;
+	buffer_reserve(&w->scratch, LWS_PRE + head_len + len + tail_len);
+	char *at = (char *)w->scratch.data + LWS_PRE;
+	memcpy(at, head, head_len);
+	memcpy(at + head_len, body, len);
+	memcpy(at + head_len + len, tail, tail_len);
+	return commit(w, head_len + len + tail_len, born);
+}
+
 bool ws_send(struct ws *w, const char *text, size_t len)
 {
-	memcpy(ws_begin(w, len), text, len);
-	return ws_commit(w, len, (struct mono_us){0});
+	return ws_send_between(w, "", text, len, "", (struct mono_us){0});
 }
 
 void ws_close(struct ws *w, enum lws_close_status status, const char *reason)

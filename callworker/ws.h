@@ -73,13 +73,12 @@ struct ws *ws_connect(struct ws_loop *l, const char *url, const char *header, co
 		      size_t message_max, const struct ws_handler *h, void *arg);
 
 /*
- * Room for a message of up to len bytes, to be filled and sent by ws_commit
- * with the length used. `born` is when what it carries came in: the delay to
- * its writing goes into ws_delays. False: over WS_QUEUE_MAX wait, or closed;
- * the message is dropped.
+ * Sends one message: head, len bytes of body, tail. `born` is when what it
+ * carries came in: the delay to its writing goes into ws_delays. False: over
+ * WS_QUEUE_MAX wait, or closed; the message is dropped.
  */
-char *ws_begin(struct ws *w, size_t len);
-bool ws_commit(struct ws *w, size_t len, struct mono_us born);
+bool ws_send_between(struct ws *w, const char *head, const char *body, size_t len, const char *tail,
+		     struct mono_us born);
 bool ws_send(struct ws *w, const char *text, size_t len);
 
 /* A clean close once the queue is written; closed() follows. */
