@@ -1,0 +1,172 @@
+#include "callworker/steering.h"
+
+#include "callworker/call_state.h"
+#include "callworker/dtmf.h"
+#include "callworker/ending.h"
+#include "lib/base/json_read.h"
+#include "lib/base/panic.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A text of the question's body; NULL: the question was refused. */
+static const char *question_text(struct call *c, const struct frame *f, const char *name, size_t max)
+{
+	const char *text = NULL;
+	struct json_reader r;
+	json_read_open(&r, f->body);
+	json_read_text(&r, name, JSON_NEEDED, 1, max, &text);
+	if (json_read_ok(&r))
+		return text;
+	control_refuse(c->control, f, "invalid", r.faults, 400);
+	return NULL;
+}
+
+/* Whether the agent can be spoken with; else the question was refused. */
+static bool needs_live(struct call *c, const struct frame *f)
+{
+	if (c->state == LIVE && agent_is_ready(c->agent))
+		return true;
+	control_refuse(c->control, f, "not_live", "The call is not live (yet, or any more).", 409);
+	return false;
+}
+
+static void done(struct call *c, const struct frame *f, const char *fault, const char *code)
+{
+	if (fault != NULL)
+		control_refuse(c->control, f, code, fault, strcmp(code, "invalid") == 0 ? 400 : 409);
+	else
+		control_reply(c->control, f, json_object());
+}
+
+static void on_inject(struct call *c, const struct frame *f)
+{
+	const char *context = question_text(c, f, "context", 64 * 1024);
+	if (context == NULL || !needs_live(c, f))
+		return;
+	char *text = xasprintf("OPERATOR INSTRUCTION:\n%s", context);
+	agent_inject(c->agent, text);
+	free(text);
+	call_tell_text(c, "context-injected", "context", context);
+	done(c, f, NULL, "");
+}
+
+static void on_dtmf(struct call *c, const struct frame *f)
+{
+	const char *digits = question_text(c, f, "digits", DTMF_DIGITS_MAX * 2 - 1);
+	if (digits != NULL && needs_live(c, f))
+		done(c, f, tools_press(c->tools, digits), "invalid");
+}
+
+static void on_hold(struct call *c, const struct frame *f)
+{
+	if (!needs_live(c, f))
+		return;
+	const char *fault = pause_on(c->pause) ? "The call is on hold already." : NULL;
+	if (fault == NULL) {
+		pause_begin(c->pause,
+			    "OPERATOR INSTRUCTION:\nTell the person in one short, courteous sentence "
+			    "that you are putting them on hold for a moment, then wait.");
+		call_tell(c, "hold", json_object());
+	}
+	done(c, f, fault, "held");
+}
+
+static void on_resume(struct call *c, const struct frame *f)
+{
+	const char *fault = !pause_on(c->pause) ? "The call is not on hold." : NULL;
+	if (fault == NULL && operator_waits(c->operator))
+		fault = "A question to the operator is open; answer it, and the call goes on.";
+	if (fault == NULL) {
+		pause_end(c->pause, "OPERATOR INSTRUCTION:\nYou are back with the person. Thank them for "
+				    "waiting and go on where you were.");
+		call_tell(c, "resume", json_object());
+	}
+	done(c, f, fault, "not_held");
+}
+
+static void on_direct(struct call *c, const struct frame *f)
+{
+	const char *directive = question_text(c, f, "text", 16 * 1024);
+	bool interrupt = json_is_true(json_object_get(f->body, "interrupt"));
+	if (directive == NULL || !needs_live(c, f))
+		return;
+	if (interrupt)
+		call_clear_playout(c);
+	if (c->transferring) {
+		c->transferring = false;
+		playout_mute(c->playout, false);
+		silence_watch(c->silence);
+	}
+	char *text = xasprintf("OPERATOR INSTRUCTION:\n%s", directive);
+	agent_direct(c->agent, text);
+	free(text);
+	call_tell_text(c, "directed", "text", directive);
+	done(c, f, NULL, "");
+}
+
+static void on_operator_question(struct call *c, const struct frame *f)
+{
+	const char *question = question_text(c, f, "question", 4000);
+	if (question != NULL && needs_live(c, f))
+		done(c, f, operator_ask(c->operator, NULL, question), "asked");
+}
+
+static void on_operator_answer(struct call *c, const struct frame *f)
+{
+	const char *answer = question_text(c, f, "answer", 16 * 1024);
+	if (answer != NULL)
+		done(c, f, operator_answer(c->operator, answer), "not_asked");
+}
+
+static void on_transfer(struct call *c, const struct frame *f)
+{
+	const char *number = question_text(c, f, "toNumber", 32);
+	const char *reason = json_string_value(json_object_get(f->body, "reason"));
+	if (number == NULL || !needs_live(c, f))
+		return;
+	pause_end(c->pause, NULL);
+	call_transfer(c, number, reason ? reason : "");
+	done(c, f, NULL, "");
+}
+
+/* voiced ends the call at the carrier; here nothing more is said. */
+static void on_hangup(struct call *c, const struct frame *f)
+{
+	done(c, f, NULL, "");
+	if (c->state != STARTING && c->state != LIVE)
+		return;
+	bool ask = ending_wants_outcome(c);
+	ending_begin(c);
+	call_clear_playout(c);
+	if (ask)
+		ending_ask_outcome(c);
+	else
+		ending_close_agent(c);
+}
+
+static const struct {
+	enum message type;
+	void (*handle)(struct call *c, const struct frame *f);
+} questions[] = {
+	{MSG_WORKER_INJECT, on_inject},
+	{MSG_WORKER_DTMF, on_dtmf},
+	{MSG_WORKER_HANGUP, on_hangup},
+	{MSG_WORKER_HOLD, on_hold},
+	{MSG_WORKER_RESUME, on_resume},
+	{MSG_WORKER_DIRECT, on_direct},
+	{MSG_WORKER_QUESTION, on_operator_question},
+	{MSG_WORKER_ANSWER, on_operator_answer},
+	{MSG_WORKER_TRANSFER, on_transfer},
+};
+
+void steering_answer(void *arg, const struct frame *f)
+{
+	struct call *c = arg;
+	for (size_t i = 0; c->agent != NULL && i < sizeof questions / sizeof *questions; i++)
+		if (f->type == questions[i].type) {
+			questions[i].handle(c, f);
+			return;
+		}
+	control_refuse(c->control, f, "unknown", "A callworker answers no such question.", 501);
+}
