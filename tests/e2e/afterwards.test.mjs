@@ -42,3 +42,25 @@ test("Twilio's recordings are removed after RETENTION_DAYS, and no others", asyn
   assert.equal(await carrier.stop(), 0);
   await noProcesses();
 });
+
+test('a transcription whose callback never came is asked for, and given up after a day', async () => {
+  const sid = (n) => `RE${String(n).padStart(32, '0')}`;
+  const [late, never, fresh] = [sid(1), sid(2), sid(3)];
+  const carrier = await startCarrier({ default: { script: [] }, transcripts: { [late]: 'Please call me back.', [fresh]: 'Too early to be asked for.' } });
+  const first = await startPhony({ sims: { carrier }, keep: true });
+  await first.stop();
+  const document = (recordingSid, minutes) => ({ callSid: recordingSid.replace('RE', 'CA'), recordingSid, fromNumber: '+12025550111', toNumber: account.number, duration: 5, recordingUrl: '',
+    transcription: '', status: 'transcribing', isRead: false, tags: [], createdAt: new Date(Date.now() - minutes * 60000).toISOString(), updatedAt: new Date().toISOString() });
+  const lines = [document(late, 10), document(never, 2 * 24 * 60), document(fresh, 1)].map((one) => `${JSON.stringify({ collection: 'voicemails', document: one })}\n`).join('');
+  execFileSync(bin('phony'), ['import'], { env: first.env, input: lines, stdio: ['pipe', 'ignore', 'inherit'] });
+  const phony = await startPhony({ sims: { carrier }, folder: first.folder, port: first.port });
+  const get = async (one) => (await phony.api('GET', `/api/voicemails/${one}`)).body.data;
+  const found = await until(async () => { const v = await get(late); return v.status === 'completed' && v; }, 'the transcription', 30000);
+  assert.equal(found.transcription, 'Please call me back.');
+  const lost = await until(async () => { const v = await get(never); return v.status === 'failed' && v; }, 'the end of waiting', 30000);
+  assert.match(lost.errorMessage, /never told a transcription/);
+  assert.equal((await get(fresh)).status, 'transcribing');
+  await phony.stop();
+  assert.equal(await carrier.stop(), 0);
+  await noProcesses();
+});

@@ -1,7 +1,7 @@
 // Outgoing calls through ElevenLabs, from the request to the stored transcript.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { noProcesses, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { endWell, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
 
 const hello = speech('Hello, this is Anna. May I ask you something?');
 const thanks = speech('Thank you. Goodbye!');
@@ -58,15 +58,7 @@ before(async () => {
   carrier = await startCarrier({ callees, default: answer });
   phony = await startPhony({ sims: { carrier, agent } });
 });
-after(async () => {
-  const end = await phony.stop();
-  const codes = [await agent.stop(), await carrier.stop()];
-  assert.deepEqual([...agent.events.items, ...carrier.events.items].filter((e) => e.event === 'violation'), []);
-  assert.deepEqual(codes, [0, 0], 'the simulators saw no violation');
-  assert.deepEqual(end, { code: 0, signal: null });
-  await noProcesses();
-  assert.deepEqual(phony.log.filter((line) => / error |Sanitizer|runtime error/.test(line)), []);
-});
+after(() => endWell({ phony, agent, carrier }));
 
 let numbers = 200;
 const number = () => `+1202555${String(++numbers).padStart(4, '0')}`;

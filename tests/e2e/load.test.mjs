@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { test } from 'node:test';
 import { noProcesses, processes, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { number, tonesOf } from '../harness/tones.mjs';
 
 const sanitized = /asan/.test(process.env.BUILD ?? '');
-const number = (i) => `+1303555${String(i).padStart(4, '0')}`;
 const descriptors = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;
 
 async function withTree(agents, fallback, story) {
@@ -34,6 +34,11 @@ test('fifty calls at once: no frame is lost or reordered', { skip: sanitized && 
       assert.deepEqual([end.chunks, end.lost, end.reordered], [400, 0, 0]);
     for (const { body } of placed) assert.equal((await phony.over(body.callSid)).status, 'completed');
   });
+});
+
+test('calls of both providers at once, each with two tones of its own: none hears another', async () => {
+  await tonesOf(sanitized ? 4 : 12, 2, (sims) => startPhony({ sims }));
+  await noProcesses();
 });
 
 test('five hundred calls in a row leave no descriptor and no process', async () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { account, noProcesses, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { account, endWell, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
 import { hook } from '../harness/webhooks.mjs';
 
 const hello = speech('Hello, this is Anna. May I ask you something?');
@@ -53,15 +53,7 @@ before(async () => {
   carrier = await startCarrier({ callees, default: answer, numbers: Object.values(ours), transcripts: { '*': 'It came late.' } });
   phony = await startPhony({ sims: { carrier, agent }, settings: { OPERATOR_SECONDS: '5' } });
 });
-after(async () => {
-  const end = await phony.stop();
-  const codes = [await agent.stop(), await carrier.stop()];
-  assert.deepEqual([...agent.events.items, ...carrier.events.items].filter((e) => e.event === 'violation'), []);
-  assert.deepEqual(codes, [0, 0], 'the simulators saw no violation');
-  assert.deepEqual(end, { code: 0, signal: null });
-  await noProcesses();
-  assert.deepEqual(phony.log.filter((line) => / error |Sanitizer|runtime error/.test(line)), []);
-});
+after(() => endWell({ phony, agent, carrier }));
 
 let numbers = 200;
 const number = () => `+1303555${String(++numbers).padStart(4, '0')}`;

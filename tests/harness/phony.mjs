@@ -1,5 +1,6 @@
 // Starts the real programs on free ports in a temporary folder, waits on
 // conditions, and ends everything that was started.
+import assert from 'node:assert/strict';
 import { spawn, execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
@@ -268,6 +269,17 @@ export function processes() {
 
 export const noProcesses = () => until(() => processes().length === 0, 'every process to have ended', 10000)
   .catch((error) => { throw new Error(`${error.message}: ${JSON.stringify(processes())}`); });
+
+// Ends the tree and its simulators: nothing was violated, nothing is left, no error is in the log.
+export async function endWell({ phony, agent, carrier }) {
+  const end = await phony.stop();
+  const codes = [await agent.stop(), await carrier.stop()];
+  assert.deepEqual([...agent.events.items, ...carrier.events.items].filter((e) => e.event === 'violation'), []);
+  assert.deepEqual(codes, [0, 0], 'the simulators saw no violation');
+  assert.deepEqual(end, { code: 0, signal: null });
+  await noProcesses();
+  assert.deepEqual(phony.log.filter((line) => / error |Sanitizer|runtime error/.test(line)), []);
+}
 
 // Speech, made once: a WAV of this text at the rate, or a path with %d for the rate.
 const rates = [8000, 16000, 22050, 24000, 44100, 48000];

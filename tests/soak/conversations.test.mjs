@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { noProcesses, processes, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { number, tonesOf } from '../harness/tones.mjs';
 
 const text = 'I would like to tell you a long story about a table for two people at your very nice restaurant in the old town.';
 const story = { say: text, wav: speech(text).pattern, corrected: 'I would like to' };
 const thanks = { say: 'Thank you. Goodbye!', wav: speech('Thank you. Goodbye!').pattern };
 const wait = speech('Yes, please.', { voice: 'en-us' }).at(8000);
-const number = (i) => `+1303555${String(i).padStart(4, '0')}`;
 
 async function withTree({ openai, elevenlabs, ...carried }, story) {
   const agent = await startAgent({ apiKey: 'xi-test-key-0001', openaiKey: 'sk-test-key-0001', agents: { openai, elevenlabs } });
@@ -61,6 +61,11 @@ test('a hundred calls at once, both providers: no frame is lost, reordered or he
       assert.deepEqual([end.framesSent, end.stamps, end.lost, end.reordered], [400, 400, 0, 0]);
     for (const sid of sids) assert.equal((await phony.over(sid)).status, 'completed');
   });
+});
+
+test('a hundred calls at once, both providers, each with two tones of its own: none hears another', { timeout: 300000 }, async () => {
+  await tonesOf(100, 4, (sims) => startPhony({ sims }));
+  await noProcesses();
 });
 
 test('five hundred calls in a row, both providers: nothing is left', async () => {
