@@ -133,10 +133,13 @@ void link_free(struct link **ll)
 	if (l == NULL)
 		return;
 	OBJ_CHECK(l, LINK_MAGIC);
+	/* First: what follows may find the other side gone, and the owner is not to hear of it, nor free
+	 * again. */
+	*ll = NULL;
+	l->freed = true;
 	/* Last words, as far as the socket takes them. */
 	if (peer_is_open(l->peer))
 		peer_writable(l->peer);
-	l->freed = true;
 	if (l->read != NULL) {
 		event_free(l->read);
 		event_free(l->write);
@@ -146,7 +149,6 @@ void link_free(struct link **ll)
 	if (peer_is_open(l->peer))
 		peer_close(l->peer, "closed by us");
 	loop_defer(l->base, really_free, l);
-	*ll = NULL;
 }
 
 struct link_listener {
