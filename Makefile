@@ -32,7 +32,7 @@ LIBS_BASE   = $(call pkg,jansson libcrypto) -lm
 LIBS_LOOP   = $(call pkg,libevent_core libevent_pthreads) -lpthread
 LIBS_HTTP   = $(call pkg,libmicrohttpd libcurl)
 LIBS_STORE  = $(call pkg,sqlite3 libmongoc-1.0) -lunistring
-LIBS_WORKER = $(call pkg,libwebsockets soxr libssl libcrypto) -lm
+LIBS_WORKER = $(call pkg,libwebsockets soxr libssl libcrypto libseccomp) -lm
 LIBS_SIM    = $(call pkg,libevent libevent_openssl libssl libcrypto) -lm
 
 # ---- what is built from what -------------------------------------------------
@@ -133,7 +133,7 @@ $(BUILD)/obj/voiced/prompt.o: $(BUILD)/gen/prompt_outgoing_txt.h $(BUILD)/gen/pr
 # ---- what it needs -----------------------------------------------------------
 
 PACKAGES = build-essential pkg-config libevent-dev libwebsockets-dev libmicrohttpd-dev libcurl4-openssl-dev \
-           libjansson-dev libssl-dev libsoxr-dev libsqlite3-dev libmongoc-dev libunistring-dev
+           libjansson-dev libssl-dev libsoxr-dev libsqlite3-dev libmongoc-dev libunistring-dev libseccomp-dev
 TEST_PACKAGES = libcmocka-dev libspandsp-dev sox espeak-ng multimon-ng nginx-light openssl strace valgrind \
            clang libclang-rt-14-dev clang-format clang-tidy cppcheck curl ca-certificates unzip
 

@@ -223,15 +223,15 @@ void agent_free(struct agent **aa)
 	*aa = NULL;
 }
 
-void agent_connect(struct agent *a, const char *url, const char *header)
+void agent_connect(struct agent *a, const char *url, const char *address, const char *header)
 {
 	OBJ_CHECK(a, AGENT_MAGIC);
 	const json_t *history = a->setup.history(a->arg);
 	bool resuming = json_array_size(history) > 0;
 	struct provider_setup setup = {
 		.url = url,
+		.address = address,
 		.header = header,
-		.ca_file = a->setup.ca_file,
 		.prompt = a->setup.prompt,
 		.voice = a->setup.voice,
 		.call_type = a->setup.call_type,

@@ -30,7 +30,7 @@ struct agent_events {
 
 struct agent_setup {
 	const struct provider *provider;
-	const char *ca_file, *prompt, *voice, *call_type, *from_number, *to_number;
+	const char *prompt, *voice, *call_type, *from_number, *to_number;
 	const char *first_message; /* of a conversation that goes on */
 	const json_t *tools;
 	/* What was said so far; asked for at each opening. */
@@ -42,8 +42,8 @@ struct agent *agent_new(struct ws_loop *loop, struct playout *playout, const str
 			const struct agent_events *events, void *arg);
 void agent_free(struct agent **a);
 
-/* Opens the conversation there; url and header (may be NULL) are copied. */
-void agent_connect(struct agent *a, const char *url, const char *header);
+/* Opens the conversation there: see struct provider_setup. Everything is copied. */
+void agent_connect(struct agent *a, const char *url, const char *address, const char *header);
 /* Ends the conversation; no event follows. */
 void agent_close(struct agent *a);
 /* Whether it can be spoken with now. */

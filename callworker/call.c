@@ -3,6 +3,7 @@
 #include "callworker/call_state.h"
 #include "callworker/ending.h"
 #include "callworker/mulaw.h"
+#include "callworker/sandbox.h"
 #include "callworker/steering.h"
 #include "callworker/title.h"
 #include "lib/base/base64.h"
@@ -188,7 +189,7 @@ static void open_agent_if_due(struct call *c)
 {
 	if (c->started && c->agent_url != NULL && !agent_is_open(c->agent) &&
 	    (c->state == STARTING || c->state == LIVE))
-		agent_connect(c->agent, c->agent_url, c->agent_header);
+		agent_connect(c->agent, c->agent_url, c->agent_address, c->agent_header);
 }
 
 /* ---- from the carrier ---- */
@@ -372,7 +373,6 @@ static void make_parts(struct call *c, int fd)
 	c->transcript = transcript_new(c->a.history);
 	struct agent_setup setup = {
 		.provider = openai ? &provider_openai : &provider_elevenlabs,
-		.ca_file = c->a.ca_file,
 		.prompt = c->a.prompt,
 		.voice = c->a.voice,
 		.call_type = c->a.call_type,
@@ -390,11 +390,42 @@ static void make_parts(struct call *c, int fd)
 	c->stream = twilio_stream_new(c->loop, fd, &stream_events, c);
 }
 
+/* What the process will need, while it may still get it; then the door is shut. */
+static void on_prepare(void *arg, json_t *body)
+{
+	struct call *c = arg;
+	bool confine = true, tls = false;
+	const char *ca_file = "";
+	struct sandbox_limits limits = {0};
+	int landlock = 0;
+	struct json_reader r;
+	json_read_open(&r, body);
+	json_read_bool(&r, "confine", JSON_NEEDED, &confine);
+	json_read_bool(&r, "tls", JSON_NEEDED, &tls);
+	json_read_text(&r, "caFile", JSON_NEEDED, 0, 4096, &ca_file);
+	json_read_int(&r, "memoryMb", JSON_NEEDED, 1, INT32_MAX, &limits.memory_mb);
+	json_read_int(&r, "cpuSeconds", JSON_NEEDED, 1, INT32_MAX, &limits.cpu_s);
+	json_read_int(&r, "coreMb", JSON_NEEDED, 0, INT32_MAX, &limits.core_mb);
+	json_read_close(&r, JSON_KNOWN_ONLY);
+	if (!json_read_ok(&r) || c->prepared) {
+		log_error("what is to be prepared is wrong: %s", c->prepared ? "it came twice" : r.faults);
+		ws_loop_stop(c->loop);
+		return;
+	}
+	c->prepared = true;
+	if (tls)
+		ws_prepare_tls(c->loop, ca_file);
+	if (confine)
+		landlock = sandbox_enter(&limits);
+	control_cell(c->control, landlock);
+}
+
 static void on_assign(void *arg, json_t *body, int fd)
 {
 	struct call *c = arg;
-	if (c->state != WAITING) {
-		log_error("a second call was assigned");
+	if (c->state != WAITING || !c->prepared) {
+		log_error(c->prepared ? "a second call was assigned"
+				      : "a call was assigned to an open process");
 		fd_close(&fd);
 		return;
 	}
@@ -424,10 +455,11 @@ static void on_record(void *arg, int fd)
 static void on_agent(void *arg, json_t *body)
 {
 	struct call *c = arg;
-	const char *url = NULL, *header = NULL, *error = NULL;
+	const char *url = NULL, *address = "", *header = NULL, *error = NULL;
 	struct json_reader r;
 	json_read_open(&r, body);
 	json_read_text(&r, "url", JSON_OPTIONAL, 1, 8192, &url);
+	json_read_text(&r, "address", JSON_OPTIONAL, 1, 64, &address);
 	json_read_text(&r, "header", JSON_OPTIONAL, 1, 1024, &header);
 	json_read_text(&r, "error", JSON_OPTIONAL, 1, 1024, &error);
 	json_read_close(&r, JSON_KNOWN_ONLY);
@@ -438,8 +470,10 @@ static void on_agent(void *arg, json_t *body)
 	} else if (error != NULL) {
 		ending_give_up(c, "agent-failed", error);
 	} else {
+		free(c->agent_address);
 		free(c->agent_header);
 		c->agent_url = xstrdup(url);
+		c->agent_address = xstrdup(address);
 		c->agent_header = header ? xstrdup(header) : NULL;
 		open_agent_if_due(c);
 	}
@@ -473,7 +507,7 @@ static int on_stream_fd(void *arg)
 }
 
 static const struct control_handler control_events = {
-	on_assign,     on_agent,    on_record,      steering_answer,
+	on_prepare,    on_assign,   on_agent,       on_record,    steering_answer,
 	on_all_stored, on_orphaned, on_needs_agent, on_stream_fd,
 };
 
@@ -511,6 +545,7 @@ void call_free(struct call **cc)
 	control_free(&c->control);
 	json_decref(c->tool_list);
 	free(c->agent_url);
+	free(c->agent_address);
 	free(c->agent_header);
 	free(c->transfer_to);
 	free(c->transfer_reason);

@@ -47,8 +47,9 @@ struct call {
 	json_t *tool_list;
 	struct figures figures;
 
-	bool started; /* the stream */
-	char *agent_url, *agent_header;
+	bool prepared; /* confined, if that was wished */
+	bool started;  /* the stream */
+	char *agent_url, *agent_address, *agent_header;
 	bool giving_up; /* the stream is closed once the reason is stored */
 	bool transferring, asked_outcome, outcome_known;
 	const char *leave_reason;

@@ -90,6 +90,9 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 	(void)p;
 	struct control *c = arg;
 	switch (f->type) {
+	case MSG_PREPARE:
+		c->handler->prepare(c->arg, f->body);
+		return;
 	case MSG_ASSIGN:
 		c->handler->assign(c->arg, f->body, fd);
 		return;
@@ -178,6 +181,13 @@ void control_free(struct control **cc)
 	free(c->socket);
 	OBJ_FREE(c);
 	*cc = NULL;
+}
+
+void control_cell(struct control *c, int landlock)
+{
+	OBJ_CHECK(c, CONTROL_MAGIC);
+	if (c->peer != NULL)
+		peer_tell(c->peer, MSG_CELL, json_pack("{s:i}", "landlock", landlock), -1);
 }
 
 void control_identify(struct control *c, const char *call_id, int64_t attempt, const char *socket)

@@ -12,6 +12,8 @@
 struct control;
 
 struct control_handler {
+	/* What to get ready before the call; body borrowed. */
+	void (*prepare)(void *arg, json_t *body);
 	/* The call to serve; body borrowed, fd (the stream's connection) handed over. */
 	void (*assign)(void *arg, json_t *body, int fd);
 	void (*agent)(void *arg, json_t *body);
@@ -32,6 +34,9 @@ struct control_handler {
 /* Takes over fd. */
 struct control *control_new(struct ws_loop *loop, int fd, const struct control_handler *h, void *arg);
 void control_free(struct control **c);
+
+/* Tells that the process is confined, by this version of Landlock; 0: without. */
+void control_cell(struct control *c, int landlock);
 
 /* What to announce, and where, after voiced was lost. Texts are copied. */
 void control_identify(struct control *c, const char *call_id, int64_t attempt, const char *socket);

@@ -432,26 +432,27 @@ static SSL_CTX *new_tls(const char *ca_file)
 	return tls;
 }
 
-static struct lws_vhost *agent_vhost(struct ws_loop *l, bool tls, const char *ca_file)
+void ws_prepare_tls(struct ws_loop *l, const char *ca_file)
 {
-	if (!tls)
-		return l->stream_vhost;
-	if (l->agent_vhost == NULL) {
-		struct lws_context_creation_info info = {
-			.port = CONTEXT_PORT_NO_LISTEN,
-			.vhost_name = "agent",
-			.protocols = protocols,
-			.provided_client_ssl_ctx = new_tls(ca_file),
-			.options =
-				LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
-			.timeout_secs = HANDSHAKE_TIMEOUT_S,
-			.connect_timeout_secs = HANDSHAKE_TIMEOUT_S,
-		};
-		l->agent_vhost = lws_create_vhost(l->context, &info);
-		if (l->agent_vhost == NULL || lws_init_vhost_client_ssl(&info, l->agent_vhost) != 0)
-			panic("libwebsockets has no TLS vhost to give");
-	}
-	return l->agent_vhost;
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN,
+		.vhost_name = "agent",
+		.protocols = protocols,
+		.provided_client_ssl_ctx = new_tls(ca_file),
+		.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+		.timeout_secs = HANDSHAKE_TIMEOUT_S,
+		.connect_timeout_secs = HANDSHAKE_TIMEOUT_S,
+	};
+	l->agent_vhost = lws_create_vhost(l->context, &info);
+	if (l->agent_vhost == NULL || lws_init_vhost_client_ssl(&info, l->agent_vhost) != 0)
+		panic("libwebsockets has no TLS vhost to give");
+}
+
+static struct lws_vhost *vhost_for(struct ws_loop *l, bool tls)
+{
+	if (tls && l->agent_vhost == NULL)
+		ws_prepare_tls(l, "");
+	return tls ? l->agent_vhost : l->stream_vhost;
 }
 
 static void set_header(struct ws *w, const char *header)
@@ -464,22 +465,22 @@ static void set_header(struct ws *w, const char *header)
 	w->header_value = w->header + name + strspn(w->header + name, ": ");
 }
 
-struct ws *ws_connect(struct ws_loop *l, const char *url, const char *header, const char *ca_file,
+struct ws *ws_connect(struct ws_loop *l, const char *url, const char *address, const char *header,
 		      size_t message_max, const struct ws_handler *h, void *arg)
 {
 	struct ws *w = new_ws(l, message_max, h, arg);
 	set_header(w, header);
 	char *copy = xstrdup(url);
-	const char *protocol, *address, *rest;
+	const char *protocol, *name, *rest;
 	int port;
-	bool parsed = lws_parse_uri(copy, &protocol, &address, &port, &rest) == 0;
+	bool parsed = lws_parse_uri(copy, &protocol, &name, &port, &rest) == 0;
 	bool tls = parsed && strcmp(protocol, "wss") == 0;
 	char *path = xasprintf("/%s", parsed ? rest : "");
-	char *host = parsed ? xasprintf(port == (tls ? 443 : 80) ? "%s" : "%s:%d", address, port) : NULL;
+	char *host = parsed ? xasprintf(port == (tls ? 443 : 80) ? "%s" : "%s:%d", name, port) : NULL;
 	struct lws_client_connect_info info = {
 		.context = l->context,
-		.vhost = agent_vhost(l, tls, ca_file),
-		.address = address,
+		.vhost = vhost_for(l, tls),
+		.address = address[0] ? address : name,
 		.port = port,
 		.path = path,
 		.host = host,

@@ -65,12 +65,16 @@ enum { WS_QUEUE_MAX = 8 * 1024 * 1024 };
 struct ws *ws_adopt(struct ws_loop *l, int fd, size_t message_max, const struct ws_handler *h, void *arg);
 
 /*
- * Connects to a ws: or wss: URL, certificates verified against the system's
- * and ca_file ("" for none). header is "Name: value" or NULL. On an immediate
- * failure closed() is called from the loop.
+ * Connects to a ws: or wss: URL, certificates verified as ws_prepare_tls says.
+ * address is where its host is, as numbers; "" when the host is numbers itself:
+ * no name is looked up here, which would stop the loop. header is "Name: value"
+ * or NULL. On an immediate failure closed() is called from the loop.
  */
-struct ws *ws_connect(struct ws_loop *l, const char *url, const char *header, const char *ca_file,
+struct ws *ws_connect(struct ws_loop *l, const char *url, const char *address, const char *header,
 		      size_t message_max, const struct ws_handler *h, void *arg);
+
+/* The certificates that ws_connect trusts: the system's, and those of ca_file ("" for none). */
+void ws_prepare_tls(struct ws_loop *l, const char *ca_file);
 
 /*
  * Sends one message: head, len bytes of body, tail. `born` is when what it

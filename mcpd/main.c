@@ -52,7 +52,7 @@ static bool start(struct daemon *d)
 	mcpd_init(&s->mcpd, d->base, backend_new(d->base, d->config_file, false));
 	s->http = mcp_http_new(&s->mcpd, &d->config);
 	s->server = http_server_new(d->base, &limits, mcp_http_handle, s->http);
-	s->adopt = adopt_open(d->base, listener, ROLE_MCPD, on_connection, NULL, s);
+	s->adopt = adopt_open(d, listener, ROLE_MCPD, on_connection, NULL, s);
 	return true;
 }
 

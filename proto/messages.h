@@ -11,7 +11,11 @@
 #ifndef PHONY_MESSAGES_H
 #define PHONY_MESSAGES_H
 
-enum { PROTO_VERSION = 3 };
+enum {
+	PROTO_VERSION = 4,
+	/* Still understood: a worker of before an upgrade speaks on until its call is over. */
+	PROTO_VERSION_LEAST = 4,
+};
 
 /* Who speaks: a bit each, so that a message can name several. */
 enum role {
@@ -41,12 +45,24 @@ enum {
 	/* {pid, status}: a callworker that outlived its voiced has ended (wait status) */         \
 	MESSAGE(13, ORPHAN_ENDED, ROLE_SUPERVISOR, ROLE_VOICED, TELLS, BARE)                       \
                                                                                                    \
+	/* {}: end at once, another takes your place; calls go on. From one's own supervisor, or, when that \
+	   is dead, from the next, on one's socket */                                              \
+	MESSAGE(14, STEP_DOWN, ROLE_SUPERVISOR, ROLE_DAEMONS, TELLS, BARE)                         \
+	/* {}: the TCP port's listening socket, before one steps down for the next supervisor */     \
+	MESSAGE(16, DOOR, ROLE_VOICED, ROLE_SUPERVISOR, TELLS, CARRIES)                             \
+	/* {} -> {}: new programs and settings, without hanging up */                              \
+	MESSAGE(15, UPGRADE, ROLE_TOOL, ROLE_SUPERVISOR, ASKS, BARE)                               \
+                                                                                                   \
 	/* a connection with its request unread: {peer: address} */                                \
 	MESSAGE(20, HANDOVER, ROLE_VOICED, ROLE_SMSD | ROLE_MCPD, TELLS, CARRIES)                  \
                                                                                                    \
+	/* before any call: {confine, tls, caFile, memoryMb, cpuSeconds, coreMb} */                \
+	MESSAGE(28, PREPARE, ROLE_VOICED, ROLE_CALLWORKER, TELLS, BARE)                            \
+	/* it is, and confined by this version of Landlock (0: none): {landlock} */                \
+	MESSAGE(29, CELL, ROLE_CALLWORKER, ROLE_VOICED, TELLS, BARE)                               \
 	/* the call to serve and its stream's connection: see voiced/workers.c */                  \
 	MESSAGE(30, ASSIGN, ROLE_VOICED, ROLE_CALLWORKER, TELLS, CARRIES)                          \
-	/* the agent to open: {url, header?} or {error} */                                                 \
+	/* the agent to open: {url, address?, header?} or {error} */                                \
 	MESSAGE(31, AGENT, ROLE_VOICED, ROLE_CALLWORKER, TELLS, BARE)                              \
 	/* {context} / {digits} / {reason} -> {} */                                                \
 	MESSAGE(32, WORKER_INJECT, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \

@@ -188,9 +188,11 @@ static void on_hello(struct peer *p, const struct frame *f)
 	if (!json_read_ok(&r)) {
 		snprintf(why, sizeof why, "hello: %s", r.faults);
 		peer_close(p, why);
-	} else if (version != PROTO_VERSION) {
-		snprintf(why, sizeof why, "it speaks version %d, we speak %d: restart phony whole",
-			 (int)version, PROTO_VERSION);
+	} else if (version < PROTO_VERSION_LEAST) {
+		/* Of two versions the later one decides, and knows what the earlier one understands. */
+		snprintf(why, sizeof why,
+			 "it speaks version %d, we understand %d and later: restart phony whole",
+			 (int)version, PROTO_VERSION_LEAST);
 		peer_close(p, why);
 	} else if ((role_by_name(role) & p->expected) == 0) {
 		snprintf(why, sizeof why, "a %s is not expected here", role);

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAIN_CHECK_MS = 50 };
+enum { DRAIN_CHECK_MS = 50, STEP_DOWN_MS = 3000 };
 
 static const struct http_limits limits = {
 	.body_bytes = 256 * 1024, .header_bytes = 32 * 1024, .idle_timeout_s = 15};
@@ -74,7 +74,7 @@ static bool start(struct daemon *d)
 	early_sweep(s);
 	bulk_resume(s);
 	s->http_in = http_server_new(s->base, &limits, routes_handle, s);
-	s->adopt = adopt_open(s->base, listener, ROLE_SMSD, on_connection, on_question, s);
+	s->adopt = adopt_open(d, listener, ROLE_SMSD, on_connection, on_question, s);
 	return true;
 }
 
@@ -97,6 +97,20 @@ static void drain(struct daemon *d, unsigned seconds)
 	check_drained(s);
 }
 
+/* What is on its way is the next one's to look for at Twilio, if it takes longer than this. */
+static void on_patience(void *arg)
+{
+	struct smsd *s = arg;
+	daemon_end(s->daemon);
+}
+
+static void step_down(struct daemon *d)
+{
+	struct smsd *s = d->state;
+	timer_start(&s->patience, s->base, STEP_DOWN_MS, on_patience, s);
+	drain(d, 0);
+}
+
 static json_t *status(struct daemon *d)
 {
 	struct smsd *s = d->state;
@@ -108,6 +122,7 @@ static void stop(struct daemon *d)
 {
 	struct smsd *s = d->state;
 	timer_stop(&s->drain);
+	timer_stop(&s->patience);
 	adopt_close(&s->adopt);
 	if (s->outbox != NULL)
 		outbox_drain(s->outbox);
@@ -133,6 +148,7 @@ int main(int argc, char **argv)
 		.telephony = true,
 		.start = start,
 		.drain = drain,
+		.step_down = step_down,
 		.status = status,
 		.stop = stop,
 	};

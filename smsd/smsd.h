@@ -23,7 +23,7 @@ struct smsd {
 	struct outbox *outbox;
 	struct unheard *unheard;
 	struct adopt *adopt;
-	struct timer drain;
+	struct timer drain, patience;
 };
 
 #endif

@@ -6,6 +6,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/daemon/cell.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
 #include "supervisor/obituary.h"
@@ -29,6 +30,7 @@ enum {
 	MCPD,
 	CHILD_COUNT,
 	STOP_PATIENCE_S = 15, /* beyond the time to drain */
+	STEP_DOWN_PATIENCE_S = 10,
 	STATUS_TIMEOUT_MS = 2000,
 	ORPHANS_MAX = 256,
 };
@@ -64,6 +66,9 @@ struct children {
 	bool ready_told, stopping, ended_told;
 	int exit_code;
 	struct timer patience;
+	pid_t other; /* what children_run has started; 0: nothing */
+	children_ran_fn *ran;
+	void *ran_arg;
 };
 
 static void apply(struct child *c, enum policy_event event);
@@ -282,10 +287,14 @@ static void on_child_signal(evutil_socket_t number, short what, void *arg)
 		for (int i = 0; i < CHILD_COUNT; i++)
 			if (all->list[i].pid == pid)
 				ours = &all->list[i];
-		if (ours != NULL)
+		if (ours != NULL) {
 			on_ended(ours, status);
-		else
+		} else if (pid == all->other) {
+			all->other = 0;
+			all->ran(all->ran_arg, status);
+		} else {
 			on_orphan(all, pid, status);
+		}
 	}
 }
 
@@ -318,6 +327,8 @@ struct children *children_new(struct event_base *base, const struct doors *doors
 void children_start(struct children *all)
 {
 	OBJ_CHECK(all, CHILDREN_MAGIC);
+	/* Those of the program that became this one: their ends may have been told to it. */
+	on_child_signal(SIGCHLD, 0, all);
 	for (int i = 0; i < CHILD_COUNT; i++)
 		apply(&all->list[i], POLICY_TIME);
 }
@@ -337,6 +348,52 @@ void children_stop(struct children *all, unsigned drain_s)
 	timer_start(&all->patience, all->base, (int)(drain_s + STOP_PATIENCE_S) * 1000, on_patience, all);
 	stop_child(&all->list[VOICED], drain_s);
 	stop_rest(all);
+}
+
+static void on_step_down_patience(void *arg)
+{
+	struct children *all = arg;
+	for (int i = 0; i < CHILD_COUNT; i++)
+		if (all->list[i].pid > 0) {
+			log_error("%s does not give way: it is killed", all->list[i].name);
+			kill(all->list[i].pid, SIGKILL);
+		}
+}
+
+void children_step_down(struct children *all)
+{
+	OBJ_CHECK(all, CHILDREN_MAGIC);
+	if (all->stopping)
+		return;
+	all->stopping = true;
+	timer_start(&all->patience, all->base, STEP_DOWN_PATIENCE_S * 1000, on_step_down_patience, all);
+	for (int i = 0; i < CHILD_COUNT; i++) {
+		struct child *c = &all->list[i];
+		apply(c, POLICY_STOP);
+		if (c->pid > 0 && c->link != NULL)
+			peer_tell(link_peer(c->link), MSG_STEP_DOWN, json_object(), -1);
+		else if (c->pid > 0)
+			kill(c->pid, SIGKILL); /* it has only just begun */
+	}
+	stop_rest(all);
+}
+
+bool children_run(struct children *all, const char *path, const char *const argv[], children_ran_fn *fn,
+		  void *arg)
+{
+	OBJ_CHECK(all, CHILDREN_MAGIC);
+	struct spawn s = {.path = path, .argv = argv, .envp = (const char *const *)environ, .stdin_fd = -1};
+	if (all->other > 0) {
+		errno = EBUSY;
+		return false;
+	}
+	all->ran = fn;
+	all->ran_arg = arg;
+	all->other = spawn_program(&s);
+	if (all->other > 0)
+		return true;
+	all->other = 0;
+	return false;
 }
 
 /* Every process whose parent we are by now: calls of a voiced that has just died, too. */
@@ -427,8 +484,9 @@ void children_status(struct children *all, void (*done)(void *arg, json_t *statu
 	*q = (struct status_question){done, arg, json_array(), 1};
 	for (int i = 0; i < CHILD_COUNT; i++) {
 		struct child *c = &all->list[i];
-		json_t *process = json_pack("{s:s, s:i, s:s, s:i}", "name", c->name, "pid", (int)c->pid,
-					    "state", states[c->policy.state], "starts", (int)c->starts);
+		json_t *process = json_pack("{s:s, s:i, s:s, s:i, s:o}", "name", c->name, "pid", (int)c->pid,
+					    "state", states[c->policy.state], "starts", (int)c->starts,
+					    "cell", c->pid > 0 ? cell_of(c->pid) : json_object());
 		json_array_append_new(q->processes, process);
 		if (c->link == NULL || c->policy.state != POLICY_UP)
 			continue;

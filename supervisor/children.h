@@ -24,6 +24,12 @@ struct children *children_new(struct event_base *base, const struct doors *doors
 void children_start(struct children *c);
 /* No new work; voiced ends first, when its calls have ended or the seconds are over. */
 void children_stop(struct children *c, unsigned drain_s);
+/* Every daemon gives way to the next of its kind; calls go on. Then ended() is told. */
+void children_step_down(struct children *c);
+/* Runs a program and tells how it ended (wait status); one at a time. False with errno. */
+typedef void children_ran_fn(void *arg, int status);
+bool children_run(struct children *c, const char *path, const char *const argv[], children_ran_fn *fn,
+		  void *arg);
 /* Ends every process below us now. */
 void children_kill(struct children *c);
 void children_free(struct children **c);

@@ -3,10 +3,12 @@
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"
 #include "lib/base/panic.h"
+#include "lib/daemon/privileges.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +18,9 @@
 
 bool doors_lock(struct doors *d, const struct config *config, char *why, size_t size)
 {
-	*d = (struct doors){-1, -1, -1, -1, -1, -1};
-	if (!config_make_dir(config->run_dir)) {
-		snprintf(why, size, "RUN_DIR %s cannot be made: %s", config->run_dir, strerror(errno));
+	*d = DOORS_NONE;
+	if (!privileges_make_dirs(config, why, size))
 		return false;
-	}
 	char *path = config_run_path(config, "phony.lock");
 	d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	bool ok = d->lock >= 0 && flock(d->lock, LOCK_EX | LOCK_NB) == 0;
@@ -33,12 +33,68 @@ bool doors_lock(struct doors *d, const struct config *config, char *why, size_t 
 	return ok;
 }
 
+static const struct door {
+	const char *name;
+	size_t offset;
+} all_doors[] = {
+	{DOOR_LOCK, offsetof(struct doors, lock)},     {DOOR_HTTP, offsetof(struct doors, http)},
+	{DOOR_VOICED, offsetof(struct doors, voiced)}, {DOOR_SMSD, offsetof(struct doors, smsd)},
+	{DOOR_MCPD, offsetof(struct doors, mcpd)},     {DOOR_PHONY, offsetof(struct doors, supervisor)},
+};
+enum { DOOR_COUNT = sizeof all_doors / sizeof *all_doors, FIRST_FD = 3 };
+
+static int *door_fd(struct doors *d, size_t i)
+{
+	return (int *)((char *)d + all_doors[i].offset);
+}
+
+bool doors_inherited(struct doors *d)
+{
+	if (fd_inherited(DOOR_LOCK) < 0)
+		return false;
+	for (size_t i = 0; i < DOOR_COUNT; i++)
+		*door_fd(d, i) = fd_inherited(all_doors[i].name);
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	return true;
+}
+
+void doors_exec(struct doors *d, const char *path, const char *const argv[])
+{
+	char count[8], names[128] = "";
+	int high[DOOR_COUNT];
+	for (size_t i = 0; i < DOOR_COUNT; i++) {
+		size_t used = strlen(names);
+		snprintf(names + used, sizeof names - used, "%s%s", i ? ":" : "", all_doors[i].name);
+		/* Above all targets, so that none is overwritten before it is moved. */
+		high[i] = fcntl(*door_fd(d, i), F_DUPFD_CLOEXEC, 64);
+	}
+	for (size_t i = 0; i < DOOR_COUNT; i++)
+		if (high[i] < 0 || dup2(high[i], FIRST_FD + (int)i) < 0)
+			return;
+	snprintf(count, sizeof count, "%d", DOOR_COUNT);
+	setenv("LISTEN_FDS", count, 1);
+	setenv("LISTEN_FDNAMES", names, 1);
+	execv(path, (char *const *)argv);
+}
+
+/* Another address or port is asked for than the door that we have opens to. */
+static bool port_differs(int fd, const struct addrinfo *wanted)
+{
+	struct sockaddr_storage now = {0};
+	socklen_t len = sizeof now;
+	return getsockname(fd, (struct sockaddr *)&now, &len) != 0 || len != wanted->ai_addrlen ||
+	       memcmp(&now, wanted->ai_addr, len) != 0;
+}
+
 static bool open_one(int *fd, const struct config *config, const char *name, char *why, size_t size)
 {
 	char *path = config_run_path(config, name);
 	*fd = fd_unix_listen(path, 0600);
 	if (*fd < 0)
 		snprintf(why, size, "the socket %s cannot be made: %s", path, strerror(errno));
+	else
+		privileges_give(config, path);
 	free(path);
 	return *fd >= 0;
 }
@@ -78,7 +134,10 @@ bool doors_open_http(struct doors *d, const struct config *config)
 		errno = EADDRNOTAVAIL;
 		return false;
 	}
-	d->http = listen_on(found);
+	if (d->http >= 0 && port_differs(d->http, found))
+		fd_close(&d->http);
+	if (d->http < 0)
+		d->http = listen_on(found);
 	int saved = errno;
 	freeaddrinfo(found);
 	errno = saved;

@@ -14,11 +14,24 @@ struct doors {
 	int http, voiced, smsd, mcpd, supervisor; /* -1: not open */
 };
 
+#define DOORS_NONE ((struct doors){-1, -1, -1, -1, -1, -1})
+
+/*
+ * Those of the program that became this one by an upgrade; false: there are none.
+ * After it doors_lock and doors_open_local are not needed.
+ */
+bool doors_inherited(struct doors *d);
+/*
+ * Executes the program with the doors open in it (inherit.h). Returns on failure
+ * only, with errno; this program's own descriptors are not to be used any more then.
+ */
+void doors_exec(struct doors *d, const char *path, const char *const argv[]);
+
 /* Takes RUN_DIR for this instance. False with a sentence in why. */
 bool doors_lock(struct doors *d, const struct config *config, char *why, size_t size);
 /* The sockets in RUN_DIR. */
 bool doors_open_local(struct doors *d, const struct config *config, char *why, size_t size);
-/* The TCP port; false with errno EADDRINUSE when somebody has it. */
+/* The TCP port, unless it is open already; false with errno EADDRINUSE when somebody has it. */
 bool doors_open_http(struct doors *d, const struct config *config);
 /* Closes everything and removes the sockets. */
 void doors_close(struct doors *d, const struct config *config);

@@ -2,6 +2,7 @@
 #include "lib/base/config.h"
 #include "lib/base/exit_codes.h"
 #include "lib/base/panic.h"
+#include "lib/daemon/privileges.h"
 #include "lib/daemon/spawn.h"
 #include "supervisor/commands.h"
 
@@ -14,6 +15,18 @@
 /* Becomes voiced with this option. */
 static int become(const struct command_options *o, const char *option)
 {
+	struct config config;
+	struct buffer faults = {0};
+	char why[300];
+	/* Wrong settings are voiced's to tell. */
+	bool made = config_load(&config, o->config_file, &faults) > 0 ||
+		    privileges_make_dirs(&config, why, sizeof why);
+	buffer_free(&faults);
+	config_free(&config);
+	if (!made) {
+		fprintf(stderr, "phony: %s\n", why);
+		return EXIT_FAILED;
+	}
 	char *path = spawn_sibling("voiced");
 	const char *const argv[] = {"voiced", option, o->config_file ? "--config" : NULL, o->config_file,
 				    NULL};

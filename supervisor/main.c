@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -17,6 +18,7 @@ static const char usage[] =
 	"       phony mcp    [--config FILE]           MCP on standard input and output\n"
 	"       phony status [--config FILE] [--json]  what runs\n"
 	"       phony stats  [--config FILE] [--json]  the calls so far, in numbers\n"
+	"       phony upgrade [--config FILE]          new programs and settings, without hanging up\n"
 	"       phony doctor [--config FILE]           what is wrong, and how to mend it\n"
 	"       phony export [--config FILE]           the database as JSON lines, to standard output\n"
 	"       phony import [--config FILE]           such lines, from standard input\n"
@@ -37,18 +39,18 @@ int command_mcp(const struct command_options *o)
 static const struct {
 	const char *name;
 	int (*run)(const struct command_options *o);
-} commands[] = {{"run", command_run},      {"mcp", command_mcp},       {"status", command_status},
-		{"stats", command_stats},  {"doctor", command_doctor}, {"export", command_export},
-		{"import", command_import}};
+} commands[] = {{"run", command_run},       {"mcp", command_mcp},         {"status", command_status},
+		{"stats", command_stats},   {"upgrade", command_upgrade}, {"doctor", command_doctor},
+		{"export", command_export}, {"import", command_import}};
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-						{"json", no_argument, NULL, 'j'},
-						{"idle-exit", no_argument, NULL, 'i'},
-						{"help", no_argument, NULL, 'h'},
-						{NULL, 0, NULL, 0}};
-	struct command_options o = {NULL, false, false};
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},
+		{"idle-exit", no_argument, NULL, 'i'},    {"check", no_argument, NULL, 'k'},
+		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+	struct command_options o = {0};
+	umask(077);
 	int option;
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
@@ -60,6 +62,9 @@ int main(int argc, char **argv)
 			break;
 		case 'i':
 			o.idle_exit = true;
+			break;
+		case 'k':
+			o.check = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);

@@ -28,7 +28,7 @@ enum policy_action { POLICY_NOTHING, POLICY_START, POLICY_KILL };
 
 struct policy {
 	enum policy_state state;
-	unsigned failures; /* exits since it last was healthy for a minute */
+	unsigned failures; /* exits since it last was up for POLICY_HEALTHY_MS */
 	int64_t up_since_ms;
 };
 
@@ -40,8 +40,8 @@ struct policy_step {
 enum {
 	POLICY_DELAY_FIRST_MS = 100,
 	POLICY_DELAY_MAX_MS = 30000,
-	POLICY_HEALTHY_MS = 60000,
-	POLICY_READY_MS = 30000, /* for the hello */
+	POLICY_HEALTHY_MS = 2000, /* once it is known to work, a crash throttles nothing */
+	POLICY_READY_MS = 30000,  /* for the hello */
 };
 
 /* now_ms: a clock that is never set back. */

@@ -5,20 +5,26 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
 #include "supervisor/children.h"
 #include "supervisor/doors.h"
+#include "supervisor/predecessor.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { PORT_RETRY_MS = 15000 };
 
 struct tool {
+	LIST_ENTRY(tool) next; /* of those that wait for an upgrade to begin */
+	bool waits;
 	struct run *run;
 	struct link *link;
 	struct frame question;
@@ -37,7 +43,12 @@ struct run {
 	unsigned signals;
 	int ready_fd; /* told who brought us up; -1: nobody waits */
 	int exit_code;
+	char *self; /* our program's path, before it may be replaced */
+	bool upgrading;
+	LIST_HEAD(, tool) upgraders;
 };
+
+static void tools_answer_upgrade(struct run *r, const char *refusal);
 
 /* A line to whoever brought us up: "ready", or what is being waited for. */
 static void tell_starter(struct run *r, const char *line, bool last)
@@ -73,9 +84,65 @@ static void on_load(void *arg, unsigned clients, unsigned live_calls)
 		timer_start(&r->idle, r->base, (int)r->config.idle_exit_s * 1000, on_idle, r);
 }
 
+/* ---- new programs, new settings: without hanging up ---- */
+
+/* The daemons have given way: this program becomes the new one, with the doors it holds. */
+static void become(struct run *r)
+{
+	const char *argv[5] = {"phony", "run"};
+	int count = 2;
+	if (r->options->config_file != NULL) {
+		argv[count++] = "--config";
+		argv[count++] = r->options->config_file;
+	}
+	if (r->options->idle_exit)
+		argv[count++] = "--idle-exit";
+	argv[count] = NULL;
+	log_info("the upgrade goes on with %s", r->self);
+	doors_exec(&r->doors, r->self, argv);
+	log_error("%s cannot be executed: %s; calls go on, start phony again", r->self, strerror(errno));
+	_exit(EXIT_FAILED);
+}
+
+static void on_checked(void *arg, int status)
+{
+	struct run *r = arg;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_OK) {
+		log_info("upgrade: the daemons give way to new ones; calls go on");
+		children_step_down(r->children);
+	} else {
+		r->upgrading = false;
+		log_error("upgrade refused: the new program does not accept the settings (see above)");
+	}
+	tools_answer_upgrade(r, r->upgrading ? NULL
+					     : "The new program does not start with these settings; the log "
+					       "says why. Nothing was changed.");
+}
+
+/* NULL, or why it cannot be. */
+static const char *begin_upgrade(struct run *r)
+{
+	const char *const argv[] = {"phony",
+				    "run",
+				    "--check",
+				    r->options->config_file ? "--config" : NULL,
+				    r->options->config_file,
+				    NULL};
+	if (r->upgrading || r->signals > 0 || r->children == NULL)
+		return "phony is starting, ending or being upgraded already.";
+	if (!children_run(r->children, r->self, argv, on_checked, r))
+		return "The new program cannot be executed: is it installed whole?";
+	r->upgrading = true;
+	return NULL;
+}
+
 static void on_ended(void *arg, int exit_code)
 {
 	struct run *r = arg;
+	if (r->upgrading && r->signals == 0 && exit_code == EXIT_OK) {
+		become(r);
+		return;
+	}
 	r->exit_code = exit_code;
 	event_base_loopbreak(r->base);
 }
@@ -102,11 +169,12 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 {
 	(void)number;
 	(void)what;
-	(void)arg;
-	log_info("SIGHUP: nothing can be reloaded while running; restart phony to apply changed settings");
+	const char *why = begin_upgrade(arg);
+	if (why != NULL)
+		log_warn("SIGHUP: %s", why);
 }
 
-/* ---- `phony status` asks ---- */
+/* ---- `phony status` and `phony upgrade` ask ---- */
 
 static void release(struct tool *t)
 {
@@ -125,15 +193,55 @@ static void on_status(void *arg, json_t *status)
 	release(t);
 }
 
+static void answer_upgrade(struct tool *t, const char *refusal)
+{
+	struct peer_error error = {"refused", refusal, 409};
+	if (refusal == NULL)
+		peer_reply(link_peer(t->link), &t->question, json_object());
+	else
+		peer_refuse(link_peer(t->link), &t->question, &error);
+}
+
+static void stop_waiting(struct tool *t)
+{
+	if (t->waits)
+		LIST_REMOVE(t, next);
+	t->waits = false;
+}
+
+static void tools_answer_upgrade(struct run *r, const char *refusal)
+{
+	struct tool *t;
+	while ((t = LIST_FIRST(&r->upgraders)) != NULL) {
+		stop_waiting(t);
+		answer_upgrade(t, refusal);
+	}
+}
+
+static void on_upgrade(struct tool *t)
+{
+	const char *refusal = begin_upgrade(t->run);
+	if (refusal != NULL) {
+		answer_upgrade(t, refusal);
+		return;
+	}
+	t->waits = true;
+	LIST_INSERT_HEAD(&t->run->upgraders, t, next);
+}
+
 static void on_tool_message(struct peer *p, const struct frame *f, int fd, void *arg)
 {
 	(void)p;
 	struct tool *t = arg;
 	fd_close(&fd);
-	if (f->type != MSG_STATUS)
+	if (f->type != MSG_STATUS && f->type != MSG_UPGRADE)
 		return;
 	t->question = *f;
 	t->question.body = NULL;
+	if (f->type == MSG_UPGRADE) {
+		on_upgrade(t);
+		return;
+	}
 	t->references++;
 	if (t->run->children != NULL)
 		children_status(t->run->children, on_status, t);
@@ -146,6 +254,7 @@ static void on_tool_gone(struct peer *p, const char *why, void *arg)
 	(void)p;
 	(void)why;
 	struct tool *t = arg;
+	stop_waiting(t);
 	link_free(&t->link);
 	release(t);
 }
@@ -234,23 +343,35 @@ static void run_loop(struct run *r)
 
 int command_run(const struct command_options *o)
 {
-	struct run r = {.options = o, .ready_fd = fd_inherited("ready")};
+	struct run r = {.options = o, .ready_fd = fd_inherited("ready"), .doors = DOORS_NONE};
 	char why[300];
 	signal(SIGPIPE, SIG_IGN);
 	r.exit_code = load(&r);
-	if (r.exit_code == EXIT_OK && !doors_lock(&r.doors, &r.config, why, sizeof why)) {
+	r.self = spawn_sibling_by_name("phony");
+	LIST_INIT(&r.upgraders);
+	if (r.exit_code == EXIT_OK && o->check)
+		log_info("the settings are right");
+	else if (r.exit_code == EXIT_OK && doors_inherited(&r.doors))
+		run_loop(&r);
+	else if (r.exit_code == EXIT_OK && !doors_lock(&r.doors, &r.config, why, sizeof why)) {
 		log_error("%s", why);
 		fd_close(&r.doors.lock);
 		r.exit_code = EXIT_FAILED;
 	} else if (r.exit_code == EXIT_OK) {
-		if (doors_open_local(&r.doors, &r.config, why, sizeof why)) {
+		if (!predecessor_replace(&r.config, &r.doors.http)) {
+			log_error(
+				"a daemon of an earlier instance does not give way; end it, then try again");
+			r.exit_code = EXIT_FAILED;
+		} else if (doors_open_local(&r.doors, &r.config, why, sizeof why)) {
 			run_loop(&r);
 		} else {
 			log_error("%s", why);
 			r.exit_code = EXIT_FAILED;
 		}
-		doors_close(&r.doors, &r.config);
 	}
+	if (r.doors.lock >= 0)
+		doors_close(&r.doors, &r.config);
+	free(r.self);
 	config_free(&r.config);
 	return r.exit_code;
 }

@@ -1,4 +1,4 @@
-/* `phony status` and `phony stats`: what runs, and what it did, asked of the running instance. */
+/* `phony status`, `stats` and `upgrade`: asked of the running instance. */
 #include "supervisor/commands.h"
 
 #include "lib/base/config.h"
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TIMEOUT_MS = 5000 };
 
@@ -20,6 +21,7 @@ struct question {
 	enum role role;
 	enum message message;
 	void (*print)(json_t *reply);
+	bool ends; /* the instance that answers then becomes another */
 };
 
 struct asking {
@@ -27,14 +29,60 @@ struct asking {
 	const struct command_options *options;
 	const struct question *question;
 	struct link *link;
+	bool answered;
 	int exit_code;
 };
+
+/* "user nobody, no new privileges, seccomp, Landlock 7, 256 MB, 1800 s of CPU, 64 files" */
+static void print_cell(json_t *cell)
+{
+	const char *user = "?";
+	bool no_new = false, seccomp = false;
+	int64_t landlock = 0, memory = 0, cpu = 0, files = 0;
+	struct json_reader r;
+	json_read_open(&r, cell);
+	json_read_text(&r, "user", JSON_OPTIONAL, 1, 64, &user);
+	json_read_bool(&r, "noNewPrivileges", JSON_OPTIONAL, &no_new);
+	json_read_bool(&r, "seccomp", JSON_OPTIONAL, &seccomp);
+	json_read_int(&r, "landlock", JSON_OPTIONAL, 0, INT32_MAX, &landlock);
+	json_read_int(&r, "memoryMb", JSON_OPTIONAL, 0, INT64_MAX, &memory);
+	json_read_int(&r, "cpuSeconds", JSON_OPTIONAL, 0, INT64_MAX, &cpu);
+	json_read_int(&r, "files", JSON_OPTIONAL, 0, INT64_MAX, &files);
+	printf("user %s%s%s", user, no_new ? ", no new privileges" : "", seccomp ? ", seccomp" : "");
+	if (landlock > 0)
+		printf(", Landlock %d", (int)landlock);
+	if (memory > 0)
+		printf(", %lld MB", (long long)memory);
+	if (cpu > 0)
+		printf(", %lld s of CPU", (long long)cpu);
+	if (seccomp)
+		printf(", %lld files", (long long)files);
+}
+
+static void print_workers(json_t *workers)
+{
+	json_t *worker, *cell = NULL;
+	size_t i;
+	json_array_foreach (workers, i, worker) {
+		const char *sid = "ready for a call";
+		int64_t pid = 0;
+		struct json_reader r;
+		json_read_open(&r, worker);
+		json_read_int(&r, "pid", JSON_NEEDED, 0, INT32_MAX, &pid);
+		if (!json_is_null(json_object_get(worker, "callSid")))
+			json_read_text(&r, "callSid", JSON_OPTIONAL, 1, 64, &sid);
+		json_read_object(&r, "cell", JSON_OPTIONAL, &cell);
+		printf("  callworker pid %-7d %s   ", (int)pid, sid);
+		print_cell(cell);
+		putchar('\n');
+	}
+}
 
 static void print_process(json_t *process)
 {
 	const char *name = "", *state = "";
 	int64_t pid = 0, starts = 0, live = 0, clients = 0;
-	json_t *detail = NULL;
+	json_t *detail = NULL, *cell = NULL, *workers = NULL;
 	struct json_reader r;
 	json_read_open(&r, process);
 	json_read_text(&r, "name", JSON_NEEDED, 1, 32, &name);
@@ -42,16 +90,20 @@ static void print_process(json_t *process)
 	json_read_int(&r, "pid", JSON_NEEDED, 0, INT32_MAX, &pid);
 	json_read_int(&r, "starts", JSON_NEEDED, 0, INT32_MAX, &starts);
 	json_read_object(&r, "detail", JSON_OPTIONAL, &detail);
-	printf("%-8s %-16s pid %-7d starts %d", name, state, (int)pid, (int)starts);
+	json_read_object(&r, "cell", JSON_OPTIONAL, &cell);
+	printf("%-8s %-16s pid %-7d starts %-5d ", name, state, (int)pid, (int)starts);
+	print_cell(cell);
 	if (detail != NULL && strcmp(name, "voiced") == 0) {
 		const char *store = "?";
 		json_read_open(&r, detail);
 		json_read_int(&r, "liveCalls", JSON_OPTIONAL, 0, INT32_MAX, &live);
 		json_read_int(&r, "clients", JSON_OPTIONAL, 0, INT32_MAX, &clients);
 		json_read_text(&r, "store", JSON_OPTIONAL, 1, 32, &store);
+		json_read_any(&r, "workers", JSON_OPTIONAL, &workers);
 		printf("   live calls %d   MCP clients %d   store %s", (int)live, (int)clients, store);
 	}
 	putchar('\n');
+	print_workers(workers);
 }
 
 static void print_status(json_t *reply)
@@ -108,17 +160,21 @@ static void on_reply(void *arg, json_t *reply, const struct peer_error *error)
 	} else if (a->options->json) {
 		json_dumpf(reply, stdout, JSON_INDENT(2));
 		putchar('\n');
-	} else {
+	} else if (a->question->print != NULL) {
 		a->question->print(reply);
 	}
-	event_base_loopbreak(a->base);
+	a->answered = error == NULL;
+	if (!a->question->ends || error != NULL)
+		event_base_loopbreak(a->base);
 }
+
+static bool quiet; /* `phony upgrade` looks, and shows nothing */
 
 static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
 {
 	(void)role;
 	struct asking *a = arg;
-	if (!a->options->json && a->question->role == ROLE_SUPERVISOR)
+	if (!a->options->json && a->question->message == MSG_STATUS && !quiet)
 		printf("phony    running          pid %d\n", (int)pid);
 	peer_ask(p, a->question->message, json_object(), TIMEOUT_MS, on_reply, a);
 }
@@ -135,8 +191,10 @@ static void on_gone(struct peer *p, const char *why, void *arg)
 {
 	(void)p;
 	struct asking *a = arg;
-	fprintf(stderr, "phony: the running instance has gone away: %s\n", why);
-	a->exit_code = EXIT_FAILED;
+	if (!a->question->ends || !a->answered) {
+		fprintf(stderr, "phony: the running instance has gone away: %s\n", why);
+		a->exit_code = EXIT_FAILED;
+	}
 	event_base_loopbreak(a->base);
 }
 
@@ -169,12 +227,53 @@ static int ask(const struct command_options *o, const struct question *question)
 
 int command_status(const struct command_options *o)
 {
-	static const struct question status = {SOCKET_SUPERVISOR, ROLE_SUPERVISOR, MSG_STATUS, print_status};
+	static const struct question status = {SOCKET_SUPERVISOR, ROLE_SUPERVISOR, MSG_STATUS, print_status,
+					       false};
 	return ask(o, &status);
 }
 
 int command_stats(const struct command_options *o)
 {
-	static const struct question stats = {SOCKET_VOICED, ROLE_VOICED, MSG_STATS, print_stats};
+	static const struct question stats = {SOCKET_VOICED, ROLE_VOICED, MSG_STATS, print_stats, false};
 	return ask(o, &stats);
+}
+
+static bool all_up;
+
+static void look_whether_up(json_t *reply)
+{
+	json_t *processes = NULL, *process;
+	size_t i;
+	struct json_reader r;
+	json_read_open(&r, reply);
+	json_read_any(&r, "processes", JSON_NEEDED, &processes);
+	all_up = json_array_size(processes) > 0;
+	json_array_foreach (processes, i, process) {
+		const char *state = "";
+		json_read_open(&r, process);
+		json_read_text(&r, "state", JSON_NEEDED, 1, 32, &state);
+		all_up = all_up && strcmp(state, "up") == 0;
+	}
+}
+
+int command_upgrade(const struct command_options *o)
+{
+	enum { LOOKS = 600, LOOK_US = 50 * 1000 };
+	static const struct question upgrade = {SOCKET_SUPERVISOR, ROLE_SUPERVISOR, MSG_UPGRADE, NULL, true};
+	static const struct question look = {SOCKET_SUPERVISOR, ROLE_SUPERVISOR, MSG_STATUS, look_whether_up,
+					     false};
+	int code = ask(o, &upgrade);
+	quiet = true;
+	for (int i = 0; code == EXIT_OK && !all_up && i < LOOKS; i++) {
+		code = ask(o, &look);
+		usleep(all_up ? 0 : LOOK_US);
+	}
+	if (code != EXIT_OK)
+		return code;
+	if (!all_up) {
+		fputs("phony: the new daemons are not ready yet; the log says why\n", stderr);
+		return EXIT_FAILED;
+	}
+	puts("New programs and settings are in force. Calls that were live go on.");
+	return EXIT_OK;
 }

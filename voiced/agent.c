@@ -4,6 +4,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "voiced/resolver.h"
 #include "voiced/workers.h"
 
 #include <stdio.h>
@@ -16,7 +17,30 @@ struct asked {
 	struct voiced *v;
 	char *call_id;
 	int64_t attempt;
+	char *url; /* once it is known */
 };
+
+static struct asked *begin(struct voiced *v, struct call *call)
+{
+	struct asked *asked = xcalloc(1, sizeof *asked);
+	*asked = (struct asked){.v = v, .call_id = xstrdup(call_id(call)), .attempt = call_attempt(call)};
+	call_set_agent(call, AGENT_ASKED, "");
+	return asked;
+}
+
+/* The call that was asked for; NULL when it is over, or goes on elsewhere by now. */
+static struct call *still_wanted(const struct asked *asked)
+{
+	struct call *call = calls_by_id(asked->v->calls, asked->call_id);
+	return call != NULL && call_attempt(call) == asked->attempt ? call : NULL;
+}
+
+static void end(struct asked *asked)
+{
+	free(asked->call_id);
+	free(asked->url);
+	free(asked);
+}
 
 static void settle(struct call *call, enum call_agent agent, const char *text)
 {
@@ -24,6 +48,24 @@ static void settle(struct call *call, enum call_agent agent, const char *text)
 		log_call(LOG_SEV_WARN, call_sid(call), "no agent: %s", text);
 	call_set_agent(call, agent, text);
 	worker_tell_agent(call);
+}
+
+static void on_address(void *arg, const char *address, const char *fault)
+{
+	struct asked *asked = arg;
+	struct call *call = still_wanted(asked);
+	if (call != NULL) {
+		call_set_agent_address(call, address ? address : "");
+		settle(call, address ? AGENT_READY : AGENT_REFUSED, address ? asked->url : fault);
+	}
+	end(asked);
+}
+
+/* The agent is there; where that is, the call's process cannot find out. Takes over asked. */
+static void locate(struct asked *asked, struct call *call, const char *url)
+{
+	asked->url = xstrdup(url);
+	resolver_ask(asked->v->resolver, url, call_agent_tries(call), on_address, asked);
 }
 
 static void describe_refusal(const struct http_answer *a, char *out, size_t size)
@@ -42,7 +84,7 @@ static void describe_refusal(const struct http_answer *a, char *out, size_t size
 static void on_signed_url(void *arg, const struct http_answer *a)
 {
 	struct asked *asked = arg;
-	struct call *call = calls_by_id(asked->v->calls, asked->call_id);
+	struct call *call = still_wanted(asked);
 	char why[400];
 	const char *url = NULL;
 	json_t *body = NULL;
@@ -59,11 +101,14 @@ static void on_signed_url(void *arg, const struct http_answer *a)
 	} else {
 		describe_refusal(a, why, sizeof why);
 	}
-	if (call != NULL && call_attempt(call) == asked->attempt)
-		settle(call, url ? AGENT_READY : AGENT_REFUSED, url ? url : why);
+	if (call != NULL && url != NULL) {
+		locate(asked, call, url);
+	} else {
+		if (call != NULL)
+			settle(call, AGENT_REFUSED, why);
+		end(asked);
+	}
 	json_decref(body);
-	free(asked->call_id);
-	free(asked);
 }
 
 static char *with_agent_id(const char *url, const char *agent_id)
@@ -81,27 +126,25 @@ void agent_prepare(struct voiced *v, struct call *call)
 	const struct config *config = v->config;
 	const char *agent_id = call_text(call, "elevenLabsAgentId");
 	if (strcmp(call_text(call, "voiceProvider"), "openai") == 0) {
-		settle(call, AGENT_READY, config->openai_websocket_url); /* the key goes as a header */
+		locate(begin(v, call), call, config->openai_websocket_url); /* the key goes as a header */
 		return;
 	}
 	if (config->elevenlabs_api_key[0] == '\0') {
 		char *url = with_agent_id(config->elevenlabs_websocket_url, agent_id);
-		settle(call, AGENT_READY, url);
+		locate(begin(v, call), call, url);
 		free(url);
 		return;
 	}
 	char *base = xasprintf("%s/v1/convai/conversation/get-signed-url", config->elevenlabs_api_url);
 	char *url = with_agent_id(base, agent_id);
 	char *header = xasprintf("xi-api-key: %s", config->elevenlabs_api_key);
-	struct asked *asked = xcalloc(1, sizeof *asked);
-	*asked = (struct asked){v, xstrdup(call_id(call)), call_attempt(call)};
+	struct asked *asked = begin(v, call);
 	struct http_ask ask = {.method = "GET",
 			       .url = url,
 			       .header = header,
 			       .timeout_ms = ASK_TIMEOUT_MS,
 			       .repeat = HTTP_REPEATABLE,
 			       .tries = 2};
-	call_set_agent(call, AGENT_ASKED, "");
 	http_client_ask(v->http_out, &ask, on_signed_url, asked);
 	free(header);
 	free(url);

@@ -31,7 +31,8 @@ struct call {
 	enum call_status status;
 	char *token; /* id, then secret */
 	bool failed, ending;
-	char *agent_text;
+	char *agent_text, *agent_address;
+	unsigned agent_tries;
 	json_t *history;
 	enum call_agent agent;
 	struct worker *worker;
@@ -137,6 +138,7 @@ static void free_call(struct call *call)
 	free(call->token);
 	json_decref(call->history);
 	free(call->agent_text);
+	free(call->agent_address);
 	OBJ_FREE(call);
 }
 
@@ -632,6 +634,7 @@ void call_set_agent(struct call *call, enum call_agent agent, const char *url_or
 {
 	OBJ_CHECK(call, CALL_MAGIC);
 	call->agent = agent;
+	call->agent_tries += agent == AGENT_ASKED;
 	replace(&call->agent_text, url_or_error);
 }
 
@@ -639,6 +642,24 @@ const char *call_agent_text(const struct call *call)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
 	return call->agent_text ? call->agent_text : "";
+}
+
+unsigned call_agent_tries(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->agent_tries;
+}
+
+void call_set_agent_address(struct call *call, const char *address)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	replace(&call->agent_address, address);
+}
+
+const char *call_agent_address(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->agent_address ? call->agent_address : "";
 }
 
 struct worker *call_worker(const struct call *call)

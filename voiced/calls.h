@@ -129,6 +129,11 @@ enum call_agent { AGENT_NONE, AGENT_ASKED, AGENT_READY, AGENT_REFUSED };
 enum call_agent call_agent(const struct call *call);
 void call_set_agent(struct call *call, enum call_agent agent, const char *url_or_error);
 const char *call_agent_text(const struct call *call);
+/* How often one was asked for. */
+unsigned call_agent_tries(const struct call *call);
+/* Where a ready agent's host is, as numbers; "" when its URL has numbers. */
+void call_set_agent_address(struct call *call, const char *address);
+const char *call_agent_address(const struct call *call);
 
 struct worker *call_worker(const struct call *call);
 void call_set_worker(struct call *call, struct worker *worker);

@@ -1,6 +1,7 @@
 #include "voiced/clients.h"
 
 #include "lib/base/fd.h"
+#include "lib/base/inherit.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/daemon/question.h"
@@ -9,6 +10,7 @@
 #include "voiced/verbs.h"
 #include "voiced/workers.h"
 
+#include <fcntl.h>
 #include <sys/queue.h>
 
 #define CLIENTS_MAGIC 0x636c6e74u
@@ -61,6 +63,14 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 		peer_reply(p, f, json_object());
 		return;
 	}
+	if (f->type == MSG_STEP_DOWN) {
+		/* Who is waiting at the door goes over with it. */
+		if (c->all->v->daemon->supervisor == NULL)
+			peer_tell(p, MSG_DOOR, json_object(),
+				  fcntl(fd_inherited(DOOR_HTTP), F_DUPFD_CLOEXEC, 3));
+		daemon_step_down(c->all->v->daemon);
+		return;
+	}
 	if (f->type == MSG_SUBSCRIBE) {
 		if (c->listener == NULL)
 			c->listener = news_listen(c->all->v, on_news, c);
@@ -102,8 +112,8 @@ static void on_accept(int fd, void *arg)
 	c->all = all;
 	LIST_INIT(&c->questions);
 	LIST_INSERT_HEAD(&all->list, c, next);
-	c->link =
-		link_new(all->v->base, fd, ROLE_VOICED, ROLE_MCPD | ROLE_CALLWORKER | ROLE_TOOL, &events, c);
+	c->link = link_new(all->v->base, fd, ROLE_VOICED,
+			   ROLE_MCPD | ROLE_CALLWORKER | ROLE_TOOL | ROLE_SUPERVISOR, &events, c);
 }
 
 struct clients *clients_open(struct voiced *v, int listener)

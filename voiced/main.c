@@ -14,6 +14,7 @@
 #include "voiced/outgoing.h"
 #include "voiced/prompt.h"
 #include "voiced/recordings.h"
+#include "voiced/resolver.h"
 #include "voiced/routes.h"
 #include "voiced/schedule.h"
 #include "voiced/search.h"
@@ -35,6 +36,8 @@ static const struct http_limits limits = {
 	.body_bytes = 256 * 1024, .header_bytes = 32 * 1024, .idle_timeout_s = 15};
 
 enum {
+	STEP_DOWN_MS = 2000, /* for requests in work to be answered before another takes over */
+	STEP_DOWN_CHECK_MS = 10,
 	CONFIRM_MS = 5000, /* for Twilio to confirm the ends of calls, at shutdown */
 	LIVE_MAX = 10000,  /* the most that MAX_CONCURRENT_CALLS allows */
 };
@@ -175,6 +178,7 @@ static bool start(struct daemon *d)
 	v->stats = stats_new();
 	if (!load_calls(v))
 		return false;
+	v->resolver = resolver_new(v->base);
 	v->workers = workers_new(v);
 	v->http_in = http_server_new(v->base, &limits, routes_handle, v);
 	if (!open_doors(v))
@@ -220,6 +224,24 @@ static void drain(struct daemon *d, unsigned seconds)
 	load_tell(v);
 }
 
+static void check_answered(void *arg)
+{
+	struct voiced *v = arg;
+	if (http_server_in_work(v->http_in) == 0 || mono_now().us > v->step_down_by.us)
+		daemon_end(v->daemon);
+	else
+		timer_start(&v->drain_timer, v->base, STEP_DOWN_CHECK_MS, check_answered, v);
+}
+
+/* Who comes now waits in the kernel's backlog for the next voiced; so do the workers. */
+static void step_down(struct daemon *d)
+{
+	struct voiced *v = d->state;
+	door_close(&v->door);
+	v->step_down_by = (struct mono_us){mono_now().us + STEP_DOWN_MS * INT64_C(1000)};
+	check_answered(v);
+}
+
 static json_t *status(struct daemon *d)
 {
 	struct voiced *v = d->state;
@@ -252,6 +274,7 @@ static void stop(struct daemon *d)
 	afterwards_free(&v->afterwards);
 	door_close(&v->door);
 	clients_close(&v->clients);
+	resolver_free(&v->resolver); /* before the calls that it answers */
 	workers_free(&v->workers);
 	http_client_free(&v->http_out);
 	store_close(&v->store); /* what was written is finished, and told */
@@ -283,6 +306,7 @@ int main(int argc, char **argv)
 		.jobs = jobs,
 		.start = start,
 		.drain = drain,
+		.step_down = step_down,
 		.status = status,
 		.message = message,
 		.stop = stop,

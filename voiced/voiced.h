@@ -2,6 +2,7 @@
 #ifndef PHONY_VOICED_H
 #define PHONY_VOICED_H
 
+#include "lib/base/clock.h"
 #include "lib/daemon/daemon.h"
 #include "lib/http/client.h"
 #include "lib/http/server.h"
@@ -20,6 +21,7 @@ struct voiced {
 	struct http_server *http_in;
 	struct twilio *twilio;
 	struct calls *calls;
+	struct resolver *resolver;
 	struct workers *workers;
 	struct door *door;
 	struct handover *to_smsd, *to_mcpd;
@@ -34,6 +36,7 @@ struct voiced {
 	struct recordings *recordings;
 	bool draining;
 	struct timer drain_timer;
+	struct mono_us step_down_by;
 };
 
 #endif

@@ -5,6 +5,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/daemon/cell.h"
 #include "lib/daemon/link.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
@@ -16,18 +17,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define WORKERS_MAGIC 0x776b7273u
 #define WORKER_MAGIC 0x776f726bu
 
-enum { REFILL_MS = 20, ASK_TIMEOUT_MS = 5000 };
+enum {
+	REFILL_MS = 20,
+	ASK_TIMEOUT_MS = 5000,
+	BURIAL_MS = 200,
+	STATUS_UNKNOWN = -1, /* how it ended, nobody told */
+};
 
 /* What the agent says first when the conversation goes on after the line was gone for a moment. */
 #define GO_ON "Sorry, the line was gone for a moment. Where were we?"
@@ -41,7 +49,9 @@ struct worker {
 	bool ours;         /* our child, not an earlier voiced's */
 	struct call *call; /* NULL: idle, or not announced yet */
 	int64_t attempt;
-	int stream; /* a duplicate of the stream's descriptor, never read; -1: none */
+	struct timer burial;
+	int64_t landlock; /* -1: not told, or to an earlier voiced */
+	int stream;       /* a duplicate of the stream's descriptor, never read; -1: none */
 };
 
 struct workers {
@@ -75,7 +85,9 @@ static void close_stream(struct worker *w)
 
 static void describe_exit(int status, char *out, size_t size)
 {
-	if (WIFSIGNALED(status))
+	if (status == STATUS_UNKNOWN)
+		snprintf(out, size, "the call's process has ended");
+	else if (WIFSIGNALED(status))
 		snprintf(out, size, "the call's process was ended by SIG%s (signal %d)%s",
 			 sigabbrev_np(WTERMSIG(status)), WTERMSIG(status),
 			 WCOREDUMP(status) ? ", a core was written" : "");
@@ -88,7 +100,9 @@ static void obituary(struct worker *w, int status)
 	char words[128];
 	describe_exit(status, words, sizeof words);
 	struct call *call = w->call;
-	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	/* One that had told everything closed the line itself. */
+	bool clean = status == STATUS_UNKNOWN ? call == NULL || call_is_over(call) || call_is_ending(call)
+					      : WIFEXITED(status) && WEXITSTATUS(status) == 0;
 	if (call == NULL) {
 		if (!clean && !w->all->closing)
 			log_warn("an idle callworker has ended: %s", words);
@@ -98,7 +112,7 @@ static void obituary(struct worker *w, int status)
 		return;
 	log_call(LOG_SEV_ERROR, call_sid(call), "%s; the line is kept and a new one is started", words);
 	json_t *data = json_pack("{s:s, s:i}", "reason", words, "pid", (int)w->pid);
-	if (WIFSIGNALED(status))
+	if (status != STATUS_UNKNOWN && WIFSIGNALED(status))
 		json_object_set_new(data, "signal", json_integer(WTERMSIG(status)));
 	call_note(call, "worker-died", data);
 	call_set_error(call, words, false);
@@ -109,6 +123,7 @@ static void end_worker(struct worker *w, int status)
 {
 	obituary(w, status);
 	close_stream(w);
+	timer_stop(&w->burial);
 	link_free(&w->link);
 	LIST_REMOVE(w, next);
 	struct call *call = w->call;
@@ -166,6 +181,13 @@ static void on_event(struct worker *w, const struct frame *f)
 		events_take(w->all->v, w->call, w->attempt, f->body);
 }
 
+static void on_cell(struct worker *w, const struct frame *f)
+{
+	struct json_reader r;
+	json_read_open(&r, f->body);
+	json_read_int(&r, "landlock", JSON_NEEDED, 0, 1000, &w->landlock);
+}
+
 static void on_announce(struct worker *w, const struct frame *f)
 {
 	const char *id = "";
@@ -199,6 +221,9 @@ void worker_message(struct worker *w, const struct frame *f, int fd)
 	case MSG_ANNOUNCE:
 		on_announce(w, f);
 		break;
+	case MSG_CELL:
+		on_cell(w, f);
+		break;
 	case MSG_STREAM:
 		fd_close(&w->stream);
 		w->stream = fd;
@@ -209,13 +234,36 @@ void worker_message(struct worker *w, const struct frame *f, int fd)
 	fd_close(&fd);
 }
 
+/* Ended, though nobody may have waited for it yet: pidfd_open(2). */
+static bool has_ended(pid_t pid)
+{
+	struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+	if (p.fd < 0)
+		return errno == ESRCH;
+	bool ended = poll(&p, 1, 0) == 1;
+	close(p.fd);
+	return ended;
+}
+
+static void bury(void *arg)
+{
+	struct worker *w = arg;
+	if (has_ended(w->pid))
+		end_worker(w, STATUS_UNKNOWN);
+	else
+		timer_start(&w->burial, w->all->v->base, BURIAL_MS, bury, w);
+}
+
 void worker_link_gone(struct worker *w)
 {
 	OBJ_CHECK(w, WORKER_MAGIC);
 	link_free(&w->link);
-	/* A child's exit is still to come, and an orphan's if a supervisor tells us. */
-	if (!w->ours && w->all->v->daemon->supervisor == NULL)
-		end_worker(w, 0);
+	/*
+	 * A child's exit is still to come; an orphan's too, if its parent is the
+	 * supervisor that tells us. It is not when that one has died meanwhile.
+	 */
+	if (!w->ours)
+		timer_start(&w->burial, w->all->v->base, BURIAL_MS, bury, w);
 }
 
 static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
@@ -244,6 +292,7 @@ static struct worker *new_worker(struct workers *all, struct link *link, pid_t p
 	w->pid = pid;
 	w->ours = ours;
 	w->stream = -1;
+	w->landlock = -1;
 	LIST_INSERT_HEAD(&all->list, w, next);
 	return w;
 }
@@ -285,6 +334,18 @@ static pid_t spawn_with(struct workers *all, int control)
 	return pid;
 }
 
+/* Under a wrapper the process is open: strace and gdb have to be let in. */
+static json_t *preparation(const struct workers *all)
+{
+	const struct config *c = all->v->config;
+	bool tls = strncmp(c->openai_websocket_url, "wss:", 4) == 0 ||
+		   strncmp(c->elevenlabs_websocket_url, "wss:", 4) == 0 ||
+		   strncmp(c->elevenlabs_api_url, "https:", 6) == 0;
+	return json_pack("{s:b, s:b, s:s, s:i, s:i, s:i}", "confine", c->callworker_wrapper[0] == '\0', "tls",
+			 tls, "caFile", c->tls_ca_file, "memoryMb", (int)c->worker_memory_mb, "cpuSeconds",
+			 (int)c->worker_cpu_s, "coreMb", (int)c->worker_core_mb);
+}
+
 static struct worker *start(struct workers *all)
 {
 	int pair[2];
@@ -300,6 +361,7 @@ static struct worker *start(struct workers *all)
 	}
 	struct worker *w = new_worker(all, NULL, pid, true);
 	w->link = link_new(all->v->base, pair[0], ROLE_VOICED, ROLE_CALLWORKER, &link_events, w);
+	peer_tell(link_peer(w->link), MSG_PREPARE, preparation(all), -1);
 	return w;
 }
 
@@ -357,8 +419,7 @@ static json_t *assignment(struct workers *all, struct call *call)
 	const json_t *silence = call_value(call, "silenceSeconds");
 	char *prompt = prompt_make(all->v->prompts, call);
 	json_t *body = json_pack(
-		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:I, s:i, s:I, s:s, s:s, s:s, "
-		"s:s}",
+		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:I, s:i, s:I, s:s, s:s, s:s}",
 		"callId", call_id(call), "attempt", (json_int_t)call_attempt(call), "callSid", call_sid(call),
 		"callType", outbound ? "outgoing" : "incoming", "provider", call_text(call, "voiceProvider"),
 		"prompt", prompt, "voice", call_text(call, openai ? "voice" : "elevenLabsVoiceId"),
@@ -367,8 +428,8 @@ static json_t *assignment(struct workers *all, struct call *call)
 		call_history(call), "transferNumber", call_text(call, "transferNumber"), "silenceSeconds",
 		json_is_integer(silence) ? json_integer_value(silence) : (json_int_t)config->silence_s,
 		"operatorSeconds", (int)config->operator_s, "recordingFromMs",
-		(json_int_t)(resuming ? call_age_ms(call) : 0), "caFile", config->tls_ca_file, "socket",
-		all->socket, "logLevel", config->log_level, "logFormat", config->log_format);
+		(json_int_t)(resuming ? call_age_ms(call) : 0), "socket", all->socket, "logLevel",
+		config->log_level, "logFormat", config->log_format);
 	if (json_is_object(call_value(call, "outcomeSchema")))
 		json_object_set(body, "outcomeSchema", call_value(call, "outcomeSchema"));
 	free(prompt);
@@ -405,6 +466,8 @@ void worker_tell_agent(struct call *call)
 	if (w == NULL || w->link == NULL || (agent != AGENT_READY && agent != AGENT_REFUSED))
 		return;
 	json_t *body = json_pack("{s:s}", agent == AGENT_READY ? "url" : "error", call_agent_text(call));
+	if (agent == AGENT_READY && call_agent_address(call)[0] != '\0')
+		json_object_set_new(body, "address", json_string(call_agent_address(call)));
 	const char *key = w->all->v->config->openai_api_key;
 	if (agent == AGENT_READY && strcmp(call_text(call, "voiceProvider"), "openai") == 0 &&
 	    key[0] != '\0') {
@@ -445,10 +508,14 @@ json_t *workers_list(const struct workers *all)
 	OBJ_CHECK(all, WORKERS_MAGIC);
 	json_t *list = json_array();
 	const struct worker *w;
-	LIST_FOREACH (w, &all->list, next)
-		json_array_append_new(list, json_pack("{s:i, s:s?, s:s}", "pid", (int)w->pid, "callSid",
+	LIST_FOREACH (w, &all->list, next) {
+		json_t *cell = cell_of(w->pid);
+		if (w->landlock >= 0)
+			json_object_set_new(cell, "landlock", json_integer(w->landlock));
+		json_array_append_new(list, json_pack("{s:i, s:s?, s:s, s:o}", "pid", (int)w->pid, "callSid",
 						      w->call ? call_sid(w->call) : NULL, "state",
-						      w->call ? "serving" : "idle"));
+						      w->call ? "serving" : "idle", "cell", cell));
+	}
 	return list;
 }
 
@@ -457,7 +524,9 @@ struct workers *workers_new(struct voiced *v)
 	struct workers *all;
 	OBJ_ALLOC(all, WORKERS_MAGIC);
 	all->v = v;
-	all->program = spawn_sibling("callworker");
+	/* A wrapper is another program, to which a descriptor of ours means nothing. */
+	all->program = v->config->callworker_wrapper[0] ? spawn_sibling_by_name("callworker")
+							: spawn_sibling("callworker");
 	all->socket = config_run_path(v->config, SOCKET_VOICED);
 	LIST_INIT(&all->list);
 	all->child = evsignal_new(v->base, SIGCHLD, on_child, all);
@@ -478,6 +547,7 @@ void workers_free(struct workers **ww)
 	while ((w = LIST_FIRST(&all->list)) != NULL) {
 		/* The stream stays open in the worker: no close frame. */
 		fd_close(&w->stream);
+		timer_stop(&w->burial);
 		struct call *call = w->call;
 		link_free(&w->link);
 		LIST_REMOVE(w, next);

@@ -17,6 +17,9 @@
 /* smsd: RUN_DIR/smsd.sock. mcpd: RUN_DIR/mcpd.sock. */
 #define DOOR_SMSD "smsd"
 #define DOOR_MCPD "mcpd"
+/* phony itself, after an upgrade: all of the above, RUN_DIR/phony.sock, and RUN_DIR's lock. */
+#define DOOR_PHONY "phony"
+#define DOOR_LOCK "lock"
 /* callworker: its connection to voiced. */
 #define DOOR_CONTROL "control"
 

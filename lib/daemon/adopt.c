@@ -2,6 +2,7 @@
 
 #include "lib/base/fd.h"
 #include "lib/base/object.h"
+#include "lib/daemon/daemon.h"
 #include "lib/daemon/link.h"
 #include "lib/daemon/question.h"
 
@@ -18,7 +19,7 @@ struct source {
 
 struct adopt {
 	unsigned magic;
-	struct event_base *base;
+	struct daemon *daemon;
 	unsigned role;
 	adopt_fn *fn;
 	adopt_verb_fn *verb;
@@ -35,6 +36,10 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 		return;
 	}
 	fd_close(&fd);
+	if (f->type == MSG_STEP_DOWN) {
+		daemon_step_down(s->adopt->daemon);
+		return;
+	}
 	if (f->flags != 0 || !message_asks(f->type))
 		return;
 	struct reply reply = question_take(&s->questions, p, f);
@@ -67,21 +72,22 @@ static void on_accept(int fd, void *arg)
 	struct source *s = xcalloc(1, sizeof *s);
 	s->adopt = a;
 	LIST_INSERT_HEAD(&a->sources, s, next);
-	s->link = link_new(a->base, fd, a->role, ROLE_VOICED | ROLE_MCPD, &events, s);
+	s->link =
+		link_new(a->daemon->base, fd, a->role, ROLE_VOICED | ROLE_MCPD | ROLE_SUPERVISOR, &events, s);
 }
 
-struct adopt *adopt_open(struct event_base *base, int listener, unsigned role, adopt_fn *fn,
-			 adopt_verb_fn *verb, void *arg)
+struct adopt *adopt_open(struct daemon *d, int listener, unsigned role, adopt_fn *fn, adopt_verb_fn *verb,
+			 void *arg)
 {
 	struct adopt *a;
 	OBJ_ALLOC(a, ADOPT_MAGIC);
-	a->base = base;
+	a->daemon = d;
 	a->role = role;
 	a->fn = fn;
 	a->verb = verb;
 	a->arg = arg;
 	LIST_INIT(&a->sources);
-	a->listener = link_listen(base, listener, on_accept, a);
+	a->listener = link_listen(d->base, listener, on_accept, a);
 	return a;
 }
 

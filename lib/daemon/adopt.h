@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 struct adopt;
+struct daemon;
 
 /* fn takes over each connection, its request unread. */
 typedef void adopt_fn(int fd, void *arg);
@@ -19,8 +20,8 @@ typedef void adopt_fn(int fd, void *arg);
 typedef void adopt_verb_fn(void *arg, int verb, json_t *args, struct reply reply);
 
 /* role: whose socket the listener is. verb may be NULL: no question is answered. */
-struct adopt *adopt_open(struct event_base *base, int listener, unsigned role, adopt_fn *fn,
-			 adopt_verb_fn *verb, void *arg);
+struct adopt *adopt_open(struct daemon *d, int listener, unsigned role, adopt_fn *fn, adopt_verb_fn *verb,
+			 void *arg);
 /* Tells voiced, as often as it is connected; body is borrowed. */
 void adopt_tell(struct adopt *a, enum message type, json_t *body);
 void adopt_close(struct adopt **a);

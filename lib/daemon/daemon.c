@@ -6,6 +6,9 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/daemon/place.h"
+#include "lib/daemon/privileges.h"
+#include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
 
 #include <getopt.h>
@@ -13,12 +16,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+	VOICED_CHECK_MS = 300,
+	/* Nobody will ask again: calls are finished, however long they take. */
+	ORPHAN_DRAIN_S = 4 * 3600,
+};
 
 struct running {
-	struct daemon d;
+	struct daemon d; /* first: what is given out is this */
 	const struct daemon_spec *spec;
 	struct event *term, *interrupt;
 	unsigned signals;
+	struct timer voiced_check;
 };
 
 void daemon_end(struct daemon *d)
@@ -58,11 +70,34 @@ static void on_drain(struct running *r, const struct frame *f)
 	drain(r, (unsigned)seconds, "the supervisor asks for it");
 }
 
+static void step_down(struct running *r)
+{
+	if (r->d.stepping_down)
+		return;
+	log_info("ending: another takes this place");
+	r->d.stepping_down = true;
+	if (r->spec->step_down)
+		r->spec->step_down(&r->d);
+	else
+		daemon_end(&r->d);
+}
+
+void daemon_step_down(struct daemon *d)
+{
+	if (d->supervisor == NULL)
+		step_down((struct running *)d);
+	else
+		log_warn("somebody asks for this place while our supervisor lives: refused");
+}
+
 static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 {
 	struct running *r = arg;
 	fd_close(&fd);
 	switch (f->type) {
+	case MSG_STEP_DOWN:
+		step_down(r);
+		return;
 	case MSG_DRAIN:
 		on_drain(r, f);
 		return;
@@ -75,13 +110,30 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 	}
 }
 
+/* voiced needs the others for as long as it has calls. */
+static void check_voiced(void *arg)
+{
+	struct running *r = arg;
+	if (daemon_is_there(&r->d.config, "voiced"))
+		timer_start(&r->voiced_check, r->d.base, VOICED_CHECK_MS, check_voiced, r);
+	else
+		drain(r, 0, "the supervisor and voiced have gone away");
+}
+
+/* Calls go on: until they are over, or the next supervisor asks for our place. */
 static void on_supervisor_gone(struct peer *p, const char *why, void *arg)
 {
 	(void)p;
 	(void)why;
 	struct running *r = arg;
 	link_free(&r->d.supervisor);
-	drain(r, r->d.config.drain_s, "the supervisor has gone away");
+	if (r->d.draining || r->d.stepping_down)
+		return;
+	log_warn("the supervisor has gone away");
+	if (r->spec->role == ROLE_VOICED)
+		drain(r, ORPHAN_DRAIN_S, "the supervisor has gone away");
+	else
+		check_voiced(r);
 }
 
 static const struct peer_handler supervisor_handler = {NULL, on_message, on_supervisor_gone, NULL};
@@ -178,6 +230,22 @@ static int read_config(struct running *r)
 	return count > 0 ? EXIT_CONFIG : -1;
 }
 
+/*
+ * Root is needed to read the settings, and by `phony mcp`, which may have to
+ * bring an instance up; by nobody else.
+ */
+static int drop_root(struct running *r, bool job)
+{
+	char why[300];
+	if (!job && fd_inherited(DOOR_SUPERVISOR) < 0)
+		return -1;
+	spawn_keep_folder();
+	if (privileges_drop(&r->d.config, why, sizeof why))
+		return -1;
+	log_error("%s", why);
+	return EXIT_CONFIG;
+}
+
 static void connect_supervisor(struct running *r)
 {
 	int fd = fd_inherited(DOOR_SUPERVISOR);
@@ -188,12 +256,17 @@ static void connect_supervisor(struct running *r)
 
 static int run(struct running *r)
 {
+	int mine = daemon_take_place(&r->d.config, r->spec->name);
+	if (mine < 0)
+		return EXIT_FAILED;
 	bool started = r->spec->start(&r->d);
 	if (started) {
 		connect_supervisor(r);
 		event_base_dispatch(r->d.base);
 	}
+	timer_stop(&r->voiced_check);
 	r->spec->stop(&r->d);
+	close(mine);
 	link_free(&r->d.supervisor);
 	/* What was put off to the loop: objects freeing themselves. */
 	event_base_loop(r->d.base, EVLOOP_NONBLOCK);
@@ -205,9 +278,12 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
 	struct running r = {.spec = spec};
 	const struct daemon_job *job = NULL;
 	signal(SIGPIPE, SIG_IGN);
+	umask(077);
 	int code = read_options(argc, argv, &r, &job);
 	if (code < 0)
 		code = read_config(&r);
+	if (code < 0)
+		code = drop_root(&r, job != NULL);
 	if (code < 0 && job != NULL) {
 		r.d.base = loop_new(spec->any_fd);
 		code = job->run(&r.d);

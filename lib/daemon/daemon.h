@@ -17,7 +17,7 @@ struct daemon {
 	struct config config;
 	const char *config_file; /* --config, or NULL */
 	struct link *supervisor; /* NULL when started alone */
-	bool draining;
+	bool draining, stepping_down;
 	bool misconfigured; /* set by a start that failed: another try would fail as well */
 	void *state;        /* the process's own */
 };
@@ -40,6 +40,11 @@ struct daemon_spec {
 	bool (*start)(struct daemon *d);
 	/* No new work; call daemon_end when what goes on has ended. NULL: end at once. */
 	void (*drain)(struct daemon *d, unsigned seconds);
+	/*
+	 * Another is to take one's place at once: answer what is in work, begin nothing,
+	 * then call daemon_end. NULL: end at once.
+	 */
+	void (*step_down)(struct daemon *d);
 	/* What `phony status` shows; NULL: nothing. */
 	json_t *(*status)(struct daemon *d);
 	/* Further messages of the supervisor; may be NULL. */
@@ -52,6 +57,9 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec);
 
 /* Leaves the loop: everything is done. */
 void daemon_end(struct daemon *d);
+
+/* The next supervisor asks for one's place: given only when one's own is gone. */
+void daemon_step_down(struct daemon *d);
 
 /* Prints the table of settings, for --help. */
 void daemon_print_settings(void);

@@ -91,12 +91,34 @@ pid_t spawn_program(const struct spawn *s)
 	return error == 0 ? pid : -1;
 }
 
-char *spawn_sibling(const char *name)
+static int folder = -1;
+
+static char *own_folder(void)
 {
 	char self[4096];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	if (n < 0)
 		panic("/proc/self/exe cannot be read: is /proc mounted?");
 	self[n] = '\0';
-	return xasprintf("%s/%s", dirname(self), name);
+	return xstrdup(dirname(self));
+}
+
+void spawn_keep_folder(void)
+{
+	char *path = own_folder();
+	folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	free(path);
+}
+
+char *spawn_sibling_by_name(const char *name)
+{
+	char *dir = own_folder();
+	char *path = xasprintf("%s/%s", dir, name);
+	free(dir);
+	return path;
+}
+
+char *spawn_sibling(const char *name)
+{
+	return folder >= 0 ? xasprintf("/proc/self/fd/%d/%s", folder, name) : spawn_sibling_by_name(name);
 }

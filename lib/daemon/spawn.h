@@ -29,4 +29,13 @@ pid_t spawn_program(const struct spawn *s);
 /* The program of this name beside the running one; the caller frees. */
 char *spawn_sibling(const char *name);
 
+/*
+ * From now on spawn_sibling finds programs also when their folder can no longer
+ * be reached by its name, as by somebody who is not root any more. What it gives
+ * then means something to this process and what it spawns only.
+ */
+void spawn_keep_folder(void);
+/* By its name in any case; the caller frees. */
+char *spawn_sibling_by_name(const char *name);
+
 #endif

@@ -276,6 +276,16 @@ void http_server_adopt(struct http_server *s, int fd)
 	kick(s);
 }
 
+unsigned http_server_in_work(const struct http_server *s)
+{
+	OBJ_CHECK(s, SERVER_MAGIC);
+	unsigned count = 0;
+	const struct http_request *r;
+	LIST_FOREACH (r, &s->requests, next)
+		count += r->stream == NULL;
+	return count;
+}
+
 void http_server_free(struct http_server **ss)
 {
 	struct http_server *s = *ss;

@@ -30,6 +30,8 @@ struct http_server *http_server_new(struct event_base *base, const struct http_l
 				    http_handler_fn *handler, void *arg);
 /* Takes over a connected descriptor with its request still unread. */
 void http_server_adopt(struct http_server *s, int fd);
+/* Requests that have arrived and are not answered yet; streams of events do not count. */
+unsigned http_server_in_work(const struct http_server *s);
 /* Requests in work are answered 503. */
 void http_server_free(struct http_server **s);
 

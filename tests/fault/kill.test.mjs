@@ -315,7 +315,7 @@ test('the longest duration is kept by our own clock, too', async () => {
 
 test('CALLWORKER_WRAPPER runs each worker under a tool', async () => {
   const folder = temporaryFolder();
-  await withTree({ settings: { CALLWORKER_WRAPPER: `strace -f -o ${folder}/call.%p` } }, async ({ phony }) => {
+  await withTree({ settings: { RUN_AS: 'root', CALLWORKER_WRAPPER: `strace -f -o ${folder}/call.%p` } }, async ({ phony }) => {
     const sid = (await phony.call('+12025550188')).body.callSid;
     await until(async () => (await events(phony, sid)).some((e) => e.type === 'agent-connected'), 'the agent');
     await phony.api('POST', `/api/calls/${sid}/hangup`);

@@ -41,7 +41,9 @@ export async function freePort() {
 }
 
 export function temporaryFolder() {
-  return fs.mkdtempSync(path.join(os.tmpdir(), 'phony-test-'));
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'phony-test-'));
+  fs.chmodSync(folder, 0o711); // started as root, the daemons are somebody else
+  return folder;
 }
 
 // A list that grows, and promises for what is to come.
@@ -254,7 +256,7 @@ export function processes() {
   for (const entry of fs.readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     try {
-      const exe = fs.readlinkSync(`/proc/${entry}/exe`);
+      const exe = fs.readlinkSync(`/proc/${entry}/exe`).replace(/ \(deleted\)$/, ''); // one of before an upgrade
       const ours = ['phony', 'voiced', 'smsd', 'mcpd', 'callworker'].find((name) => exe === bin(name));
       if (!ours) continue;
       const title = fs.readFileSync(`/proc/${entry}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();

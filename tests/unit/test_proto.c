@@ -257,7 +257,7 @@ static void test_intruders(void **state)
 	raw("mcpd", PROTO_VERSION, MSG_EVENT, 0, "may not send");
 	raw("callworker", PROTO_VERSION, MSG_EMERGENCY_SHUTDOWN, 1, "may not send");
 	raw("supervisor", PROTO_VERSION, MSG_LIST_CALLS, 1, "not expected");
-	raw("mcpd", PROTO_VERSION + 1, MSG_LIST_CALLS, 1, "version");
+	raw("mcpd", PROTO_VERSION_LEAST - 1, MSG_LIST_CALLS, 1, "version");
 	raw("mcpd", PROTO_VERSION, MSG_HELLO, 0, "out of order");
 }
 

@@ -75,6 +75,8 @@ struct conversation {
 	int64_t *delays;
 	size_t delay_count, delay_cap;
 	bool first_audio;
+	/* a dialogue: the last turn and the last reply that the history has */
+	int told, replied;
 	/* OpenAI's */
 	bool responding, preview, resumed;
 	unsigned responses, items, failures;
@@ -91,6 +93,8 @@ void conversation_start(struct event_base *base, struct bufferevent *bev, const 
 			const struct dialect *dialect, const char *id, json_t *agents, json_t *agent);
 /* Takes this entry of the scenario; again: the conversation goes on after a loss. */
 void conversation_choose(struct conversation *c, json_t *agent, bool again);
+/* A line of the history that a conversation which goes on is given. */
+void conversation_remember(struct conversation *c, const char *text);
 /* The other side has said what it must first: the script begins. */
 void conversation_begin(struct conversation *c);
 /* Runs what can be run. */

@@ -8,6 +8,8 @@
  *	bad            see the dialects, and on_pace
  *	again          the script of a conversation that goes on after a loss
  *	trace          every message is reported
+ *	dialogue       {turns, wav}: in place of a script: "Turn 1.", a reply "Reply 1.", … and end_call;
+ *	               a conversation that goes on begins after what its history has
  *	hear_to        a WAV file of what was heard, both channels alike
  *	script         steps, one after the other:
  *	  {"say": TEXT, "wav": PATH}         %d in PATH becomes the rate; "corrected": TEXT makes it
@@ -247,9 +249,48 @@ void conversation_choose(struct conversation *c, json_t *agent, bool again)
 	}
 }
 
+void conversation_remember(struct conversation *c, const char *text)
+{
+	int number;
+	const char *at;
+	if ((at = strstr(text, "Turn ")) != NULL && sscanf(at, "Turn %d.", &number) == 1 && number > c->told)
+		c->told = number;
+	if ((at = strstr(text, "Reply ")) != NULL && sscanf(at, "Reply %d.", &number) == 1 && number > c->replied)
+		c->replied = number;
+}
+
+static json_t *say_of(const json_t *dialogue, const char *text)
+{
+	return json_pack("{s:s, s:s}", "say", text, "wav", text_of(dialogue, "wav", ""));
+}
+
+/* What is left to be said. The steps are left to the end of the program. */
+static void make_dialogue(struct conversation *c)
+{
+	const json_t *dialogue = json_object_get(c->agent, "dialogue");
+	int turns = (int)int_of(dialogue, "turns", 3), first = c->told + 1;
+	char text[40];
+	json_t *script = json_array();
+	if (c->told > c->replied) {
+		json_array_append_new(script, say_of(dialogue, "Sorry, the line was gone for a moment."));
+		first = c->told;
+	}
+	for (int i = first; i <= turns; i++) {
+		snprintf(text, sizeof text, "Turn %d.", i);
+		if (i > c->told)
+			json_array_append_new(script, say_of(dialogue, text));
+		snprintf(text, sizeof text, "Reply %d.", i);
+		json_array_append_new(script, json_pack("{s:s}", "hear", text));
+	}
+	json_array_append_new(script, json_pack("{s:s, s:{s:s}}", "tool", "end_call", "parameters", "reason", "all is said"));
+	c->script = script;
+}
+
 void conversation_begin(struct conversation *c)
 {
 	c->initiated = true;
+	if (json_object_get(c->agent, "dialogue") != NULL)
+		make_dialogue(c);
 	if (strcmp(c->mode, "script") == 0)
 		conversation_go_on(c);
 }

@@ -95,6 +95,12 @@ static void on_initiation(struct conversation *c, json_t *m)
 	c->initiated = true;
 	if (prompt != NULL && strstr(prompt, "THE CALL SO FAR") != NULL)
 		conversation_choose(c, c->agent, true);
+	const char *so_far = prompt ? strstr(prompt, "THE CALL SO FAR") : NULL;
+	for (const char *line = so_far; line != NULL; line = strchr(line + 1, '\n')) {
+		char one[200];
+		snprintf(one, sizeof one, "%.*s", (int)strcspn(line + 1, "\n"), line + 1);
+		conversation_remember(c, one);
+	}
 	const char *first = text_of(json_object_get(override, "agent"), "first_message", "");
 	report("initiated", json_pack("{s:s, s:s, s:s, s:s}", "conversation", c->id, "prompt",
 				      prompt ? prompt : "", "voice", voice, "firstMessage", first));

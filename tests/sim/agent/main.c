@@ -4,7 +4,7 @@
  *
  *	sim-agent --scenario FILE [--port N] [--tls CERT KEY]
  *
- * FILE: {"apiKey"?: "…", "openaiKey"?: "…", "agents": {ID: {takes, gives, mode?, script?, bad?}}};
+ * FILE: {"apiKey"?: "…", "openaiKey"?: "…", "publicPort"?: of what stands before us, "agents": {ID: {takes, gives, mode?, script?, bad?}}};
  * conversation.c tells the rest. The port is told as {"event":"listening"}; the
  * end of standard input ends the program, with 1 after a violation.
  */
@@ -108,7 +108,7 @@ static void on_signed_url(struct bufferevent *bev, const char *head, const char 
 		snprintf(body, sizeof body,
 			 "{\"signed_url\":\"%s://127.0.0.1:%d/v1/convai/"
 			 "conversation?agent_id=%s&conversation_signature=cvtkn_%u\"}",
-			 sim.tls ? "wss" : "ws", sim.port, agent_id, ++sim.tokens);
+			 sim.tls ? "wss" : "ws", (int)int_of(sim.scenario, "publicPort", sim.port), agent_id, ++sim.tokens);
 		report("signed-url", json_pack("{s:s}", "agent", agent_id));
 		answer_late(bev, body, (int)int_of(agent, "signed_url_ms", 0));
 	}

@@ -93,7 +93,11 @@ static void begin_response(struct conversation *c)
 		return;
 	}
 	c->waiting_turn = false;
-	conversation_go_on(c);
+	/* By now the history is whole. */
+	if (json_object_get(c->agent, "dialogue") != NULL && c->script == NULL)
+		conversation_begin(c);
+	else
+		conversation_go_on(c);
 }
 
 /* ---- the session ---- */
@@ -360,6 +364,7 @@ static void on_item_create(struct conversation *c, json_t *m)
 		return;
 	}
 	report("history", json_pack("{s:s, s:s, s:s}", "conversation", c->id, "role", role, "text", text));
+	conversation_remember(c, text);
 	if (!c->resumed && strcmp(role, "assistant") == 0)
 		conversation_choose(c, c->agent, c->resumed = true);
 }

@@ -78,7 +78,8 @@ static void on_answer(struct evhttp_request *r, void *arg)
 	int status = r ? evhttp_request_get_response_code(r) : 0;
 	bool all = h->fragment && strstr(h->fragment, "rp=all");
 	if ((status == 0 || (all && status >= 400)) && h->retries_left-- > 0) {
-		struct timeval delay = {0, RETRY_MS * 1000};
+		int ms = (int)int_of(carrier.scenario, "hook_retry_ms", RETRY_MS);
+		struct timeval delay = {ms / 1000, ms % 1000 * 1000};
 		if (h->retry == NULL)
 			h->retry = evtimer_new(carrier.base, on_retry, h);
 		evtimer_add(h->retry, &delay);

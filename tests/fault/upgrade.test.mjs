@@ -1,0 +1,119 @@
+// New programs, new settings, a new supervisor: calls that are live go on, and never is one served by two.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { bin, endWell, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+
+const run = promisify(execFile);
+const hello = speech('Hello, this is Anna. May I ask you something?');
+const thanks = speech('Thank you. Goodbye!');
+const yes = speech('Yes, please.', { voice: 'en-us' });
+const agents = { 'agent-test': { script: [{ say: 'Hello, this is Anna.', wav: hello.pattern }, { pause_ms: 2500 }, { say: 'Are you there?', wav: hello.pattern }, { hear: 'Yes, please.' }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }] },
+  'agent-echo': { mode: 'echo' }, 'agent-patient': { script: [{ pause_ms: 60000 }] } };
+const callees = { '+12025550136': { mode: 'stamp', seconds: 8 }, '+12025550137': { script: [] } };
+const fallback = { script: [{ pause_ms: 4500 }, { hear: true }, { say: yes.at(8000) }] };
+const said = ['Hello, this is Anna.', 'Are you there?', 'Yes, please.', 'Thank you. Goodbye!'];
+const one = (name) => processes().find((p) => p.name === name);
+const workerOf = (sid) => processes().find((p) => p.name === 'callworker' && p.title.includes(sid));
+
+async function calls({ carrier, phony }) {
+  const echo = (await phony.call('+12025550136', { elevenLabsAgentId: 'agent-echo' })).body.callSid;
+  const talk = (await phony.call('+12025550135')).body.callSid;
+  await carrier.events.wait((e) => e.event === 'stream-first-audio' && e.callSid === talk, 'the first words');
+  return { echo, talk };
+}
+
+async function wentOn({ carrier, phony }, { echo, talk }, workers) {
+  const call = await phony.over(talk, 40000);
+  assert.deepEqual([call.status, call.errorMessage], ['completed', undefined]);
+  assert.deepEqual(call.conversationHistory.map((t) => t.content), said);
+  const end = await carrier.events.wait((e) => e.event === 'stream-closed' && e.callSid === echo, 'the other end', 30000);
+  assert.deepEqual([end.framesSent, end.stamps, end.lost, end.reordered], [400, 400, 0, 0]);
+  assert.equal((await phony.over(echo)).status, 'completed');
+  assert.equal(carrier.events.filter((e) => e.event === 'stream-open').length, workers);
+}
+
+// The same program again, as a package would put it there: another file of this name.
+function replace(name) {
+  fs.copyFileSync(bin(name), `${bin(name)}.new`);
+  fs.renameSync(`${bin(name)}.new`, bin(name));
+}
+const isOld = ({ pid }) => fs.readlinkSync(`/proc/${pid}/exe`).endsWith(' (deleted)');
+
+test('phony upgrade: new programs and settings, the same call', async () => {
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
+  const carrier = await startCarrier({ callees, default: fallback });
+  const phony = await startPhony({ sims: { carrier, agent } });
+  const live = await calls({ carrier, phony });
+  const before = Object.fromEntries(['voiced', 'smsd', 'mcpd'].map((name) => [name, one(name).pid]));
+  const worker = workerOf(live.talk).pid;
+  for (const name of ['phony', 'voiced', 'callworker', 'smsd', 'mcpd']) replace(name);
+  fs.writeFileSync(path.join(phony.folder, '.env'), 'LOG_LEVEL=debug\n');
+  const asked = phony.api('GET', `/api/calls/${live.talk}/wait?timeoutSeconds=1`); // in work meanwhile
+  const { stdout } = await run(bin('phony'), ['upgrade'], { env: phony.env, cwd: phony.folder });
+  assert.match(stdout, /in force.*go on/);
+  assert.ok([200, 503].includes((await asked).status));
+  for (const name of ['voiced', 'smsd', 'mcpd']) {
+    assert.notEqual(one(name).pid, before[name]);
+    assert.equal(isOld(one(name)), false);
+  }
+  assert.equal(one('phony').pid, phony.child.pid, 'a service manager still knows it');
+  assert.equal(isOld(one('phony')), false);
+  assert.equal(workerOf(live.talk).pid, worker, 'the call was not touched');
+  assert.equal(isOld(workerOf(live.talk)), true);
+  await phony.log.wait((l) => l.includes(' debug '), 'the new log level');
+  await wentOn({ carrier, phony }, live, 2);
+  await endWell({ phony, agent, carrier });
+});
+
+test('an upgrade to wrong settings is refused in words, and changes nothing; SIGHUP asks for one, too', async () => {
+  const carrier = await startCarrier({ default: { script: [] } });
+  const agent = await startAgent({ agents });
+  const phony = await startPhony({ sims: { carrier, agent } });
+  const voiced = one('voiced').pid;
+  fs.writeFileSync(path.join(phony.folder, '.env'), 'LOG_LEVEL=loud\n');
+  await assert.rejects(run(bin('phony'), ['upgrade'], { env: phony.env, cwd: phony.folder }), (error) => error.code === 1 && /Nothing was changed/.test(error.stderr));
+  assert.ok(phony.log.find((l) => l.includes('LOG_LEVEL')), 'the log names the setting');
+  assert.equal(one('voiced').pid, voiced);
+  fs.writeFileSync(path.join(phony.folder, '.env'), 'LOG_LEVEL=info\n');
+  phony.child.kill('SIGHUP');
+  await until(() => one('voiced') && one('voiced').pid !== voiced, 'another voiced');
+  await until(async () => (await phony.api('GET', '/ready').catch(() => ({}))).status === 200, 'it to be ready');
+  assert.equal(one('phony').pid, phony.child.pid);
+  await phony.stop();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
+test('SIGKILL of the supervisor: the next one takes the calls over while they are live', async () => {
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
+  const carrier = await startCarrier({ callees, default: fallback });
+  const folder = temporaryFolder();
+  const first = await startPhony({ sims: { carrier, agent }, folder, keep: true });
+  const live = await calls({ carrier, phony: first });
+  const waits = (await first.call('+12025550137', { elevenLabsAgentId: 'agent-patient' })).body.callSid;
+  const worker = await until(() => workerOf(waits), 'the third worker');
+  const voiced = one('voiced').pid;
+  first.child.kill('SIGKILL');
+  await first.ended;
+  const phony = await startPhony({ sims: { carrier, agent }, folder, port: first.port });
+  assert.notEqual(one('voiced').pid, voiced);
+  assert.equal(processes().filter((p) => p.name === 'voiced').length, 1);
+  assert.equal((await phony.api('GET', `/api/calls/${live.talk}`)).body.isLive, true, 'taken over in the middle of the call');
+  assert.equal(workerOf(waits).pid, worker.pid);
+  // Whose child the worker is now does not matter: its end is noticed, and its call goes on.
+  await phony.log.wait((l) => l.includes(`${waits}: callworker ${worker.pid} is back`), 'the worker to be taken back');
+  process.kill(worker.pid, 'SIGKILL');
+  const broken = await carrier.events.wait((e) => e.event === 'stream-closed' && e.callSid === waits, 'the close frame');
+  assert.equal(broken.code, 1011);
+  await until(() => workerOf(waits) && workerOf(waits).pid !== worker.pid, 'another worker');
+  await phony.api('POST', `/api/calls/${waits}/hangup`);
+  await wentOn({ carrier, phony }, live, 4);
+  await phony.over(waits);
+  await phony.stop();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
