@@ -177,7 +177,13 @@ endif
 NODE_AFTER_DEPS = $$(ls tests/node_modules/node-linux-*/bin/node 2>/dev/null | head -1 || echo node)
 
 .PHONY: sims
-sims: $(addprefix $(BUILD)/bin/,$(SIMS))
+sims: $(addprefix $(BUILD)/bin/,$(SIMS)) $(BUILD)/lib/inject.so
+
+# Preloaded into daemons by tests: see the file.
+$(BUILD)/lib/inject.so: tests/fault/inject.c
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -shared -fPIC -o $@ $< -ldl
 
 # ---- tests ---------------------------------------------------------------------
 

@@ -8,6 +8,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"
 #include "lib/base/log.h"
+#include "lib/base/panic.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -35,6 +36,7 @@ int main(int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
+	panic_without_memory();
 	log_open("callworker", LOG_SEV_INFO, false);
 	int control = fd_inherited(DOOR_CONTROL);
 	if (control < 0) {

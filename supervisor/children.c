@@ -317,6 +317,8 @@ struct children *children_new(struct event_base *base, const struct doors *doors
 		all->list[i].name = daemons[i].name;
 		all->list[i].role = daemons[i].role;
 	}
+	/* libmongoc would leave its counters in /dev/shm whenever a daemon is killed. */
+	setenv("MONGOC_DISABLE_SHM", "1", 1);
 	/* Callworkers outlive voiced: then they are ours. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	all->reap = evsignal_new(base, SIGCHLD, on_child_signal, all);

@@ -1,6 +1,7 @@
 /* phony: the command line. */
 #include "lib/base/exit_codes.h"
 #include "lib/base/log.h"
+#include "lib/base/panic.h"
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/spawn.h"
 #include "supervisor/commands.h"
@@ -51,6 +52,7 @@ int main(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
 	struct command_options o = {0};
 	umask(077);
+	panic_without_memory();
 	int option;
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {

@@ -144,7 +144,7 @@ void agent_prepare(struct voiced *v, struct call *call)
 			       .header = header,
 			       .timeout_ms = ASK_TIMEOUT_MS,
 			       .repeat = HTTP_REPEATABLE,
-			       .tries = 2};
+			       .tries = 4};
 	http_client_ask(v->http_out, &ask, on_signed_url, asked);
 	free(header);
 	free(url);

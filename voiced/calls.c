@@ -33,6 +33,8 @@ struct call {
 	bool failed, ending;
 	char *agent_text, *agent_address;
 	unsigned agent_tries;
+	int pending;
+	bool retiring;
 	json_t *history;
 	enum call_agent agent;
 	struct worker *worker;
@@ -660,6 +662,24 @@ const char *call_agent_address(const struct call *call)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
 	return call->agent_address ? call->agent_address : "";
+}
+
+void call_count_pending(struct call *call, int change)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	call->pending += change;
+}
+
+void call_set_retiring(struct call *call, bool retiring)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	call->retiring = retiring;
+}
+
+bool call_is_settled(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->pending <= 0 && !call->retiring;
 }
 
 struct worker *call_worker(const struct call *call)

@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-enum { STORE_AGAIN_MS = 1000 };
+enum { STORE_AGAIN_MS = 300 };
 
 /* An event on its way to the store: tried until it is durable. */
 struct taken {
@@ -38,8 +38,10 @@ static void on_stored(void *arg, json_t *result, const char *error)
 		timer_start(&t->again, t->v->base, STORE_AGAIN_MS, store, t);
 		return;
 	}
-	if (call != NULL)
+	if (call != NULL) {
+		call_count_pending(call, -1);
 		worker_acknowledge(call, t->attempt, t->seq);
+	}
 	timer_stop(&t->again);
 	json_decref(t->event);
 	free(t->call_id);
@@ -152,6 +154,7 @@ void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *e
 	}
 	struct taken *t = xcalloc(1, sizeof *t);
 	*t = (struct taken){v, xstrdup(call_id(call)), attempt, seq, json_incref(event), {0}};
+	call_count_pending(call, 1);
 	act(v, call, type, time, data);
 	stats_event(v, call, type, data);
 	store(t);

@@ -152,6 +152,7 @@ static bool start(struct daemon *d)
 	v->daemon = d;
 	v->base = d->base;
 	v->config = &d->config;
+	v->born = mono_now();
 	char why[300];
 	v->prompts = prompts_open(v->config, why, sizeof why);
 	if (v->prompts == NULL) {

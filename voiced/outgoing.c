@@ -170,8 +170,8 @@ static void on_stored(void *arg, json_t *result, const char *error)
 		return;
 	}
 	const char *base = v->config->public_url;
-	char *url = xasprintf("%s/call/outgoing?call=%s", base, call_token(call));
-	/* Twilio repeats a status callback that could not be delivered when the fragment says so. */
+	/* Twilio repeats what could not be delivered when the fragment says so. */
+	char *url = xasprintf("%s/call/outgoing?call=%s#rc=5&rp=all", base, call_token(call));
 	char *status = xasprintf("%s/call/status?call=%s#rc=5&rp=all", base, call_token(call));
 	char *recording = xasprintf("%s/call/recording?call=%s#rc=5&rp=all", base, call_token(call));
 	char *amd = xasprintf("%s/call/amd?call=%s#rc=5&rp=all", base, call_token(call));

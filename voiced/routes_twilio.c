@@ -12,12 +12,20 @@
 #include "voiced/machine.h"
 #include "voiced/routes.h"
 #include "voiced/voicemail.h"
+#include "voiced/workers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ATTEMPTS_MAX = 3 }; /* streams that may follow a broken one */
+enum {
+	ATTEMPTS_MAX = 3, /* streams that may follow a broken one */
+	SETTLE_MS = 20,
+	SETTLE_TRIES = 75,
+	YOUNG_MS = 600, /* by then a worker that voiced does not know yet has found it */
+	HISTORY_TRIES = 5,
+	HISTORY_AGAIN_MS = 100,
+};
 
 #define APOLOGY \
 	"We are sorry, but our assistant cannot be reached at the moment. Please try again later. Goodbye."
@@ -26,6 +34,7 @@ enum { ATTEMPTS_MAX = 3 }; /* streams that may follow a broken one */
 
 void hook_free(struct hook *h)
 {
+	timer_stop(&h->again);
 	form_free(&h->form);
 	form_free(&h->query);
 	free(h->call_id);
@@ -107,7 +116,7 @@ static void reply_stream(struct hook *h, struct call *call)
 	bool outbound = strcmp(call_text(call, "callType"), "outbound") == 0;
 	char *url = stream_url(h->v, call, outbound);
 	char *again =
-		xasprintf("%s/call/%s?call=%s&again=%lld", h->v->config->public_url,
+		xasprintf("%s/call/%s?call=%s&again=%lld#rc=5&rp=all", h->v->config->public_url,
 			  outbound ? "outgoing" : "incoming", call_token(call), (long long)h->attempt + 1);
 	const struct twiml_parameter parameters[] = {{"fromNumber", call_text(call, "fromNumber")},
 						     {"toNumber", call_text(call, "toNumber")},
@@ -126,9 +135,11 @@ static void on_connect_saved(void *arg, json_t *result, const char *error)
 	(void)result;
 	struct hook *h = arg;
 	struct call *call = hook_call(h);
-	if (error != NULL)
-		hook_reply_error(h, 503, "store", error);
-	else if (call == NULL)
+	/* A person waits on the line: a store that cannot write is no reason to drop them; what follows is
+	 * saved again. */
+	if (error != NULL && call != NULL)
+		log_call(LOG_SEV_WARN, call_sid(call), "the call is not stored yet, and goes on: %s", error);
+	if (call == NULL)
 		hook_reply_hangup(h, NULL);
 	else
 		reply_stream(h, call);
@@ -143,6 +154,8 @@ void hook_connect(struct hook *h, struct call *call)
 	call_save(call, on_connect_saved, h);
 }
 
+static void read_history(void *arg);
+
 /* A stream broke: the next one goes on with what was said before. */
 static void on_history(void *arg, json_t *result, const char *error)
 {
@@ -152,14 +165,55 @@ static void on_history(void *arg, json_t *result, const char *error)
 		hook_reply_hangup(h, NULL);
 		return;
 	}
+	if (error != NULL && h->tries++ < HISTORY_TRIES) {
+		timer_start(&h->again, h->v->base, HISTORY_AGAIN_MS, read_history, h);
+		return;
+	}
 	if (error == NULL)
 		call_set_history(call, json_object_get(result, "documents"));
+	else
+		log_call(LOG_SEV_ERROR, call_sid(call), "what was said before cannot be read: %s", error);
 	hook_connect(h, call);
+}
+
+static void read_history(void *arg)
+{
+	struct hook *h = arg;
+	struct call *call = hook_call(h);
+	if (call == NULL)
+		hook_reply_hangup(h, NULL);
+	else
+		store_turns(h->v->store, call_id(call), on_history, h);
+}
+
+/*
+ * What the call's last worker told has to be in the store first. A worker that
+ * an earlier voiced had may still be on its way to us.
+ */
+static void settle(void *arg)
+{
+	struct hook *h = arg;
+	struct call *call = hook_call(h);
+	if (call == NULL) {
+		hook_reply_hangup(h, NULL);
+		return;
+	}
+	if (call_worker(call) != NULL && !h->retired) {
+		h->retired = true;
+		worker_retire(call);
+	}
+	bool young = mono_now().us - h->v->born.us < YOUNG_MS * INT64_C(1000);
+	bool settled = call_is_settled(call) && (h->retired || !young);
+	if (settled || h->waits++ >= SETTLE_TRIES)
+		read_history(h);
+	else
+		timer_start(&h->again, h->v->base, SETTLE_MS, settle, h);
 }
 
 void hook_connect_again(struct hook *h, struct call *call)
 {
-	store_turns(h->v->store, call_id(call), on_history, h);
+	(void)call;
+	settle(h);
 }
 
 /* ---- the handlers ---- */

@@ -10,13 +10,6 @@
 
 #include <stdlib.h>
 
-static void on_told(void *arg, json_t *reply, const struct peer_error *error)
-{
-	(void)arg;
-	(void)reply;
-	(void)error;
-}
-
 struct stream {
 	struct voiced *v;
 	struct route route;
@@ -26,8 +19,7 @@ struct stream {
 static void serve(struct stream *s, struct call *call)
 {
 	/* The stream before this one may be dead without its worker knowing it yet. */
-	if (call_worker(call) != NULL)
-		worker_ask(call, MSG_WORKER_HANGUP, json_object(), on_told, NULL);
+	worker_retire(call);
 	if (call_agent(call) == AGENT_NONE)
 		agent_prepare(s->v, call);
 	workers_serve(s->v->workers, call, s->fd);

@@ -35,6 +35,7 @@ struct voiced {
 	struct voicemails *voicemails;
 	struct recordings *recordings;
 	bool draining;
+	struct mono_us born;
 	struct timer drain_timer;
 	struct mono_us step_down_by;
 };

@@ -497,6 +497,35 @@ void worker_ask(struct call *call, enum message type, json_t *body, peer_answer_
 	peer_ask(link_peer(w->link), type, body, ASK_TIMEOUT_MS, fn, arg);
 }
 
+struct retiring {
+	struct voiced *v;
+	char *call_id;
+};
+
+/* What it told before has come before. */
+static void on_retired(void *arg, json_t *reply, const struct peer_error *error)
+{
+	(void)reply;
+	(void)error;
+	struct retiring *r = arg;
+	struct call *call = calls_by_id(r->v->calls, r->call_id);
+	if (call != NULL)
+		call_set_retiring(call, false);
+	free(r->call_id);
+	free(r);
+}
+
+void worker_retire(struct call *call)
+{
+	struct worker *w = call_worker(call);
+	if (w == NULL)
+		return;
+	struct retiring *r = xcalloc(1, sizeof *r);
+	*r = (struct retiring){w->all->v, xstrdup(call_id(call))};
+	call_set_retiring(call, true);
+	worker_ask(call, MSG_WORKER_HANGUP, json_object(), on_retired, r);
+}
+
 struct worker *workers_adopt(struct workers *all, struct link *link, pid_t pid)
 {
 	OBJ_CHECK(all, WORKERS_MAGIC);

@@ -33,6 +33,12 @@ void worker_tell_agent(struct call *call);
 /* Asks the call's worker; refused with not_live when it has none. body is stolen. */
 void worker_ask(struct call *call, enum message type, json_t *body, peer_answer_fn *fn, void *arg);
 
+/*
+ * The call goes on with another worker: the one that it has, if any, says and
+ * hears nothing more and tells its last events; then the call is settled.
+ */
+void worker_retire(struct call *call);
+
 /* Everything up to seq of the call's attempt is stored: told to the worker that serves it. */
 void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq);
 

@@ -2,6 +2,7 @@
 
 #include "lib/base/log.h"
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,19 @@ _Noreturn void fatal(enum exit_code code, const char *fmt, ...)
 	va_end(args);
 	log_error("%s", text);
 	exit(code);
+}
+
+static void *allocate(size_t size)
+{
+	void *memory = malloc(size);
+	if (memory == NULL)
+		panic("out of memory for %zu bytes", size);
+	return memory;
+}
+
+void panic_without_memory(void)
+{
+	json_set_alloc_funcs(allocate, free);
 }
 
 void *xcalloc(size_t count, size_t size)

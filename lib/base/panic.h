@@ -13,6 +13,9 @@
 _Noreturn void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void fatal(enum exit_code code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* From now on jansson ends the process, too, rather than leave something out. */
+void panic_without_memory(void);
+
 /* Zeroed memory, or the end of the process: nothing sensible follows without. */
 void *xcalloc(size_t count, size_t size);
 char *xstrdup(const char *text);

@@ -279,6 +279,7 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
 	const struct daemon_job *job = NULL;
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
+	panic_without_memory();
 	int code = read_options(argc, argv, &r, &job);
 	if (code < 0)
 		code = read_config(&r);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct user {
@@ -79,6 +80,20 @@ void privileges_give(const struct config *c, const char *path)
 		nftw(path, give, FOLDERS_OPEN, FTW_PHYS);
 }
 
+/* Whether that user gets to a folder and may write there; asked by a process that is one. */
+static bool can_use(const struct user *u, const char *path)
+{
+	int status = -1;
+	pid_t pid = fork();
+	if (pid == 0)
+		_exit(setgroups(0, NULL) == 0 && setresgid(u->gid, u->gid, u->gid) == 0 &&
+				      setresuid(u->uid, u->uid, u->uid) == 0 &&
+				      access(path, R_OK | W_OK | X_OK) == 0
+			      ? 0
+			      : 1);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
 bool privileges_make_dirs(const struct config *c, char *why, size_t size)
 {
 	const struct {
@@ -94,6 +109,15 @@ bool privileges_make_dirs(const struct config *c, char *why, size_t size)
 			return false;
 		}
 		privileges_give(c, dirs[i].path);
+		if (geteuid() == 0 && u.uid != 0 && !can_use(&u, dirs[i].path)) {
+			snprintf(why, size,
+				 "%s %s is out of reach for the user that the daemons run as (uid %u): a "
+				 "folder "
+				 "above it is closed to others (chmod o+x), or it is somebody else's; or set "
+				 "RUN_AS=root",
+				 dirs[i].name, dirs[i].path, (unsigned)u.uid);
+			return false;
+		}
 	}
 	return true;
 }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { account, endWell, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { account, endWell, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 import { hook } from '../harness/webhooks.mjs';
 
 const hello = speech('Hello, this is Anna. May I ask you something?');
@@ -406,7 +406,7 @@ describe('what is kept of a call', { concurrency: true }, () => {
 });
 
 test('guard rails: each refusal says which rule and how to change it', async () => {
-  const folder = fs.mkdtempSync('/tmp/phony-guard-');
+  const folder = temporaryFolder();
   const hour = new Date();
   const clock = (minutes) => `${String(Math.floor(((minutes % 1440) + 1440) % 1440 / 60)).padStart(2, '0')}:${String(((minutes % 60) + 60) % 60).padStart(2, '0')}`;
   const tokyo = hour.getUTCHours() * 60 + hour.getUTCMinutes() + 540;
