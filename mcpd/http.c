@@ -6,6 +6,7 @@
 #include "lib/base/object.h"
 #include "lib/base/secret.h"
 #include "lib/http/api.h"
+#include "lib/http/auth.h"
 #include "lib/http/origin.h"
 #include "lib/loop/loop.h"
 #include "mcpd/discover.h"
@@ -395,11 +396,9 @@ void mcp_http_handle(struct http_request *r, void *arg)
 		return;
 	if (!timer_running(&h->sweep))
 		timer_start(&h->sweep, h->mcpd->base, SWEEP_MS, on_sweep, h);
-	if (!api_authorized(r, h->config->api_token))
-		http_reply_error(
-			r, 401, "unauthorized",
-			"Send Authorization: Bearer API_TOKEN; the token is in STATE_DIR/api-token.");
-	else if (strcmp(http_path(r), "/mcp") != 0)
+	if (!auth_admit(r, h->config))
+		return;
+	if (strcmp(http_path(r), "/mcp") != 0)
 		http_reply_error(r, 404, "not_found", "MCP is served at /mcp.");
 	else if (strcmp(method, "POST") == 0)
 		on_message(h, r);

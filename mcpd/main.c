@@ -28,7 +28,7 @@ struct serving {
 };
 
 static const struct http_limits limits = {
-	.body_bytes = 1024 * 1024, .header_bytes = 32 * 1024, .idle_timeout_s = 15};
+	.body_bytes = 1024 * 1024, .header_bytes = 32 * 1024, .idle_timeout_s = 15, .whole_timeout_s = 15};
 
 static void on_connection(int fd, void *arg)
 {
@@ -52,6 +52,7 @@ static bool start(struct daemon *d)
 	mcpd_init(&s->mcpd, d->base, backend_new(d->base, d->config_file, false));
 	s->http = mcp_http_new(&s->mcpd, &d->config);
 	s->server = http_server_new(d->base, &limits, mcp_http_handle, s->http);
+	http_server_protect(s->server, d->config.trusted_proxies, d->config.max_requests_per_s);
 	s->adopt = adopt_open(d, listener, ROLE_MCPD, on_connection, NULL, s);
 	return true;
 }

@@ -23,7 +23,7 @@
 enum { DRAIN_CHECK_MS = 50, STEP_DOWN_MS = 3000 };
 
 static const struct http_limits limits = {
-	.body_bytes = 256 * 1024, .header_bytes = 32 * 1024, .idle_timeout_s = 15};
+	.body_bytes = 256 * 1024, .header_bytes = 32 * 1024, .idle_timeout_s = 15, .whole_timeout_s = 15};
 
 static void on_connection(int fd, void *arg)
 {
@@ -74,6 +74,7 @@ static bool start(struct daemon *d)
 	early_sweep(s);
 	bulk_resume(s);
 	s->http_in = http_server_new(s->base, &limits, routes_handle, s);
+	http_server_protect(s->http_in, s->config->trusted_proxies, s->config->max_requests_per_s);
 	s->adopt = adopt_open(d, listener, ROLE_SMSD, on_connection, on_question, s);
 	return true;
 }

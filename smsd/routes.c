@@ -42,7 +42,7 @@ static void run(void *arg, int verb, json_t *args, struct reply reply)
 void routes_handle(struct http_request *r, void *arg)
 {
 	struct smsd *s = arg;
-	struct api api = {routes, s->config->api_token, run, s};
+	struct api api = {routes, s->config, run, s};
 	if (!routes_twilio(s, r) && !api_handle(&api, r))
 		http_reply_error(r, 404, "not_found", "Nothing is served at this address.");
 }

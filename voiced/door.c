@@ -21,7 +21,7 @@ enum {
 };
 
 struct visitor {
-	LIST_ENTRY(visitor) next;
+	TAILQ_ENTRY(visitor) next;
 	struct door *door;
 	int fd;
 	struct event *readable;
@@ -36,7 +36,7 @@ struct door {
 	struct timer pause;
 	const struct door_handler *handler;
 	void *arg;
-	LIST_HEAD(, visitor) visitors;
+	TAILQ_HEAD(visitors, visitor) visitors; /* the oldest first */
 	unsigned count;
 };
 
@@ -82,7 +82,7 @@ void door_refuse(int fd, int status, const char *code, const char *message)
 static int let_go(struct visitor *v)
 {
 	int fd = v->fd;
-	LIST_REMOVE(v, next);
+	TAILQ_REMOVE(&v->door->visitors, v, next);
 	v->door->count--;
 	event_free(v->readable);
 	timer_stop(&v->deadline);
@@ -152,14 +152,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 static void welcome(struct door *d, int fd)
 {
-	if (d->count >= UNDECIDED_MAX) {
-		door_refuse(fd, 503, "busy", "Too many connections wait; try again.");
-		return;
-	}
+	/* Who has something to say says it at once: those who have said nothing for longest make room. */
+	if (d->count >= UNDECIDED_MAX)
+		close(let_go(TAILQ_FIRST(&d->visitors)));
 	struct visitor *v = xcalloc(1, sizeof *v);
 	v->door = d;
 	v->fd = fd;
-	LIST_INSERT_HEAD(&d->visitors, v, next);
+	TAILQ_INSERT_TAIL(&d->visitors, v, next);
 	d->count++;
 	/* Edge-triggered: a peeked, partial line must not wake the loop again and again. */
 	v->readable = event_new(d->base, fd, EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, on_readable, v);
@@ -203,7 +202,7 @@ struct door *door_open(struct event_base *base, int listener, const struct door_
 	d->listener = listener;
 	d->handler = h;
 	d->arg = arg;
-	LIST_INIT(&d->visitors);
+	TAILQ_INIT(&d->visitors);
 	fd_set_nonblock(listener, true);
 	d->accepting = event_new(base, listener, EV_READ | EV_PERSIST, on_accept, d);
 	if (d->accepting == NULL || event_add(d->accepting, NULL) != 0)
@@ -218,7 +217,7 @@ void door_close(struct door **dd)
 		return;
 	OBJ_CHECK(d, DOOR_MAGIC);
 	struct visitor *v;
-	while ((v = LIST_FIRST(&d->visitors)) != NULL)
+	while ((v = TAILQ_FIRST(&d->visitors)) != NULL)
 		close(let_go(v));
 	event_free(d->accepting);
 	timer_stop(&d->pause);

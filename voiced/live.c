@@ -4,6 +4,7 @@
 #include "lib/base/object.h"
 #include "lib/base/secret.h"
 #include "lib/http/api.h"
+#include "lib/http/auth.h"
 #include "lib/http/origin.h"
 #include "voiced/handover.h"
 #include "voiced/news.h"
@@ -115,9 +116,9 @@ bool live_serve(struct voiced *v, struct http_request *r)
 		return false;
 	if (!http_method_is(r, "GET") || !origin_is_ours(r, v->config->public_url))
 		return true;
-	if (!api_authorized(r, v->config->api_token))
-		http_reply_error(r, 401, "unauthorized", "Send Authorization: Bearer API_TOKEN.");
-	else if (v->live->count >= STREAMS_MAX)
+	if (!auth_admit(r, v->config))
+		return true;
+	if (v->live->count >= STREAMS_MAX)
 		http_reply_error(r, 503, "streams", "Too many event streams are open.");
 	else
 		watch(v->live, r);

@@ -33,7 +33,7 @@
 #include <string.h>
 
 static const struct http_limits limits = {
-	.body_bytes = 256 * 1024, .header_bytes = 32 * 1024, .idle_timeout_s = 15};
+	.body_bytes = 256 * 1024, .header_bytes = 32 * 1024, .idle_timeout_s = 15, .whole_timeout_s = 15};
 
 enum {
 	STEP_DOWN_MS = 2000, /* for requests in work to be answered before another takes over */
@@ -182,6 +182,7 @@ static bool start(struct daemon *d)
 	v->resolver = resolver_new(v->base);
 	v->workers = workers_new(v);
 	v->http_in = http_server_new(v->base, &limits, routes_handle, v);
+	http_server_protect(v->http_in, v->config->trusted_proxies, v->config->max_requests_per_s);
 	if (!open_doors(v))
 		return false;
 	calls_each(v->calls, on_recover, v);

@@ -4,6 +4,7 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/http/api.h"
+#include "lib/http/auth.h"
 #include "lib/loop/loop.h"
 #include "lib/store/answers.h"
 #include "voiced/verbs_call.h"
@@ -206,10 +207,8 @@ bool recordings_serve(struct voiced *v, struct http_request *r)
 		return false;
 	if (!http_method_is(r, "GET"))
 		return true;
-	if (!api_authorized(r, v->config->api_token)) {
-		http_reply_error(r, 401, "unauthorized", "Send Authorization: Bearer API_TOKEN.");
+	if (!auth_admit(r, v->config))
 		return true;
-	}
 	struct fetching *f = xcalloc(1, sizeof *f);
 	*f = (struct fetching){.v = v, .request = r, .sid = xasprintf("%.34s", sid)};
 	look_up(f);

@@ -1,6 +1,7 @@
 #include "voiced/routes.h"
 
 #include "lib/http/api.h"
+#include "lib/http/auth.h"
 #include "voiced/live.h"
 #include "voiced/recordings.h"
 #include "voiced/stats.h"
@@ -30,9 +31,9 @@ bool routes_system(struct voiced *v, struct http_request *r)
 		return false;
 	if (!http_method_is(r, "GET"))
 		return true;
-	if (!http_from_loopback(r) && !api_authorized(r, v->config->api_token))
-		http_reply_error(r, 401, "unauthorized", "Send Authorization: Bearer API_TOKEN.");
-	else if (metrics)
+	if (!http_from_loopback(r) && !auth_admit(r, v->config))
+		return true;
+	if (metrics)
 		stats_metrics(v, r);
 	else if (health)
 		http_reply_json(r, 200, json_pack("{s:s}", "status", "ok"));
@@ -46,8 +47,8 @@ bool routes_system(struct voiced *v, struct http_request *r)
 void routes_handle(struct http_request *r, void *arg)
 {
 	struct voiced *v = arg;
-	if (routes_twilio(v, r) || recordings_serve(v, r) || live_serve(v, r) || routes_api(v, r) ||
-	    routes_system(v, r))
+	if (routes_twilio(v, r) || auth_serve_session(r, v->config) || recordings_serve(v, r) ||
+	    live_serve(v, r) || routes_api(v, r) || routes_system(v, r))
 		return;
 	http_reply_error(r, 404, "not_found", "Nothing is served at this address.");
 }

@@ -63,6 +63,6 @@ static void run(void *arg, int verb, json_t *args, struct reply reply)
 
 bool routes_api(struct voiced *v, struct http_request *r)
 {
-	struct api api = {routes, v->config->api_token, run, v};
+	struct api api = {routes, v->config, run, v};
 	return api_handle(&api, r);
 }

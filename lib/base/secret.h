@@ -11,6 +11,11 @@
  */
 void secret_make(char *out, size_t len);
 
+enum { SECRET_SIGNATURE_SIZE = 65 };
+
+/* HMAC-SHA256 (RFC 2104) of a text under a key, as 64 hexadecimal digits. */
+void secret_sign(const char *key, const char *text, char out[SECRET_SIGNATURE_SIZE]);
+
 /* Compares two texts in a time that tells nothing but their lengths. */
 bool secret_equal(const char *a, const char *b);
 

@@ -68,6 +68,9 @@ SETTING(UINT(0, 64), warm_workers, "WARM_WORKERS", "", "2", "callworkers kept re
 SETTING(UINT(0, 3600), drain_s, "DRAIN_SECONDS", "", "30", "how long calls may go on after SIGTERM")
 SETTING(UINT(1, 86400), idle_exit_s, "IDLE_EXIT_SECONDS", "", "60",
 	"an instance brought up by `phony mcp` ends after so long without client or call")
+SETTING(TEXT, trusted_proxies, "TRUSTED_PROXIES", "", "", "addresses whose X-Forwarded-For is believed, comma-separated")
+SETTING(UINT(0, 1000000), max_requests_per_s, "MAX_REQUESTS_PER_SECOND", "", "50",
+	"of the API and the pages, from one address other than this machine's; 0: any")
 SETTING(TEXT, run_as, "RUN_AS", "", "", "user of the daemons when phony is started as root (phony, else nobody)")
 SETTING(UINT(64, 65536), worker_memory_mb, "WORKER_MEMORY_MB", "", "256", "memory that a call's process may use")
 SETTING(UINT(10, 86400), worker_cpu_s, "WORKER_CPU_SECONDS", "", "1800", "CPU time that a call's process may use")

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -246,6 +247,16 @@ static int drop_root(struct running *r, bool job)
 	return EXIT_CONFIG;
 }
 
+/* As many descriptors as may be: connections are many, and the usual 1024 few. */
+static void raise_descriptors(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static void connect_supervisor(struct running *r)
 {
 	int fd = fd_inherited(DOOR_SUPERVISOR);
@@ -291,6 +302,7 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
 		event_base_free(r.d.base);
 	}
 	if (code < 0) {
+		raise_descriptors();
 		r.d.base = loop_new(spec->any_fd);
 		r.term = evsignal_new(r.d.base, SIGTERM, on_signal, &r);
 		r.interrupt = evsignal_new(r.d.base, SIGINT, on_signal, &r);

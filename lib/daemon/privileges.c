@@ -47,8 +47,13 @@ bool privileges_drop(const struct config *c, char *why, size_t size)
 			snprintf(why, size, "root cannot be given away: %s", strerror(errno));
 			return false;
 		}
-		/* A process that changed its user has no /proc of its own and no core: both are wanted. */
+		/*
+		 * The kernel now hides the process from its new user, so that a worker cannot
+		 * read the keys in its environment; the leak detector has to see it, though.
+		 */
+#if defined(__SANITIZE_ADDRESS__)
 		prctl(PR_SET_DUMPABLE, 1);
+#endif
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		log_warn("this kernel knows no PR_SET_NO_NEW_PRIVS: %s", strerror(errno));

@@ -3,7 +3,7 @@
 #include "lib/base/form.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
-#include "lib/base/secret.h"
+#include "lib/http/auth.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,23 +127,13 @@ bool http_method_is(struct http_request *r, const char *method)
 	return false;
 }
 
-bool api_authorized(struct http_request *r, const char *token)
-{
-	const char *header = http_header(r, "Authorization");
-	return header != NULL && strncmp(header, "Bearer ", 7) == 0 && secret_equal(header + 7, token);
-}
-
 bool api_handle(const struct api *api, struct http_request *r)
 {
 	char allowed[64] = "";
 	if (strncmp(http_path(r), "/api/", 5) != 0)
 		return false;
-	if (!api_authorized(r, api->token)) {
-		http_reply_error(
-			r, 401, "unauthorized",
-			"Send Authorization: Bearer API_TOKEN; the token is in STATE_DIR/api-token.");
+	if (!auth_admit(r, api->config))
 		return true;
-	}
 	for (const struct api_route *route = api->routes; route->method != NULL; route++) {
 		json_t *args = json_object();
 		bool fit = fits(route->pattern, http_path(r), args);

@@ -5,6 +5,7 @@
 #ifndef PHONY_HTTP_API_H
 #define PHONY_HTTP_API_H
 
+#include "lib/base/config.h"
 #include "lib/base/reply.h"
 #include "lib/http/server.h"
 
@@ -19,16 +20,13 @@ typedef void api_verb_fn(void *arg, int verb, json_t *args, struct reply reply);
 
 struct api {
 	const struct api_route *routes; /* up to one without a method */
-	const char *token;              /* of Authorization: Bearer */
+	const struct config *config;    /* the token's */
 	api_verb_fn *run;
 	void *arg;
 };
 
 /* Answers a request whose path begins with /api/; false when it does not. */
 bool api_handle(const struct api *api, struct http_request *r);
-
-/* Whether the request carries the token. */
-bool api_authorized(struct http_request *r, const char *token);
 
 /* Answers 405, naming what is allowed, unless the method is this one. */
 bool http_method_is(struct http_request *r, const char *method);

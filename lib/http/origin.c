@@ -25,6 +25,12 @@ static bool host_allowed(const char *host, const char *public_url)
 	       origin_allowed(url, public_url);
 }
 
+bool origin_is_host(struct http_request *r, const char *origin)
+{
+	const char *host = http_header(r, "Host"), *at = strstr(origin, "://");
+	return host != NULL && at != NULL && strcasecmp(at + 3, host) == 0;
+}
+
 bool origin_is_ours(struct http_request *r, const char *public_url)
 {
 	const char *origin = http_header(r, "Origin"), *host = http_header(r, "Host");

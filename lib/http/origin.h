@@ -15,6 +15,9 @@
  */
 bool origin_is_ours(struct http_request *r, const char *public_url);
 
+/* Whether an Origin names the very host that the request is for. */
+bool origin_is_host(struct http_request *r, const char *origin);
+
 /* The same of one URL without a path. */
 bool origin_allowed(const char *origin, const char *public_url);
 

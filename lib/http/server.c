@@ -1,9 +1,12 @@
 #include "lib/http/server.h"
 
 #include "lib/base/buffer.h"
+#include "lib/base/clock.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/http/rate.h"
+#include "lib/http/source.h"
 #include "lib/loop/loop.h"
 
 #include <arpa/inet.h>
@@ -11,6 +14,7 @@
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -54,6 +58,14 @@ struct http_server {
 	struct timer timeout;
 	bool kicked, closing;
 	LIST_HEAD(, http_request) requests;
+	const char *trusted;
+	struct rate *rate;
+};
+
+/* A connection whose request is still arriving. */
+struct arrival {
+	int fd;
+	struct timer deadline;
 };
 
 static void run(struct http_server *s);
@@ -192,6 +204,44 @@ static enum MHD_Result refuse_too_large(struct http_request *r)
 	return send_response(r);
 }
 
+static void has_arrived(struct http_request *r)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	struct arrival *a = info ? info->socket_context : NULL;
+	if (a != NULL)
+		timer_stop(&a->deadline);
+}
+
+struct lengths {
+	unsigned lengths, encodings;
+};
+
+static enum MHD_Result count_lengths(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	(void)kind;
+	(void)value;
+	struct lengths *l = arg;
+	l->lengths += strcasecmp(name, "Content-Length") == 0;
+	l->encodings += strcasecmp(name, "Transfer-Encoding") == 0;
+	return MHD_YES;
+}
+
+/* Where the body ends is told in two ways: a proxy before us may see another end (RFC 9112, 6.3). */
+static bool is_ambiguous(const struct http_request *r)
+{
+	struct lengths l = {0, 0};
+	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_lengths, &l);
+	return l.lengths + l.encodings > 1;
+}
+
+static enum MHD_Result refuse_ambiguous(struct http_request *r)
+{
+	r->handled = true;
+	http_reply_error(r, 400, "invalid", "The length of the body is told twice.");
+	return send_response(r);
+}
+
 static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, const char *url,
 				 const char *method, const char *version, const char *data, size_t *data_len,
 				 void **slot)
@@ -204,6 +254,8 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
 	OBJ_CHECK(r, REQUEST_MAGIC);
 	if (r->method[0] == '\0') {
 		snprintf(r->method, sizeof r->method, "%s", method);
+		if (is_ambiguous(r))
+			return refuse_ambiguous(r);
 		return announced_too_large(r) ? refuse_too_large(r) : MHD_YES;
 	}
 	if (*data_len > 0) {
@@ -221,6 +273,7 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
 		return refuse_too_large(r);
 	if (!r->handled) {
 		r->handled = true;
+		has_arrived(r);
 		s->handler(r, s->arg);
 	}
 	if (r->response != NULL)
@@ -228,6 +281,37 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
 	r->suspended = true;
 	MHD_suspend_connection(r->connection);
 	return MHD_YES;
+}
+
+static void on_too_slow(void *arg)
+{
+	struct arrival *a = arg;
+	shutdown(a->fd, SHUT_RDWR); /* MHD sees the end, and closes */
+}
+
+static void on_connection(void *arg, struct MHD_Connection *connection, void **slot,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct http_server *s = arg;
+	struct arrival *a = *slot;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		a = xcalloc(1, sizeof *a);
+		a->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		timer_start(&a->deadline, s->base, (int)s->limits.whole_timeout_s * 1000, on_too_slow, a);
+		*slot = a;
+	} else if (a != NULL) {
+		timer_stop(&a->deadline);
+		free(a);
+		*slot = NULL;
+	}
+}
+
+void http_server_protect(struct http_server *s, const char *trusted, unsigned requests_per_s)
+{
+	OBJ_CHECK(s, SERVER_MAGIC);
+	s->trusted = trusted;
+	rate_free(&s->rate);
+	s->rate = rate_new(requests_per_s);
 }
 
 struct http_server *http_server_new(struct event_base *base, const struct http_limits *limits,
@@ -239,12 +323,14 @@ struct http_server *http_server_new(struct event_base *base, const struct http_l
 	s->limits = *limits;
 	s->handler = handler;
 	s->arg = arg;
+	s->trusted = "";
 	LIST_INIT(&s->requests);
 	s->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access,
 		s, MHD_OPTION_URI_LOG_CALLBACK, on_target, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-		MHD_OPTION_CONNECTION_TIMEOUT, limits->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		limits->header_bytes, MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_CONNECTION_TIMEOUT,
+		limits->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits->header_bytes,
+		MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_END);
 	if (s->daemon == NULL)
 		panic("libmicrohttpd does not start");
 	int epoll_fd = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
@@ -307,6 +393,7 @@ void http_server_free(struct http_server **ss)
 	timer_stop(&s->timeout);
 	event_free(s->readable);
 	MHD_stop_daemon(s->daemon);
+	rate_free(&s->rate);
 	OBJ_FREE(s);
 	*ss = NULL;
 }
@@ -349,15 +436,53 @@ const char *http_header(const struct http_request *r, const char *name)
 	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 
+static const struct sockaddr *peer_of(const struct http_request *r)
+{
+	return MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+}
+
+static void find_source(const struct http_request *r, char out[SOURCE_SIZE])
+{
+	source_find(peer_of(r), http_header(r, "X-Forwarded-For"), r->server->trusted, out);
+}
+
 bool http_from_loopback(const struct http_request *r)
 {
+	char source[SOURCE_SIZE];
 	OBJ_CHECK(r, REQUEST_MAGIC);
-	const struct sockaddr *a =
-		MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-	if (a->sa_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)a)->sin_addr.s_addr) >> 24 == 127;
-	const struct in6_addr *six = &((const struct sockaddr_in6 *)a)->sin6_addr;
-	return IN6_IS_ADDR_LOOPBACK(six) || (IN6_IS_ADDR_V4MAPPED(six) && six->s6_addr[12] == 127);
+	find_source(r, source);
+	/* What came by a proxy came from elsewhere, whether or not that proxy is trusted to say from where.
+	 */
+	bool proxied = http_header(r, "X-Forwarded-For") != NULL || http_header(r, "Forwarded") != NULL ||
+		       http_header(r, "Via") != NULL || http_header(r, "X-Real-IP") != NULL;
+	return !proxied && source_is_loopback(source);
+}
+
+bool http_is_tls(const struct http_request *r)
+{
+	char peer[SOURCE_SIZE], source[SOURCE_SIZE];
+	const char *scheme = http_header(r, "X-Forwarded-Proto");
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	source_find(peer_of(r), NULL, "", peer);
+	source_find(peer_of(r), "192.0.2.1", r->server->trusted,
+		    source); /* changes only if the peer is trusted */
+	return scheme != NULL && strcmp(scheme, "https") == 0 && strcmp(peer, source) != 0;
+}
+
+bool http_cookie(const struct http_request *r, const char *name, char *out, size_t size)
+{
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	const char *value = MHD_lookup_connection_value(r->connection, MHD_COOKIE_KIND, name);
+	return value != NULL && (size_t)snprintf(out, size, "%s", value) < size;
+}
+
+bool http_rate_take(struct http_request *r, unsigned cost)
+{
+	char source[SOURCE_SIZE];
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	find_source(r, source);
+	return r->server->rate == NULL || http_from_loopback(r) ||
+	       rate_take(r->server->rate, source, cost, mono_now());
 }
 
 static void on_closed(evutil_socket_t fd, short what, void *arg)
@@ -394,6 +519,23 @@ static void add_header(struct MHD_Response *response, const char *line)
 	MHD_add_response_header(response, name, colon + 1 + strspn(colon + 1, " "));
 }
 
+/* What keeps a browser from making more of an answer than it is. */
+static void add_safety(struct MHD_Response *response, const char *content_type)
+{
+	static const char page[] =
+		"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+		"media-src 'self' blob:; connect-src 'self'; font-src 'self'; base-uri 'none'; "
+		"form-action 'self'; frame-ancestors 'none'";
+	static const char data[] = "default-src 'none'; frame-ancestors 'none'";
+	bool html = content_type != NULL && strncmp(content_type, "text/html", 9) == 0;
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "X-Frame-Options", "DENY");
+	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	MHD_add_response_header(response, "Content-Security-Policy", html ? page : data);
+	if (content_type != NULL && strcmp(content_type, "application/json") == 0)
+		MHD_add_response_header(response, "Cache-Control", "no-store");
+}
+
 /* The answer is ready: r->response is it. */
 static void answer(struct http_request *r, unsigned status, const char *content_type, const char *extra)
 {
@@ -401,6 +543,7 @@ static void answer(struct http_request *r, unsigned status, const char *content_
 		panic("out of memory for an answer");
 	r->status = status;
 	MHD_add_response_header(r->response, "Connection", "close");
+	add_safety(r->response, content_type);
 	if (content_type != NULL)
 		MHD_add_response_header(r->response, "Content-Type", content_type);
 	if (extra != NULL)

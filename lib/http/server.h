@@ -15,9 +15,10 @@ struct http_server;
 struct http_request;
 
 struct http_limits {
-	size_t body_bytes;       /* over it: 413 */
-	size_t header_bytes;     /* over it: 414 or 431 */
-	unsigned idle_timeout_s; /* a client that says nothing for so long is dropped */
+	size_t body_bytes;        /* over it: 413 */
+	size_t header_bytes;      /* over it: 414 or 431 */
+	unsigned idle_timeout_s;  /* a client that says nothing for so long is dropped */
+	unsigned whole_timeout_s; /* so is one whose request is not there whole by then */
 };
 
 /*
@@ -28,6 +29,11 @@ typedef void http_handler_fn(struct http_request *r, void *arg);
 
 struct http_server *http_server_new(struct event_base *base, const struct http_limits *limits,
 				    http_handler_fn *handler, void *arg);
+/*
+ * X-Forwarded-For is believed of these addresses (by commas); requests_per_s: what
+ * http_rate_take gives each source (0: everything). trusted must outlive the server.
+ */
+void http_server_protect(struct http_server *s, const char *trusted, unsigned requests_per_s);
 /* Takes over a connected descriptor with its request still unread. */
 void http_server_adopt(struct http_server *s, int fd);
 /* Requests that have arrived and are not answered yet; streams of events do not count. */
@@ -41,7 +47,14 @@ const char *http_path(const struct http_request *r);   /* target without query *
 const char *http_query(const struct http_request *r);  /* without '?'; "" if none */
 const char *http_body(const struct http_request *r, size_t *len);
 const char *http_header(const struct http_request *r, const char *name); /* NULL if none */
+/* Asked on this machine, and not through a proxy on it. */
 bool http_from_loopback(const struct http_request *r);
+/* Whether a trusted proxy says that it was asked over https. */
+bool http_is_tls(const struct http_request *r);
+/* The cookie's value; false when there is none, or it does not fit. */
+bool http_cookie(const struct http_request *r, const char *name, char *out, size_t size);
+/* Takes so much of what the request's source may ask; loopback may ask anything. */
+bool http_rate_take(struct http_request *r, unsigned cost);
 
 /* A header "Name: value" of the answer to come. */
 void http_header_add(struct http_request *r, const char *line);

@@ -214,7 +214,8 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   const everything = async (query, name, part = (b) => b) => {
     const all = [];
     for (let cursor = ''; ;) {
-      const { body } = await api('GET', `${query}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+      const { body, text } = await api('GET', `${query}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+      assert.ok(body && part(body)?.[name], `${query}: ${text}`);
       all.push(...part(body)[name]);
       if (!(cursor = body.nextCursor ?? '')) return all;
     }

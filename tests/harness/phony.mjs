@@ -239,6 +239,7 @@ export async function startPhony(options = {}) {
       return body && body.isLive === false ? body : null;
     }, `call ${sid} to be over`, ms),
     async stop(signal = 'SIGTERM') {
+      keepsSecrets(phony);
       child.kill(signal);
       const timer = setTimeout(() => child.kill('SIGKILL'), 60000);
       const end = await child.ended;
@@ -248,6 +249,30 @@ export async function startPhony(options = {}) {
     },
   };
   return phony;
+}
+
+// What was configured as secret is nowhere else: no log line, argument, worker's environment, file, or field of the
+// database. Asked at each end of a tree, so of everything that all tests do.
+function keepsSecrets({ env, log, folder }) {
+  const token = path.join(folder, 'state/api-token');
+  const secrets = [env.TWILIO_AUTH_TOKEN, env.ELEVENLABS_API_KEY, env.OPENAI_API_KEY, env.API_TOKEN ?? (fs.existsSync(token) ? fs.readFileSync(token, 'utf8') : undefined), 'cvtkn_']
+    .filter((s) => s?.length > 5);
+  const look = (where, text) => {
+    for (const secret of secrets) assert.ok(!text.includes(secret), `a secret (${secret.slice(0, 4)}…) stands in ${where}: ${text.slice(Math.max(0, text.indexOf(secret) - 100), text.indexOf(secret))}…`);
+  };
+  for (const line of log.items) look('the log', line);
+  for (const { pid, name, title } of processes()) {
+    look(`the arguments of ${name}`, title);
+    try { if (name === 'callworker') look("a callworker's environment", fs.readFileSync(`/proc/${pid}/environ`, 'utf8')); } catch {}
+  }
+  const state = path.join(folder, 'state');
+  for (const entry of fs.existsSync(state) ? fs.readdirSync(state, { recursive: true, withFileTypes: true }) : []) {
+    const file = path.join(entry.parentPath, entry.name);
+    const stat = fs.statSync(file, { throwIfNoEntry: false });
+    if (!stat) continue;
+    assert.equal(stat.mode & 0o077, 0, `${file} is open to others: ${(stat.mode & 0o777).toString(8)}`);
+    if (entry.isFile() && entry.name !== 'api-token' && stat.size < 64 << 20) look(file, fs.readFileSync(file, 'latin1'));
+  }
 }
 
 // Every process of our programs that runs now: [{pid, name, title}].
