@@ -177,10 +177,10 @@ endif
 NODE_AFTER_DEPS = $$(ls tests/node_modules/node-linux-*/bin/node 2>/dev/null | head -1 || echo node)
 
 .PHONY: sims
-sims: $(addprefix $(BUILD)/bin/,$(SIMS)) $(BUILD)/lib/inject.so
+sims: $(addprefix $(BUILD)/bin/,$(SIMS)) $(BUILD)/bin/inject.so
 
 # Preloaded into daemons by tests: see the file.
-$(BUILD)/lib/inject.so: tests/fault/inject.c
+$(BUILD)/bin/inject.so: tests/fault/inject.c
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -shared -fPIC -o $@ $< -ldl
@@ -220,7 +220,8 @@ valgrind: deps
 
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
-FUZZ_SOURCES = $(call sources,lib/base proto) lib/twilio/signature.c voiced/route.c tests/fuzz/stubs.c \
+FUZZ_SOURCES = $(call sources,lib/base proto) lib/twilio/signature.c lib/twilio/twiml.c lib/http/source.c voiced/route.c \
+  smsd/segments.c tests/fuzz/stubs.c \
   $(addprefix callworker/,twilio_stream.c elevenlabs.c openai.c utterances.c json_scan.c goodbye.c dtmf.c mulaw.c) \
   $(addprefix mcpd/,rpc.c discover.c prompts.c resources.c tools.c complete.c confirm.c ask.c operator.c tasks.c \
     follow.c http_headers.c)
@@ -232,14 +233,14 @@ build/fuzz/obj/%.o: %.c | $(BUILD)/gen/tools_json.h
 
 $(addprefix build/fuzz/,$(FUZZERS)): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
 	$(call say,LD,$@)
-	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_BASE)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_BASE) -lunistring
 
 # Short, for every run of the tests; FUZZ_SECONDS=3600 for a night.
 fuzz: deps
 	@$(MAKE) --no-print-directory -j2 $(addprefix build/fuzz/,$(FUZZERS))
-	@for f in $(FUZZERS); do mkdir -p build/corpus/$$f; \
-	  build/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 -verbosity=0 -print_final_stats=0 build/corpus/$$f tests/fuzz/corpus/$$f 2>build/fuzz/$$f.log \
-	    && echo "ok $$f" || { tail -30 build/fuzz/$$f.log; echo "not ok $$f"; exit 1; }; done
+	@printf '%s\n' $(FUZZERS) | xargs -P 2 -I@ sh -c 'mkdir -p build/corpus/@ tests/fuzz/corpus/@; \
+	  build/fuzz/@ -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=5 -verbosity=0 -print_final_stats=0 build/corpus/@ tests/fuzz/corpus/@ 2>build/fuzz/@.log \
+	    && echo "ok @" || { tail -30 build/fuzz/@.log; echo "not ok @"; exit 1; }'
 
 # ---- style ---------------------------------------------------------------------
 

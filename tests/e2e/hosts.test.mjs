@@ -1,5 +1,6 @@
 // Several hosts on one database, behind one nginx: what one begins, whichever is reached goes on with.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { afterEach, test } from 'node:test';
 import { account, endAll, freePort, noProcesses, processes, speech, startAgent, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
 import { startNginx } from '../harness/nginx.mjs';
@@ -11,8 +12,8 @@ const token = 'a-token-that-all-hosts-share-0001';
 const api = (phony, method, target, body) => phony.api(method, target, body);
 
 // Everything of that host at once, as when its power is cut.
-function cutPower(phony) {
-  const all = processes().filter((p) => p.runDir === phony.env.RUN_DIR || p.pid === phony.child.pid);
+function cutPower(phony, ...workers) {
+  const all = processes().filter((p) => p.runDir === phony.env.RUN_DIR || p.pid === phony.child.pid || workers.includes(p.pid));
   for (const p of all) try { process.kill(p.pid, 'SIGKILL'); } catch {}
   assert.ok(all.length >= 4);
 }
@@ -23,7 +24,8 @@ test('three hosts: calls and messages go on wherever they are reached; one is ki
   const outside = await freePort();
   const ports = [await freePort(), await freePort(), await freePort()];
   const nginx = await startNginx(outside, ports);
-  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }] } } });
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }] },
+    'agent-talks': { script: [{ say: 'Hello, this is Anna.', wav: speech('Hello, this is Anna. May I ask you something?').pattern }, { pause_ms: 60000 }], again: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }] } } });
   const carrier = await startCarrier({ default: { script: [] }, messages: { random: { seed: 3, drop: 0.1, lose: 0.1 } } });
   const hosts = [];
   for (const port of ports)
@@ -95,12 +97,22 @@ test('three hosts: calls and messages go on wherever they are reached; one is ki
     assert.deepEqual(accepted, [m.messageSid], m.toNumber);
   }
 
-  // The two that are left serve new calls.
-  const placed = await api(hosts[1], 'POST', '/api/calls', { toNumber: '+14045550999', systemInstructions: 'x', callInstructions: 'y' });
-  assert.equal(placed.status, 201);
-  await until(async () => (await api(hosts[0], 'GET', `/api/calls/${placed.body.callSid}`)).body?.status === 'completed', 'the end', 20000);
+  // A call goes on at another host when the power of its own is cut, with what was said so far.
+  const live = (await api(hosts[1], 'POST', '/api/calls', { toNumber: '+14045550888', systemInstructions: 'x', callInstructions: 'y', elevenLabsAgentId: 'agent-talks' })).body.callSid;
+  const worker = await until(async () => (await api(hosts[1], 'GET', `/api/calls/${live}/transcript`)).body?.messageCount === 1 && processes().find((p) => p.name === 'callworker' && p.title.includes(live)), 'the first words');
+  const voiced = Number(/PPid:\s+(\d+)/.exec(fs.readFileSync(`/proc/${worker.pid}/status`, 'utf8'))[1]);
+  const dead = hosts.find((h) => h.env.RUN_DIR === processes().find((p) => p.pid === voiced).runDir), left = hosts.slice(0, 2).filter((h) => h !== dead);
+  cutPower(dead, worker.pid);
+  const goesOn = await until(async () => { const a = await api(left[0], 'GET', `/api/calls/${live}`).catch(() => ({})); return a.body?.isLive === false && a.body; }, 'the call to go on and end', 30000);
+  assert.deepEqual([goesOn.status, ...goesOn.conversationHistory.map((t) => t.content)], ['completed', 'Hello, this is Anna.', 'Thank you. Goodbye!']);
+  assert.ok(agent.events.find((e) => e.event === 'initiated' && /THE CALL SO FAR[^]*You: Hello, this is Anna\./.test(e.prompt)));
 
-  for (const host of hosts.slice(0, 2)) assert.equal((await host.stop()).code, 0);
+  // What is left serves new calls.
+  const placed = await api(left[0], 'POST', '/api/calls', { toNumber: '+14045550999', systemInstructions: 'x', callInstructions: 'y' });
+  assert.equal(placed.status, 201);
+  await until(async () => (await api(left[0], 'GET', `/api/calls/${placed.body.callSid}`)).body?.status === 'completed', 'the end', 20000);
+
+  for (const host of left) assert.equal((await host.stop()).code, 0);
   await noProcesses();
   assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
   await nginx.stop();
