@@ -90,6 +90,8 @@ static int restrict_files(void)
 	bool ok = rules >= 0;
 	for (size_t i = 0; ok && i < sizeof certificates / sizeof *certificates; i++)
 		ok = allow_reading(rules, certificates[i]);
+	if (SANITIZED)
+		ok = ok && allow_reading(rules, "/proc");
 	ok = ok && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
 	if (!ok)
 		log_warn("Landlock cannot be used: %s", strerror(errno));
