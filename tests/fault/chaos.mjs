@@ -3,6 +3,7 @@
 //
 //	node tests/fault/chaos.mjs [--seed N] [--seconds N] [--calls N] [--mongodb] [--inject]
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -42,6 +43,26 @@ function checkTranscript(call) {
   assert.deepEqual([turn, reply], [TURNS, TURNS], `not the whole dialogue: ${show()}`);
 }
 
+// A disk of its own for STATE_DIR, small enough to be filled; null where none can be mounted.
+const mounted = new Set();
+process.on('exit', () => { for (const where of mounted) spawnSync('umount', ['-l', where]); });
+function smallDisk(where) {
+  fs.mkdirSync(where, { mode: 0o700 });
+  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=48m,mode=0700', 'tmpfs', where]).status !== 0) return null;
+  mounted.add(where);
+  return {
+    async fill(ms) {
+      const file = path.join(where, 'filler'), fd = fs.openSync(file, 'w', 0o600), block = Buffer.alloc(1 << 20);
+      try { for (;;) fs.writeSync(fd, block); } catch {}
+      for (let size = 1 << 19; size >= 1; size >>= 1) try { fs.writeSync(fd, block, 0, size); } catch {}
+      await sleep(ms);
+      fs.closeSync(fd);
+      fs.rmSync(file);
+    },
+    free() { mounted.delete(where); return spawnSync('umount', ['-l', where]); },
+  };
+}
+
 export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, inject = false, log = console.log }) {
   const random = generator(seed);
   const pick = (list) => list[Math.floor(random() * list.length)];
@@ -57,6 +78,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   const sims = { carrier: { url: `http://127.0.0.1:${rest.port}` }, agent: { port: voice.port } };
   const options = { sims, folder, port, keep: true, settings: { PUBLIC_URL: `http://127.0.0.1:${front.port}`, SILENCE_SECONDS: '6', API_TOKEN: 'a-token-of-the-chaos-0001',
     ...(mongo ? { MONGODB_URL: mongo.url } : {}), ...(inject ? { LD_PRELOAD: path.resolve(inject), INJECT_SEED: String(seed) } : {}) } };
+  const small = smallDisk(path.join(folder, 'state'));
   const shared = fs.readdirSync('/dev/shm').length;
   let phony = await startPhony(options);
   const logs = [phony.log]; // of every supervisor
@@ -188,6 +210,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     delay: [1, async () => { const p = pick([front, voice, rest]); p.delayMs = random() * 60; await sleep(500); p.delayMs = 0; return true; }],
     chop: [2, async () => { const p = pick([front, voice, rest]); p.chop = true; await sleep(700); p.chop = false; return true; }],
     rest: [1, () => { rest.cut(); return true; }],
+    ...(small ? { disk: [1, async () => { await small.fill(200 + random() * 800); return true; }] } : {}),
     ...(mongo ? { mongodb: [1, async () => { await mongo.kill(); await sleep(random() * 1500); await mongo.start(); return true; }] } : {}),
   };
   const bag = Object.entries(faults).flatMap(([name, [weight, fault]]) => Array.from({ length: weight }, () => [name, fault]));
@@ -261,6 +284,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   const kills = ['worker', 'voiced', 'smsd', 'mcpd', 'supervisor', 'mongodb'].reduce((sum, name) => sum + (counts[name] ?? 0), 0);
   log(`seed ${seed}: ${seconds} s, ${calls.size} calls, ${received.size} messages in, ${wanted.size} out; ${kills} kills, ${JSON.stringify(counts)}`);
   if (heardAgain.length) log(`from a worker's death to the agent being heard again: p50 ${percentile(heardAgain, 0.5)} ms, p99 ${percentile(heardAgain, 0.99)} ms, ${heardAgain.length} times`);
+  small?.free();
   if (process.env.KEEP_CHAOS && problems.length) log(`kept: ${folder}`);
   else fs.rmSync(folder, { recursive: true, force: true });
   return { problems, calls: calls.size, kills, counts, log: phony.log.items };
