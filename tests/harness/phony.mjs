@@ -129,6 +129,7 @@ export async function startSim(name, scenario, args = []) {
       child.stdin.end();
       const { code, signal } = await child.ended;
       fs.rmSync(folder, { recursive: true, force: true });
+      if (code !== 0 && !events.find((e) => e.event === 'violation')) console.error(`${name} ended with ${signal ?? code}:\n${errors.items.join('\n')}`);
       return signal ?? code;
     },
   };

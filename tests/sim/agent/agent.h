@@ -77,6 +77,7 @@ struct conversation {
 	bool first_audio;
 	/* a dialogue: the last turn and the last reply that the history has */
 	int told, replied;
+	json_t *dialogue; /* the script made of it */
 	/* OpenAI's */
 	bool responding, preview, resumed;
 	unsigned responses, items, failures;

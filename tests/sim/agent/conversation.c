@@ -264,7 +264,7 @@ static json_t *say_of(const json_t *dialogue, const char *text)
 	return json_pack("{s:s, s:s}", "say", text, "wav", text_of(dialogue, "wav", ""));
 }
 
-/* What is left to be said. The steps are left to the end of the program. */
+/* What is left to be said. */
 static void make_dialogue(struct conversation *c)
 {
 	const json_t *dialogue = json_object_get(c->agent, "dialogue");
@@ -283,7 +283,8 @@ static void make_dialogue(struct conversation *c)
 		json_array_append_new(script, json_pack("{s:s}", "hear", text));
 	}
 	json_array_append_new(script, json_pack("{s:s, s:{s:s}}", "tool", "end_call", "parameters", "reason", "all is said"));
-	c->script = script;
+	json_decref(c->dialogue);
+	c->script = c->dialogue = script;
 }
 
 void conversation_begin(struct conversation *c)
@@ -441,6 +442,7 @@ static void free_conversation(struct conversation *c)
 	free(c->delays);
 	json_decref(c->item_ms);
 	json_decref(c->contexts);
+	json_decref(c->dialogue);
 	free(c);
 }
 
