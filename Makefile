@@ -23,7 +23,7 @@ WARN = -Wall -Wextra -Werror -Wshadow -Wconversion -Wno-sign-conversion -Wmissin
        -Wstrict-prototypes -Wpointer-arith -Wwrite-strings -Wvla
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SAN) $(call cflags,libmongoc-1.0) -fno-omit-frame-pointer -fPIE \
-             -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2) -fstack-protector-strong -I. -I$(BUILD)/gen
+             -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(SAN),0,2) -fstack-protector-strong -I. -I$(BUILD)/gen -Ibuild/ui
 ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pie -Wl,-z,relro,-z,now,--as-needed
 
 cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
@@ -110,6 +110,14 @@ $(BUILD)/obj/tests/unit/%.o: EXTRA = -Wno-conversion -Wno-format-truncation
 # The simulators are judged by their tests alone.
 $(BUILD)/obj/tests/sim/%.o: EXTRA = -Wno-conversion -Wno-format-nonliteral -Wno-shadow -Wno-format-truncation
 
+# The pages of voiced/ui as a table.
+UI_SOURCES = $(wildcard $(addprefix voiced/ui/,*.json *.ts *.mjs *.sh *.html public/* src/* src/pages/*))
+build/ui/ui_files.h: $(UI_SOURCES)
+	$(call say,UI,$@)
+	@mkdir -p $(@D)
+	$(Q)touch $@ && sh voiced/ui/build.sh $@
+$(BUILD)/obj/voiced/pages.o: build/ui/ui_files.h
+
 $(BUILD)/obj/%.o: %.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
@@ -135,7 +143,7 @@ $(BUILD)/obj/voiced/prompt.o: $(BUILD)/gen/prompt_outgoing_txt.h $(BUILD)/gen/pr
 PACKAGES = build-essential pkg-config libevent-dev libwebsockets-dev libmicrohttpd-dev libcurl4-openssl-dev \
            libjansson-dev libssl-dev libsoxr-dev libsqlite3-dev libmongoc-dev libunistring-dev libseccomp-dev
 TEST_PACKAGES = libcmocka-dev libspandsp-dev sox espeak-ng multimon-ng nginx-light openssl strace valgrind \
-           clang libclang-rt-14-dev clang-format clang-tidy cppcheck curl ca-certificates unzip
+           chromium clang libclang-rt-14-dev clang-format clang-tidy cppcheck curl ca-certificates unzip
 
 deps: build/deps.stamp tests/node_modules/.package-lock.json
 

@@ -3,6 +3,7 @@
 #include "lib/http/api.h"
 #include "lib/http/auth.h"
 #include "voiced/live.h"
+#include "voiced/pages.h"
 #include "voiced/recordings.h"
 #include "voiced/stats.h"
 
@@ -48,7 +49,7 @@ void routes_handle(struct http_request *r, void *arg)
 {
 	struct voiced *v = arg;
 	if (routes_twilio(v, r) || auth_serve_session(r, v->config) || recordings_serve(v, r) ||
-	    live_serve(v, r) || routes_api(v, r) || routes_system(v, r))
+	    live_serve(v, r) || routes_api(v, r) || routes_system(v, r) || pages_serve(r))
 		return;
 	http_reply_error(r, 404, "not_found", "Nothing is served at this address.");
 }

@@ -22,6 +22,8 @@
 #define SERVER_MAGIC 0x68747370u
 #define REQUEST_MAGIC 0x68747271u
 
+enum { HEADERS_MAX = 4 };
+
 struct http_request {
 	unsigned magic;
 	LIST_ENTRY(http_request) next;
@@ -33,7 +35,8 @@ struct http_request {
 	bool too_large, handled, suspended;
 	unsigned status;
 	struct MHD_Response *response;
-	char *header; /* a further one of the answer, or NULL */
+	char *headers[HEADERS_MAX]; /* further ones of the answer */
+	unsigned header_count;
 	http_gone_fn *gone;
 	void *gone_arg;
 	struct event *closed; /* the client's end of the connection */
@@ -132,7 +135,8 @@ static void free_request(struct http_request *r)
 		free(r->stream);
 	}
 	buffer_free(&r->body);
-	free(r->header);
+	for (unsigned i = 0; i < r->header_count; i++)
+		free(r->headers[i]);
 	free(r->target);
 	free(r->path);
 	OBJ_FREE(r);
@@ -531,7 +535,8 @@ static void add_safety(struct MHD_Response *response, const char *content_type)
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	MHD_add_response_header(response, "X-Frame-Options", "DENY");
 	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
-	MHD_add_response_header(response, "Content-Security-Policy", html ? page : data);
+	if (content_type != NULL) /* not on a 304: it would take the place of the page's own */
+		MHD_add_response_header(response, "Content-Security-Policy", html ? page : data);
 	if (content_type != NULL && strcmp(content_type, "application/json") == 0)
 		MHD_add_response_header(response, "Cache-Control", "no-store");
 }
@@ -548,8 +553,8 @@ static void answer(struct http_request *r, unsigned status, const char *content_
 		MHD_add_response_header(r->response, "Content-Type", content_type);
 	if (extra != NULL)
 		add_header(r->response, extra);
-	if (r->header != NULL)
-		add_header(r->response, r->header);
+	for (unsigned i = 0; i < r->header_count; i++)
+		add_header(r->response, r->headers[i]);
 	if (r->stream == NULL)
 		unwatch(r);
 	if (r->suspended) {
@@ -562,8 +567,9 @@ static void answer(struct http_request *r, unsigned status, const char *content_
 void http_header_add(struct http_request *r, const char *line)
 {
 	OBJ_CHECK(r, REQUEST_MAGIC);
-	free(r->header);
-	r->header = xstrdup(line);
+	if (r->header_count == HEADERS_MAX)
+		panic("too many headers for an answer");
+	r->headers[r->header_count++] = xstrdup(line);
 }
 
 void http_reply(struct http_request *r, unsigned status, const char *content_type, const char *body,

@@ -1,0 +1,234 @@
+// The pages in a real browser, before the real daemons: everything a person does, and what they see when things go wrong.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { account, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { hook, incoming, sid } from '../harness/webhooks.mjs';
+
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const hello = speech('Hello, this is Anna. May I ask you something?');
+const moment = speech('One moment please.');
+const thanks = speech('Thank you. Goodbye!');
+const agents = {
+  'agent-test': { script: [{ say: 'Hello, this is Anna.', wav: hello.pattern }, { context: 'blue bicycle' }, { say: 'One moment please.', wav: moment.pattern }, { pause_ms: 60000 }] },
+  'agent-asks': { script: [{ say: 'One moment please.', wav: moment.pattern }, { tool: 'ask_operator', parameters: { question: 'Window or garden?' } }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }] },
+};
+let agent, carrier, phony, browser, page, base;
+const problems = [];
+
+before(async () => {
+  agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
+  carrier = await startCarrier({ default: { script: [] }, numbers: [account.number, '+12025550144'] });
+  phony = await startPhony({ sims: { carrier, agent } });
+  base = `http://127.0.0.1:${phony.port}`;
+  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+  page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
+  page.setDefaultTimeout(15000);
+  page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
+  page.on('console', (message) => { if (message.type() === 'error' && !/401|503|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED/.test(message.text())) problems.push(`console: ${message.text()}`); });
+  page.on('request', (request) => { if (!request.url().startsWith(base) && !/^(data|blob):/.test(request.url())) problems.push(`a request elsewhere: ${request.url()}`); });
+  page.on('dialog', (dialog) => dialog.accept());
+});
+after(async () => {
+  await browser?.close();
+  await phony.stop();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
+// What axe finds on the page as it stands.
+async function accessible(what) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 120)).join(' | ')}`), [], what);
+}
+const link = (name) => page.getByRole('navigation').getByRole('link', { name }).click();
+const button = (name) => page.getByRole('button', { name, exact: true });
+const sees = (text) => page.getByText(text).first().waitFor();
+
+test('signing in: a wrong token is told, the right one stays', async () => {
+  await page.goto(base);
+  await page.getByLabel('API token').waitFor();
+  await accessible('sign in');
+  await page.getByLabel('API token').fill('wrong');
+  await button('Sign in').click();
+  await sees(/This is not the token/);
+  await page.getByLabel('API token').fill(phony.token);
+  await button('Sign in').click();
+  await page.getByRole('heading', { name: 'Calls' }).waitFor();
+  await sees('No calls yet.');
+  await sees('Live');
+  await page.reload();
+  await page.getByRole('heading', { name: 'Calls' }).waitFor();
+});
+
+test('a call from the page: watched as it is spoken, steered, ended', async () => {
+  await button('New call').click();
+  await accessible('new call');
+  await page.getByLabel('Number to call').fill('12');
+  await page.getByLabel('Who the agent is').fill('You are Anna.');
+  await page.getByLabel('What this call is for').fill('Ask about the bicycle.');
+  await button('Call').click();
+  await sees(/E\.164/);
+  await page.getByLabel('Number to call').fill('+12025550131');
+  await button('Call').click();
+  await page.getByRole('heading', { name: 'Call to +12025550131' }).waitFor();
+  await sees('Hello, this is Anna.');
+  await accessible('a live call');
+  await page.getByLabel('Something it should know').fill('It is the blue bicycle.');
+  await button('Tell the agent').click();
+  await page.locator('.turns').getByText('One moment please.').waitFor();
+  const callSid = page.url().split('/').at(-1);
+  await page.getByLabel('Keys').fill('12');
+  await button('Press').click();
+  await carrier.events.wait((e) => e.event === 'digits' && e.callSid === callSid && e.digits === '12', 'the digits');
+  await button('Hold').click();
+  await button('Resume').waitFor();
+  await sees('on-hold');
+  await button('Resume').click();
+  await button('Hold').waitFor();
+  // voiced dies while the page is open: it goes on by itself, and so does the call.
+  process.kill(processes().find((p) => p.name === 'voiced').pid, 'SIGKILL');
+  await page.getByText('Connecting…').waitFor();
+  await page.locator('.live.on').waitFor({ timeout: 30000 });
+  await button('Hang up').click();
+  await page.locator('header .status.completed').waitFor();
+  assert.equal(await button('Hang up').count(), 0, 'nothing is left to be steered');
+  await accessible('a call that is over');
+});
+
+test('the list of calls is live: many at once', async () => {
+  await link('Calls');
+  const placed = await Promise.all(Array.from({ length: 20 }, (_, i) => phony.call(`+1303555${String(i).padStart(4, '0')}`)));
+  await sees('20 live');
+  await page.locator('tbody tr', { hasText: '+13035550007' }).getByText('Hello, this is Anna.').waitFor();
+  await accessible('calls');
+  await button('End every call').click();
+  await until(async () => (await page.getByText(/\d+ live/).count()) === 0, 'no live call on the page', 20000);
+  for (const { body } of placed) await phony.over(body.callSid);
+  await page.getByLabel('Search what was said').fill('Anna');
+  await until(async () => (await page.locator('tbody tr').count()) >= 20, 'what was said to be found');
+  await page.getByLabel('Search what was said').fill('zebra');
+  await sees('Nobody said that.');
+  await page.getByLabel('Search what was said').fill('');
+});
+
+test('a question of the agent is answered by a person', async () => {
+  await link('Operator');
+  await sees('No agent waits');
+  const { callSid } = (await phony.call('+12025550132', { elevenLabsAgentId: 'agent-asks' })).body;
+  await sees('Window or garden?');
+  await page.getByRole('navigation').getByLabel('1 waiting').waitFor();
+  await accessible('operator');
+  await page.getByLabel('Your answer').fill('The garden, please.');
+  await button('Answer').click();
+  await sees('No agent waits');
+  assert.equal((await phony.over(callSid)).status, 'completed');
+});
+
+test('messages: sent with a count of segments, delivered, received, found', async () => {
+  await link('Messages');
+  await sees('No messages yet.');
+  await button('New message').click();
+  await page.getByLabel('To').fill('+12025550111');
+  await page.getByLabel('Text').fill('Grüße! Is the table free? €');
+  await sees('1 segment (GSM-7)');
+  await page.getByLabel('Text').fill('Grüße! Is the table free? 🍽');
+  await sees('1 segment (UCS-2)');
+  await accessible('new message');
+  await button('Send').click();
+  await page.locator('.threads').getByText('Is the table free?').waitFor();
+  await page.locator('.threads button').first().click();
+  await page.locator('.turns .status.delivered').waitFor();
+  await incoming(phony, { MessageSid: sid(1), From: '+12025550111', To: account.number, Body: 'Yes, at eight.', NumMedia: '0' });
+  await page.locator('.turns').getByText('Yes, at eight.').waitFor();
+  await accessible('messages');
+});
+
+test('templates, numbers, voicemails', async () => {
+  await link('Templates');
+  await button('New call template').click();
+  await page.getByLabel('Name').fill('Booking');
+  await page.getByLabel('Who the agent is').fill('You book tables.');
+  await button('Save').click();
+  await page.getByRole('heading', { name: /Booking/ }).waitFor();
+  await button('New message template').click();
+  await page.getByLabel('Name').fill('late');
+  await page.getByLabel('Text').fill('We are late, {{name}}.');
+  await button('Save').click();
+  await sees('We are late, {{name}}.');
+  await accessible('templates');
+  await link('Numbers');
+  const card = page.locator('.card', { hasText: '+12025550144' });
+  await card.getByRole('button', { name: 'Answer its calls' }).click();
+  await page.getByLabel('Callers get').selectOption('voicemail');
+  await page.getByLabel('Greeting').fill('Leave a message.');
+  await page.getByLabel('Let Twilio send').check();
+  await button('Save').click();
+  await card.getByText('Voicemail').waitFor();
+  await carrier.events.wait((e) => e.event === 'number-update', 'the webhook to be set');
+  await accessible('numbers');
+  await link('Voicemails');
+  await sees('No voicemails.');
+  const recordingSid = `RE${'7'.repeat(32)}`;
+  await hook(phony, '/voicemail/recording', { CallSid: `CA${'7'.repeat(32)}`, RecordingSid: recordingSid, RecordingUrl: 'https://api.twilio.com/x', RecordingDuration: '7', From: '+14045550002', To: '+12025550144', AccountSid: account.sid });
+  await sees('The transcription is on its way.');
+  await hook(phony, '/voicemail/transcription', { RecordingSid: recordingSid, TranscriptionStatus: 'completed', TranscriptionText: 'Please call me back.', AccountSid: account.sid });
+  await page.reload();
+  await sees('Please call me back.');
+  await button('Mark as read').click();
+  await button('Mark as unread').waitFor();
+  await accessible('voicemails');
+});
+
+test('activity and health', async () => {
+  await link('Activity');
+  await sees(/placed/);
+  await page.getByRole('img', { name: /Calls of the last fourteen days/ }).waitFor();
+  await accessible('activity');
+  await link('Health');
+  await sees('ready for a call');
+  await sees(/seccomp|nobody|root/);
+  await accessible('health');
+});
+
+test('dark, and on a telephone: nothing is wider than the screen', async () => {
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.setViewportSize({ width: 360, height: 740 });
+  for (const name of ['Calls', 'Messages', 'Voicemails', 'Templates', 'Numbers', 'Operator', 'Activity', 'Health']) {
+    await link(name);
+    await page.getByRole('heading', { name, level: 1 }).waitFor();
+    await accessible(`${name}, dark`);
+    assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is too wide`);
+  }
+});
+
+test('the first load is small, quick, and kept by the browser', async () => {
+  const fresh = await (await browser.newContext()).newPage();
+  const sizes = [];
+  fresh.on('response', async (response) => { if (!response.url().includes('/api/')) sizes.push(Number(response.headers()['content-length'])); });
+  const begun = Date.now();
+  await fresh.goto(base);
+  await fresh.getByLabel('API token').waitFor();
+  console.log(`first load: ${Math.round(sizes.reduce((a, b) => a + b, 0) / 1024)} KB, the form is there after ${Date.now() - begun} ms`);
+  assert.ok(sizes.reduce((a, b) => a + b, 0) < 150 * 1024, sizes.join());
+  await fresh.context().close();
+  const index = await fetch(base, { headers: { 'accept-encoding': 'gzip' } });
+  const asset = /src="(\/assets\/[^"]+)"/.exec(await index.text())[1];
+  const answer = await fetch(base + asset, { headers: { 'accept-encoding': 'gzip' } });
+  assert.match(answer.headers.get('cache-control'), /immutable/);
+  assert.equal((await fetch(base + asset, { headers: { 'if-none-match': answer.headers.get('etag') } })).status, 304);
+  assert.equal((await fetch(base, { method: 'POST' })).status, 405);
+});
+
+test('signed out, nothing is shown; no page ever failed', async () => {
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await button('Sign out').click();
+  await page.getByLabel('API token').waitFor();
+  await page.goto(`${base}/#/messages`);
+  await page.getByLabel('API token').waitFor();
+  assert.equal(await page.getByText('Yes, at eight.').count(), 0);
+  assert.deepEqual(problems, []);
+});

@@ -1,0 +1,64 @@
+import { memo, useRef, useState } from 'react';
+import { type Call, type Context, get, post, query } from '../api.ts';
+import { useData, useLive } from '../live.ts';
+import { Choice, Dialog, Empty, ErrorNote, Form, Loading, Page, Status, Text, span, time } from '../parts.tsx';
+
+function NewCall({ done }: { done: (callSid: string) => void }) {
+  const contexts = useData(() => get<{ data: { contexts: Context[] } }>('/api/contexts'), []);
+  const [context, setContext] = useState('');
+  const [provider, setProvider] = useState('');
+  return <Form label="Call" submit={async (fields) => done((await post<{ callSid: string }>('/api/calls', fields)).callSid)}>
+    <Text label="Number to call" name="toNumber" required placeholder="+12025550198" type="tel" hint="With its country code, as +12025550198" />
+    <Choice label="Template" name="context" value="" onChange={setContext} options={[['', 'none: instructions below'], ...(contexts.data?.data.contexts ?? []).filter((c) => c.contextType !== 'incoming').map((c): [string, string] => [c.name, c.name])]} />
+    {!context && <Text label="Who the agent is" name="systemInstructions" required rows={3} placeholder="You are Anna, assistant of Ms Smith. You are friendly and brief." />}
+    <Text label="What this call is for" name="callInstructions" required rows={3} placeholder="Book a table for two, tonight at 8 pm." />
+    <Choice label="Voice provider" name="provider" value="" onChange={setProvider} options={[['', 'as configured'], ['openai', 'OpenAI'], ['elevenlabs', 'ElevenLabs']]} />
+    {provider === 'openai' && <Text label="Voice" name="voice" placeholder="sage" />}
+    {provider === 'elevenlabs' && <><Text label="Agent" name="elevenLabsAgentId" /><Text label="Voice" name="elevenLabsVoiceId" /></>}
+  </Form>;
+}
+
+const Row = memo(function Row({ call, last }: { call: Call; last?: string }) {
+  return <tr>
+    <td><a href={`#/calls/${call.callSid}`}>{call.direction === 'outbound' ? call.toNumber : call.fromNumber}</a></td>
+    <td>{call.direction === 'outbound' ? 'out' : 'in'}</td>
+    <td><Status>{call.onHold ? 'on-hold' : call.status}</Status></td>
+    <td>{time(call.startedAt)}</td>
+    <td>{span(call.duration)}</td>
+    <td className="words">{call.isLive ? last : call.errorMessage ?? call.endReason}</td>
+  </tr>;
+});
+
+const Table = ({ calls, said, caption }: { calls: Call[]; said: Record<string, string>; caption: string }) => (
+  <div className="scroll"><table><caption>{caption}</caption><thead><tr><th scope="col">Number</th><th scope="col">Way</th><th scope="col">State</th><th scope="col">Begun</th><th scope="col">Length</th><th scope="col">Last words</th></tr></thead>
+    <tbody>{calls.map((c) => <Row key={c.callSid} call={c} last={said[c.callSid]} />)}</tbody></table></div>
+);
+
+export function Calls() {
+  const [search, setSearch] = useState('');
+  const [asking, setAsking] = useState(false);
+  const [said, setSaid] = useState<Record<string, string>>({});
+  const [more, setMore] = useState<{ calls: Call[]; nextCursor?: string } | null>(null);
+  const waiting = useRef(0);
+  const { data, error } = useData(async () => {
+    if (search) return { calls: (await get<{ data: { calls: Call[] } }>(`/api/search/calls${query({ query: search })}`)).data.calls, nextCursor: undefined };
+    return get<{ calls: Call[]; nextCursor?: string }>('/api/calls?limit=200');
+  }, ['call'], [search]);
+  useLive((events) => {
+    const turns = events.filter((e) => e.kind === 'turn' && e.callSid && typeof e.content === 'string');
+    if (turns.length) setSaid((before) => ({ ...before, ...Object.fromEntries(turns.map((e) => [e.callSid!, String(e.content)])) }));
+  });
+  const calls = data?.calls ?? [], live = calls.filter((c) => c.isLive), past = calls.filter((c) => !c.isLive);
+  const next = more ? more.nextCursor : data?.nextCursor;
+  return <Page title="Calls" actions={<>
+    <input type="search" aria-label="Search what was said" placeholder="Search what was said" onChange={(e) => { const value = e.target.value; clearTimeout(waiting.current); waiting.current = window.setTimeout(() => { setMore(null); setSearch(value.trim()); }, 250); }} />
+    <button type="button" className="primary" onClick={() => setAsking(true)}>New call</button></>}>
+    <ErrorNote error={error} />
+    {!data && !error && <Loading />}
+    {data && calls.length === 0 && <Empty>{search ? 'Nobody said that.' : 'No calls yet. “New call” places one; so does your assistant, over MCP.'}</Empty>}
+    {live.length > 0 && <Table caption={`${live.length} live`} calls={live} said={said} />}
+    {past.length > 0 && <Table caption="Earlier" calls={[...past, ...(more?.calls ?? [])]} said={said} />}
+    {next && !search && <button type="button" onClick={async () => { const page = await get<{ calls: Call[]; nextCursor?: string }>(`/api/calls${query({ limit: 200, cursor: next })}`); setMore((m) => ({ calls: [...(m?.calls ?? []), ...page.calls], nextCursor: page.nextCursor })); }}>Show earlier ones</button>}
+    <Dialog title="New call" open={asking} close={() => setAsking(false)}><NewCall done={(sid) => { setAsking(false); location.hash = `#/calls/${sid}`; }} /></Dialog>
+  </Page>;
+}
