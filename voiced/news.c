@@ -102,6 +102,12 @@ void news_question(struct voiced *v, const struct call *call, const char *kind, 
 				  question ? question : ""));
 }
 
+void news_voicemail_changed(struct voiced *v, const char *recording_sid)
+{
+	if (v->news != NULL)
+		tell(v, json_pack("{s:s, s:s}", "kind", "voicemail", "recordingSid", recording_sid));
+}
+
 void news_voicemail(struct voiced *v, const json_t *document)
 {
 	if (v->news != NULL)

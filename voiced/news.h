@@ -27,6 +27,8 @@ void news_call(struct voiced *v, const struct call *call);
 void news_turn(struct voiced *v, const struct call *call, const char *kind, const json_t *data);
 /* kind "question" or "answered": the agent asks a person. */
 void news_question(struct voiced *v, const struct call *call, const char *kind, const json_t *data);
+/* One that was changed since. */
+void news_voicemail_changed(struct voiced *v, const char *recording_sid);
 void news_voicemail(struct voiced *v, const json_t *document);
 
 #endif

@@ -204,6 +204,7 @@ static void set_transcription(struct voiced *v, const char *sid, const char *wor
 		json_object_set_new(set, "errorMessage", json_string(fault));
 	struct store_change change = {.key = sid, .set = set};
 	store_update(v->store, STORE_VOICEMAILS, &change, fn, arg);
+	news_voicemail_changed(v, sid);
 }
 
 void voicemail_transcribed(struct voiced *v, const struct form *form, store_fn *fn, void *arg)

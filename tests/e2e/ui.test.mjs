@@ -27,7 +27,7 @@ before(async () => {
   page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
   page.setDefaultTimeout(15000);
   page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
-  page.on('console', (message) => { if (message.type() === 'error' && !/401|503|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED/.test(message.text())) problems.push(`console: ${message.text()}`); });
+  page.on('console', (message) => { if (message.type() === 'error' && !/400|401|503|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED/.test(message.text())) problems.push(`console: ${message.text()}`); });
   page.on('request', (request) => { if (!request.url().startsWith(base) && !/^(data|blob):/.test(request.url())) problems.push(`a request elsewhere: ${request.url()}`); });
   page.on('dialog', (dialog) => dialog.accept());
 });
@@ -132,10 +132,10 @@ test('messages: sent with a count of segments, delivered, received, found', asyn
   await link('Messages');
   await sees('No messages yet.');
   await button('New message').click();
-  await page.getByLabel('To').fill('+12025550111');
-  await page.getByLabel('Text').fill('Grüße! Is the table free? €');
+  await page.getByLabel('To', { exact: true }).fill('+12025550111');
+  await page.getByLabel('Text', { exact: true }).fill('Grüße! Is the table free? €');
   await sees('1 segment (GSM-7)');
-  await page.getByLabel('Text').fill('Grüße! Is the table free? 🍽');
+  await page.getByLabel('Text', { exact: true }).fill('Grüße! Is the table free? 🍽');
   await sees('1 segment (UCS-2)');
   await accessible('new message');
   await button('Send').click();
@@ -150,13 +150,13 @@ test('messages: sent with a count of segments, delivered, received, found', asyn
 test('templates, numbers, voicemails', async () => {
   await link('Templates');
   await button('New call template').click();
-  await page.getByLabel('Name').fill('Booking');
+  await page.getByLabel('Name', { exact: true }).fill('Booking');
   await page.getByLabel('Who the agent is').fill('You book tables.');
   await button('Save').click();
   await page.getByRole('heading', { name: /Booking/ }).waitFor();
   await button('New message template').click();
-  await page.getByLabel('Name').fill('late');
-  await page.getByLabel('Text').fill('We are late, {{name}}.');
+  await page.getByLabel('Name', { exact: true }).fill('late');
+  await page.getByLabel('Text', { exact: true }).fill('We are late, {{name}}.');
   await button('Save').click();
   await sees('We are late, {{name}}.');
   await accessible('templates');
@@ -175,8 +175,7 @@ test('templates, numbers, voicemails', async () => {
   const recordingSid = `RE${'7'.repeat(32)}`;
   await hook(phony, '/voicemail/recording', { CallSid: `CA${'7'.repeat(32)}`, RecordingSid: recordingSid, RecordingUrl: 'https://api.twilio.com/x', RecordingDuration: '7', From: '+14045550002', To: '+12025550144', AccountSid: account.sid });
   await sees('The transcription is on its way.');
-  await hook(phony, '/voicemail/transcription', { RecordingSid: recordingSid, TranscriptionStatus: 'completed', TranscriptionText: 'Please call me back.', AccountSid: account.sid });
-  await page.reload();
+  await hook(phony, '/voicemail/transcription', { CallSid: `CA${'7'.repeat(32)}`, RecordingSid: recordingSid, TranscriptionStatus: 'completed', TranscriptionText: 'Please call me back.', AccountSid: account.sid });
   await sees('Please call me back.');
   await button('Mark as read').click();
   await button('Mark as unread').waitFor();
