@@ -142,7 +142,7 @@ $(BUILD)/obj/voiced/prompt.o: $(BUILD)/gen/prompt_outgoing_txt.h $(BUILD)/gen/pr
 
 PACKAGES = build-essential pkg-config libevent-dev libwebsockets-dev libmicrohttpd-dev libcurl4-openssl-dev \
            libjansson-dev libssl-dev libsoxr-dev libsqlite3-dev libmongoc-dev libunistring-dev libseccomp-dev
-TEST_PACKAGES = libcmocka-dev libspandsp-dev sox espeak-ng multimon-ng nginx-light openssl strace valgrind \
+TEST_PACKAGES = libcmocka-dev libspandsp-dev sox espeak-ng multimon-ng mandoc nginx-light openssl strace valgrind \
            chromium clang libclang-rt-14-dev clang-format clang-tidy cppcheck curl ca-certificates unzip
 
 deps: build/deps.stamp tests/node_modules/.package-lock.json
@@ -268,14 +268,34 @@ layers:
 
 # ---- installing ----------------------------------------------------------------
 
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
+DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/phony
+COMPLETIONDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+SYSTEM = $(if $(filter /usr,$(PREFIX)),$(DESTDIR),$(DESTDIR)$(PREFIX)/share/phony)
+
+# Programs, manual pages, completion, examples. With PREFIX=/usr (a package, or a machine of one's own) the service's
+# files go where the system looks for them; else beside the examples, to be linked.
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)/etc/phony $(DESTDIR)$(PREFIX)/share/doc/phony
-	install -m 755 $(addprefix $(BUILD)/bin/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 etc/phony.env.example etc/nginx/phony.conf README.md $(DESTDIR)$(PREFIX)/share/doc/phony
+	install -d $(BINDIR) $(MANDIR)/man1 $(MANDIR)/man5 $(MANDIR)/man7 $(MANDIR)/man8 $(DOCDIR) $(COMPLETIONDIR)
+	install -d $(SYSTEM)/etc/init.d $(SYSTEM)/etc/logrotate.d $(SYSTEM)/lib/systemd/system $(SYSTEM)/usr/lib/sysusers.d $(SYSTEM)/usr/lib/tmpfiles.d
+	install -d -m 755 $(DESTDIR)/etc/phony
+	install -m 755 $(addprefix $(BUILD)/bin/,$(PROGRAMS)) $(BINDIR)
+	for page in etc/man/*; do install -m 644 $$page $(MANDIR)/man$${page##*.}; done
+	install -m 644 etc/completion/phony $(COMPLETIONDIR)/phony
+	install -m 644 etc/phony.env.example etc/nginx/phony.conf README.md proto/PROTOCOL.md $(DOCDIR)
+	install -m 755 etc/init.d/phony $(SYSTEM)/etc/init.d/phony
+	install -m 644 etc/logrotate/phony $(SYSTEM)/etc/logrotate.d/phony
+	sed 's|/usr/bin/phony|$(PREFIX)/bin/phony|' etc/systemd/phony.service >$(SYSTEM)/lib/systemd/system/phony.service
+	install -m 644 etc/sysusers/phony.conf $(SYSTEM)/usr/lib/sysusers.d/phony.conf
+	install -m 644 etc/tmpfiles/phony.conf $(SYSTEM)/usr/lib/tmpfiles.d/phony.conf
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/bin/,$(PROGRAMS))
-	rm -rf $(DESTDIR)$(PREFIX)/share/doc/phony
+	rm -f $(addprefix $(BINDIR)/,$(PROGRAMS)) $(COMPLETIONDIR)/phony
+	for page in etc/man/*; do rm -f $(MANDIR)/man$${page##*.}/$${page##*/}; done
+	rm -f $(SYSTEM)/etc/init.d/phony $(SYSTEM)/etc/logrotate.d/phony $(SYSTEM)/lib/systemd/system/phony.service \
+	  $(SYSTEM)/usr/lib/sysusers.d/phony.conf $(SYSTEM)/usr/lib/tmpfiles.d/phony.conf
+	rm -rf $(DOCDIR) $(DESTDIR)$(PREFIX)/share/phony
 
 help:
 	@sed -n '1,7p' Makefile; echo "#"; echo "# targets: all deps run demo test soak bench bench-messages fuzz valgrind lint layers install uninstall clean"

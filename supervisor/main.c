@@ -23,6 +23,8 @@ static const char usage[] =
 	"       phony doctor [--config FILE]           what is wrong, and how to mend it\n"
 	"       phony export [--config FILE]           the database as JSON lines, to standard output\n"
 	"       phony import [--config FILE]           such lines, from standard input\n"
+	"       phony mcp-config CLIENT [--config FILE] the entry for claude-desktop, claude-code, cursor, "
+	"vscode\n"
 	"       phony --help\n";
 
 /* One process for each client: it speaks MCP itself, and brings up the rest when it needs it. */
@@ -41,8 +43,8 @@ static const struct {
 	const char *name;
 	int (*run)(const struct command_options *o);
 } commands[] = {{"run", command_run},       {"mcp", command_mcp},         {"status", command_status},
-		{"stats", command_stats},   {"upgrade", command_upgrade}, {"doctor", command_doctor},
-		{"export", command_export}, {"import", command_import}};
+		{"stats", command_stats},   {"upgrade", command_upgrade}, {"mcp-config", command_mcp_config},
+		{"doctor", command_doctor}, {"export", command_export},   {"import", command_import}};
 
 int main(int argc, char **argv)
 {
@@ -77,7 +79,12 @@ int main(int argc, char **argv)
 			return EXIT_USAGE;
 		}
 	}
-	const char *name = optind == argc - 1 ? argv[optind] : "";
+	const char *name = optind < argc ? argv[optind] : "";
+	bool takes = strcmp(name, "mcp-config") == 0;
+	if (takes && optind + 1 < argc)
+		o.argument = argv[optind + 1];
+	if (argc - optind > 1 + (takes ? 1 : 0))
+		name = "";
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(commands[i].name, name) == 0)
 			return commands[i].run(&o);

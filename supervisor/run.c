@@ -9,6 +9,7 @@
 #include "lib/loop/loop.h"
 #include "supervisor/children.h"
 #include "supervisor/doors.h"
+#include "supervisor/notify.h"
 #include "supervisor/predecessor.h"
 
 #include <errno.h>
@@ -64,6 +65,7 @@ static void on_ready(void *arg)
 	struct run *r = arg;
 	log_info("phony is ready on %s:%u", r->config.bind_address, r->config.port);
 	tell_starter(r, "ready\n", true);
+	notify_send("READY=1");
 }
 
 static void on_idle(void *arg)
@@ -109,6 +111,7 @@ static void on_checked(void *arg, int status)
 	struct run *r = arg;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_OK) {
 		log_info("upgrade: the daemons give way to new ones; calls go on");
+		notify_reloading();
 		children_step_down(r->children);
 	} else {
 		r->upgrading = false;
@@ -327,8 +330,10 @@ static void run_loop(struct run *r)
 	r->interrupt = watch_signal(r, SIGINT, on_signal);
 	r->hangup = watch_signal(r, SIGHUP, on_hangup);
 	r->tools = link_listen(r->base, r->doors.supervisor, on_tool, r);
+	notify_watchdog(r->base);
 	open_port(r);
 	event_base_dispatch(r->base);
+	notify_stop();
 	timer_stop(&r->port_retry);
 	timer_stop(&r->idle);
 	link_listener_free(&r->tools);

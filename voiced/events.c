@@ -22,6 +22,7 @@ struct taken {
 	struct voiced *v;
 	char *call_id;
 	int64_t attempt, seq;
+	pid_t worker;  /* of a call that is over: whom to tell; else 0 */
 	json_t *event; /* as the worker told it */
 	struct timer again;
 };
@@ -38,7 +39,9 @@ static void on_stored(void *arg, json_t *result, const char *error)
 		timer_start(&t->again, t->v->base, STORE_AGAIN_MS, store, t);
 		return;
 	}
-	if (call != NULL) {
+	if (t->worker != 0) {
+		workers_acknowledge(t->v->workers, t->worker, t->seq);
+	} else if (call != NULL) {
 		call_count_pending(call, -1);
 		worker_acknowledge(call, t->attempt, t->seq);
 	}
@@ -136,26 +139,55 @@ static void act(struct voiced *v, struct call *call, const char *type, const cha
 	}
 }
 
+struct read_event {
+	int64_t seq;
+	const char *type, *time;
+	json_t *data;
+};
+
+static bool read_event(const char *call_id, json_t *event, struct read_event *e)
+{
+	struct json_reader r;
+	*e = (struct read_event){0};
+	json_read_open(&r, event);
+	json_read_int(&r, "seq", JSON_NEEDED, 1, INT64_MAX, &e->seq);
+	json_read_text(&r, "type", JSON_NEEDED, 1, 64, &e->type);
+	json_read_text(&r, "time", JSON_NEEDED, 1, 40, &e->time);
+	json_read_object(&r, "data", JSON_NEEDED, &e->data);
+	json_read_close(&r, JSON_KNOWN_ONLY);
+	if (!json_read_ok(&r))
+		log_error("an event of call %s is wrong: %s", call_id, r.faults);
+	return json_read_ok(&r);
+}
+
+void events_take_late(struct voiced *v, const char *call_id, int64_t attempt, pid_t worker, json_t *event)
+{
+	struct read_event e;
+	if (!read_event(call_id, event, &e))
+		return;
+	struct taken *t = xcalloc(1, sizeof *t);
+	*t = (struct taken){.v = v,
+			    .call_id = xstrdup(call_id),
+			    .attempt = attempt,
+			    .seq = e.seq,
+			    .worker = worker,
+			    .event = json_incref(event)};
+	store(t);
+}
+
 void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *event)
 {
-	int64_t seq = 0;
-	const char *type = "", *time = "";
-	json_t *data = NULL;
-	struct json_reader r;
-	json_read_open(&r, event);
-	json_read_int(&r, "seq", JSON_NEEDED, 1, INT64_MAX, &seq);
-	json_read_text(&r, "type", JSON_NEEDED, 1, 64, &type);
-	json_read_text(&r, "time", JSON_NEEDED, 1, 40, &time);
-	json_read_object(&r, "data", JSON_NEEDED, &data);
-	json_read_close(&r, JSON_KNOWN_ONLY);
-	if (!json_read_ok(&r)) {
-		log_error("an event of call %s is wrong: %s", call_id(call), r.faults);
+	struct read_event e;
+	if (!read_event(call_id(call), event, &e))
 		return;
-	}
 	struct taken *t = xcalloc(1, sizeof *t);
-	*t = (struct taken){v, xstrdup(call_id(call)), attempt, seq, json_incref(event), {0}};
+	*t = (struct taken){.v = v,
+			    .call_id = xstrdup(call_id(call)),
+			    .attempt = attempt,
+			    .seq = e.seq,
+			    .event = json_incref(event)};
 	call_count_pending(call, 1);
-	act(v, call, type, time, data);
-	stats_event(v, call, type, data);
+	act(v, call, e.type, e.time, e.data);
+	stats_event(v, call, e.type, e.data);
 	store(t);
 }

@@ -7,4 +7,10 @@
 /* One event as it came; it is acknowledged to the call's worker once it is durable. */
 void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *event);
 
+/*
+ * The same of a call that is over and has left the register while its worker could
+ * not reach us: kept all the same, and acknowledged to that worker.
+ */
+void events_take_late(struct voiced *v, const char *call_id, int64_t attempt, pid_t worker, json_t *event);
+
 #endif

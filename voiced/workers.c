@@ -49,6 +49,7 @@ struct worker {
 	bool ours;         /* our child, not an earlier voiced's */
 	struct call *call; /* NULL: idle, or not announced yet */
 	int64_t attempt;
+	char *late; /* the id of a call that is over: only its last events are still to come */
 	struct timer burial;
 	int64_t landlock; /* -1: not told, or to an earlier voiced */
 	int stream;       /* a duplicate of the stream's descriptor, never read; -1: none */
@@ -126,6 +127,7 @@ static void end_worker(struct worker *w, int status)
 	timer_stop(&w->burial);
 	link_free(&w->link);
 	LIST_REMOVE(w, next);
+	free(w->late);
 	struct call *call = w->call;
 	struct workers *all = w->all;
 	if (call != NULL && call_worker(call) == w)
@@ -175,10 +177,12 @@ void workers_orphan_ended(struct workers *all, pid_t pid, int status)
 
 static void on_event(struct worker *w, const struct frame *f)
 {
-	if (w->call == NULL)
-		log_warn("callworker %d tells an event of no call", (int)w->pid);
-	else
+	if (w->call != NULL)
 		events_take(w->all->v, w->call, w->attempt, f->body);
+	else if (w->late != NULL)
+		events_take_late(w->all->v, w->late, w->attempt, w->pid, f->body);
+	else
+		log_warn("callworker %d tells an event of no call", (int)w->pid);
 }
 
 static void on_cell(struct worker *w, const struct frame *f)
@@ -186,6 +190,13 @@ static void on_cell(struct worker *w, const struct frame *f)
 	struct json_reader r;
 	json_read_open(&r, f->body);
 	json_read_int(&r, "landlock", JSON_NEEDED, 0, 1000, &w->landlock);
+}
+
+static void on_told(void *arg, json_t *reply, const struct peer_error *error)
+{
+	(void)arg;
+	(void)reply;
+	(void)error;
 }
 
 static void on_announce(struct worker *w, const struct frame *f)
@@ -199,10 +210,14 @@ static void on_announce(struct worker *w, const struct frame *f)
 	json_read_bool(&r, "needsAgent", JSON_NEEDED, &needs_agent);
 	json_read_close(&r, JSON_KNOWN_ONLY);
 	struct call *call = json_read_ok(&r) ? calls_by_id(w->all->v->calls, id) : NULL;
-	if (call == NULL) {
-		log_warn("callworker %d announces a call that is not known", (int)w->pid);
-		return;
+	if (call == NULL && json_read_ok(&r)) {
+		log_info("callworker %d comes with the last events of a call that is over", (int)w->pid);
+		free(w->late);
+		w->late = xstrdup(id);
+		peer_ask(link_peer(w->link), MSG_WORKER_HANGUP, json_object(), ASK_TIMEOUT_MS, on_told, NULL);
 	}
+	if (call == NULL)
+		return;
 	w->call = call;
 	if (call_worker(call) == NULL)
 		call_set_worker(call, w);
@@ -381,7 +396,7 @@ unsigned workers_busy(const struct workers *all)
 	unsigned count = 0;
 	const struct worker *w;
 	LIST_FOREACH (w, &all->list, next)
-		count += w->call != NULL;
+		count += w->call != NULL || w->late != NULL;
 	return count;
 }
 
@@ -485,6 +500,14 @@ void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq)
 		peer_tell(link_peer(w->link), MSG_EVENT_ACK, json_pack("{s:I}", "seq", (json_int_t)seq), -1);
 }
 
+void workers_acknowledge(struct workers *all, pid_t pid, int64_t seq)
+{
+	OBJ_CHECK(all, WORKERS_MAGIC);
+	struct worker *w = find(all, pid);
+	if (w != NULL && w->link != NULL)
+		peer_tell(link_peer(w->link), MSG_EVENT_ACK, json_pack("{s:I}", "seq", (json_int_t)seq), -1);
+}
+
 void worker_ask(struct call *call, enum message type, json_t *body, peer_answer_fn *fn, void *arg)
 {
 	struct worker *w = call_worker(call);
@@ -580,6 +603,7 @@ void workers_free(struct workers **ww)
 		struct call *call = w->call;
 		link_free(&w->link);
 		LIST_REMOVE(w, next);
+		free(w->late);
 		OBJ_FREE(w);
 		if (call != NULL)
 			call_set_worker(call, NULL);

@@ -42,6 +42,9 @@ void worker_retire(struct call *call);
 /* Everything up to seq of the call's attempt is stored: told to the worker that serves it. */
 void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq);
 
+/* The same to the worker of this process id, of a call that is over. */
+void workers_acknowledge(struct workers *w, pid_t pid, int64_t seq);
+
 unsigned workers_idle(const struct workers *w);
 /* Workers that serve a call, or still have something to tell of one. */
 unsigned workers_busy(const struct workers *w);

@@ -53,7 +53,7 @@ function smallDisk(where) {
   return {
     async fill(ms) {
       const file = path.join(where, 'filler'), fd = fs.openSync(file, 'w', 0o600), block = Buffer.alloc(1 << 20);
-      try { for (;;) fs.writeSync(fd, block); } catch {}
+      try { for (let mb = 0; mb < 64; mb++) fs.writeSync(fd, block); } catch {} // never more: it might be another disk after all
       for (let size = 1 << 19; size >= 1; size >>= 1) try { fs.writeSync(fd, block, 0, size); } catch {}
       await sleep(ms);
       fs.closeSync(fd);

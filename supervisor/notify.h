@@ -1,0 +1,20 @@
+/*
+ * What a service manager is told: sd_notify(3), the datagrams to NOTIFY_SOCKET,
+ * without its library. Nothing is sent when nobody listens.
+ */
+#ifndef PHONY_NOTIFY_H
+#define PHONY_NOTIFY_H
+
+#include <event2/event.h>
+
+/* "READY=1", "STOPPING=1", … */
+void notify_send(const char *state);
+
+/* A new instance takes over in the same process: RELOADING=1, with the time it needs. */
+void notify_reloading(void);
+
+/* Keeps telling that the loop runs, if WATCHDOG_USEC asks for it; until notify_stop. */
+void notify_watchdog(struct event_base *base);
+void notify_stop(void);
+
+#endif

@@ -1,0 +1,101 @@
+// Life as a service: installed, started by its script, told to a service manager, documented as it is.
+import assert from 'node:assert/strict';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { bin, freePort, noProcesses, poorEnvironment, root, settings, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+
+const run = promisify(execFile);
+const manual = (name) => fs.readFileSync(path.join(root, 'etc/man', name), 'utf8');
+
+test('make install puts everything in its place, make uninstall leaves nothing', () => {
+  const folder = temporaryFolder(), from = path.relative(root, path.dirname(bin('x'))).replace(/\/bin$/, '');
+  const make = (target) => execFileSync('make', ['-s', '-o', 'all', target, `DESTDIR=${folder}`, 'PREFIX=/usr', `BUILD=${from}`], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  make('install');
+  const there = () => fs.readdirSync(folder, { recursive: true, withFileTypes: true }).filter((e) => e.isFile()).map((e) => path.join(e.parentPath, e.name).slice(folder.length));
+  for (const file of ['/usr/bin/phony', '/usr/bin/callworker', '/usr/share/man/man1/phony.1', '/usr/share/man/man5/phony.env.5', '/etc/init.d/phony', '/lib/systemd/system/phony.service',
+    '/etc/logrotate.d/phony', '/usr/lib/sysusers.d/phony.conf', '/usr/share/bash-completion/completions/phony', '/usr/share/doc/phony/phony.env.example']) assert.ok(there().includes(file), file);
+  assert.match(execFileSync(path.join(folder, 'usr/bin/phony'), ['--help'], { encoding: 'utf8' }), /usage: phony run/);
+  make('uninstall');
+  assert.deepEqual(there(), []);
+  fs.rmSync(folder, { recursive: true });
+});
+
+test('the init script: start, status, reload, restart, stop; wrong words', async () => {
+  const folder = temporaryFolder(), port = await freePort(), script = path.join(root, 'etc/init.d/phony');
+  const env = { ...poorEnvironment(), ...settings({ port, folder }), DAEMON: bin('phony'), LOG: path.join(folder, 'phony.log') };
+  const call = (word) => run(script, [word], { env, timeout: 90000 }).then(({ stdout }) => ({ code: 0, stdout }), (error) => ({ code: error.code, stdout: error.stdout }));
+  const pid = () => /^phony .*pid (\d+)/m.exec(spawnSync(bin('phony'), ['status'], { env, encoding: 'utf8' }).stdout)?.[1];
+  assert.equal((await call('status')).code, 3);
+  assert.equal((await call('start')).code, 0);
+  const first = pid();
+  assert.ok(first);
+  assert.equal((await call('start')).code, 0, 'it runs already');
+  assert.equal(pid(), first);
+  assert.equal((await call('status')).code, 0);
+  assert.equal((await call('reload')).code, 0);
+  assert.equal(pid(), first, 'the same process goes on');
+  assert.equal((await call('restart')).code, 0);
+  assert.notEqual(pid(), first);
+  assert.equal((await call('dance')).code, 2);
+  assert.equal((await call('stop')).code, 0);
+  assert.equal((await call('stop')).code, 0, 'it has ended already');
+  await noProcesses();
+  assert.match(fs.readFileSync(env.LOG, 'utf8'), /phony is ready/);
+  fs.rmSync(folder, { recursive: true });
+});
+
+test('a service manager is told: ready, alive, reloading, ready, stopping', { skip: spawnSync('python3', ['--version']).status !== 0 && 'Python is not here to listen to datagrams' }, async () => {
+  const folder = temporaryFolder(), name = path.join(folder, 'notify'), told = path.join(folder, 'told');
+  const listener = execFile('python3', ['-c', 'import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\ns.bind(sys.argv[1])\nf=open(sys.argv[2],"w")\nwhile True:\n print(s.recv(4096).decode().replace("\\n"," "),file=f,flush=True)', name, told]);
+  await until(() => fs.existsSync(name), 'the listener');
+  const heard = () => fs.readFileSync(told, 'utf8').split('\n');
+  const carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier }, settings: { NOTIFY_SOCKET: name, WATCHDOG_USEC: '300000' } });
+  await until(() => heard().includes('READY=1') && heard().filter((l) => l === 'WATCHDOG=1').length > 3, 'ready and alive');
+  await run(bin('phony'), ['upgrade'], { env: phony.env, cwd: phony.folder });
+  await until(() => heard().filter((l) => l === 'READY=1').length === 2, 'ready again');
+  assert.ok(heard().some((l) => /^RELOADING=1 MONOTONIC_USEC=\d+$/.test(l)));
+  await phony.stop();
+  assert.ok(heard().includes('STOPPING=1'));
+  listener.kill();
+  assert.equal(await carrier.stop(), 0);
+  await noProcesses();
+});
+
+test('what is documented is there, and what is there is documented', () => {
+  const help = execFileSync(bin('phony'), ['--help'], { encoding: 'utf8' });
+  const usage = help.slice(0, help.indexOf('\nSettings'));
+  const table = [...fs.readFileSync(path.join(root, 'lib/base/settings.h'), 'utf8').matchAll(/SETTING\([^"]*"([A-Z_]+)"/g)].map((m) => m[1]).toSorted();
+  assert.deepEqual([...help.matchAll(/^ {2}([A-Z][A-Z_]+) /gm)].map((m) => m[1]).toSorted(), table, '--help');
+  assert.deepEqual([...manual('phony.env.5').matchAll(/^\.It Ev ([A-Z_]+)$/gm)].map((m) => m[1]).toSorted(), table, 'phony.env(5)');
+  const example = fs.readFileSync(path.join(root, 'etc/phony.env.example'), 'utf8');
+  for (const [, name] of example.matchAll(/^#?([A-Z_]+)=/gm)) assert.ok(table.includes(name), `phony.env.example: ${name}`);
+  const commands = [...usage.matchAll(/phony ([a-z-]+)/g)].map((m) => m[1]).filter((c) => !c.startsWith('-')).toSorted();
+  const page = manual('phony.1');
+  for (const command of commands) {
+    assert.match(page, new RegExp(`^\\.(It|Cm) .*\\b${command}\\b|^\\.It Cm ${command}`, 'm'), `phony(1): ${command}`);
+    assert.match(fs.readFileSync(path.join(root, 'etc/completion/phony'), 'utf8'), new RegExp(`[' ]${command} `), `completion: ${command}`);
+  }
+  for (const name of ['voiced', 'smsd', 'mcpd']) {
+    const options = [...execFileSync(bin(name), ['--help'], { encoding: 'utf8' }).split('\nSettings')[0].matchAll(/^ {2}--([a-z]+)/gm)].map((m) => m[1]);
+    for (const option of options) assert.match(manual(`${name}.8`), new RegExp(`-${option}\\b`), `${name}(8): --${option}`);
+  }
+  const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
+  const tools = JSON.parse(fs.readFileSync(path.join(root, 'mcpd/tools.json'), 'utf8'));
+  for (const tool of tools.tools ?? tools) assert.ok(readme.includes(tool.name), `README: ${tool.name}`);
+  const lint = spawnSync('mandoc', ['-Tlint', '-Wwarning', ...fs.readdirSync(path.join(root, 'etc/man')).map((n) => path.join(root, 'etc/man', n))], { encoding: 'utf8' });
+  assert.deepEqual(lint.stdout.split('\n').filter((l) => /WARNING|ERROR/.test(l)), []);
+});
+
+test('phony mcp-config prints what each client reads', () => {
+  for (const [client, servers] of [['claude-desktop', 'mcpServers'], ['claude-code', 'mcpServers'], ['cursor', 'mcpServers'], ['vscode', 'servers']]) {
+    const entry = JSON.parse(execFileSync(bin('phony'), ['mcp-config', client], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+    assert.deepEqual(entry[servers].phony.args, ['mcp']);
+    assert.ok(fs.existsSync(entry[servers].phony.command));
+  }
+  assert.equal(spawnSync(bin('phony'), ['mcp-config', 'elsewhere']).status, 2);
+  assert.equal(spawnSync(bin('phony'), ['mcp-config', 'cursor', '--config', '/nowhere']).status, 1);
+});
