@@ -53,7 +53,7 @@ archive = $(addprefix $(BUILD)/lib/lib,$(addsuffix .a,$(1)))
 PROGRAMS = phony voiced callworker smsd mcpd
 SIMS = sim-carrier sim-agent
 
-.PHONY: all help deps run demo test unit e2e soak bench bench-messages install uninstall lint layers fuzz fuzz-long valgrind clean
+.PHONY: all help deps run demo test unit e2e soak bench bench-messages install uninstall deb lint layers fuzz valgrind clean
 .DEFAULT_GOAL := all
 all: $(addprefix $(BUILD)/bin/,$(PROGRAMS))
 
@@ -206,9 +206,10 @@ mongo-server: deps
 
 unit-programs: $(UNIT_TESTS)
 
-# Longer than a test may be: a thousand interruptions, a hundred mixed calls at once.
+# Longer than a test may be: a thousand interruptions, a hundred mixed calls at once, a thousand kills, the package.
 soak: deps
 	@command -v pocketsphinx_continuous >/dev/null || apt-get install -y -qq pocketsphinx pocketsphinx-en-us
+	@command -v debootstrap >/dev/null || apt-get install -y -qq debootstrap
 	@$(MAKE) --no-print-directory -j4 all sims
 	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) --test --test-reporter=spec tests/soak/*.test.mjs
 
@@ -297,8 +298,19 @@ uninstall:
 	  $(SYSTEM)/usr/lib/sysusers.d/phony.conf $(SYSTEM)/usr/lib/tmpfiles.d/phony.conf
 	rm -rf $(DOCDIR) $(DESTDIR)$(PREFIX)/share/phony
 
+# A Debian package, in build/deb: the sources with the pages already built, so that building it needs no network.
+DEB_PACKAGES = debhelper fakeroot lintian dpkg-dev
+deb: deps build/ui/ui_files.h
+	@missing=""; for p in $(DEB_PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	[ -z "$$missing" ] || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >build/apt.log 2>&1
+	@rm -rf build/deb && mkdir -p build/deb/phony
+	@git ls-files --cached --others --exclude-standard | grep -v '^tests/' | tar -c -T - | tar -x -C build/deb/phony
+	@cp -a etc/debian build/deb/phony/debian && mkdir -p build/deb/phony/build/ui && cp build/ui/ui_files.h build/deb/phony/build/ui && touch build/deb/phony/build/ui/ui_files.h
+	@cd build/deb/phony && dpkg-buildpackage -b -us -uc >../build.log 2>&1 || { tail -30 ../build.log; exit 1; }
+	@lintian --fail-on error build/deb/*.changes && ls build/deb/*.deb
+
 help:
-	@sed -n '1,7p' Makefile; echo "#"; echo "# targets: all deps run demo test soak bench bench-messages fuzz valgrind lint layers install uninstall clean"
+	@sed -n '1,7p' Makefile; echo "#"; echo "# targets: all deps run demo test soak bench bench-messages fuzz valgrind lint layers install uninstall deb clean"
 
 clean:
 	rm -rf build
