@@ -6,10 +6,11 @@
 
 struct command_options {
 	const char *config_file; /* NULL: the usual places */
-	const char *argument;    /* mcp-config: the client; or NULL */
-	bool json;               /* status, stats: as JSON */
-	bool check;              /* run: look at the settings only */
-	bool idle_exit;          /* run: end when nobody is there any more */
+	/* mcp-config: the client. debug: the call, and with what; or NULL */
+	const char *argument, *tool;
+	bool json;      /* status, stats: as JSON */
+	bool check;     /* run: look at the settings only */
+	bool idle_exit; /* run: end when nobody is there any more */
 };
 
 int command_run(const struct command_options *o);
@@ -18,6 +19,7 @@ int command_status(const struct command_options *o);
 int command_stats(const struct command_options *o);
 int command_upgrade(const struct command_options *o);
 int command_mcp_config(const struct command_options *o);
+int command_debug(const struct command_options *o);
 int command_doctor(const struct command_options *o);
 int command_export(const struct command_options *o);
 int command_import(const struct command_options *o);

@@ -23,6 +23,7 @@ static const char usage[] =
 	"       phony doctor [--config FILE]           what is wrong, and how to mend it\n"
 	"       phony export [--config FILE]           the database as JSON lines, to standard output\n"
 	"       phony import [--config FILE]           such lines, from standard input\n"
+	"       phony debug CALLSID [strace|gdb]       attaches to one live call's process\n"
 	"       phony mcp-config CLIENT [--config FILE] the entry for claude-desktop, claude-code, cursor, "
 	"vscode\n"
 	"       phony --help\n";
@@ -42,9 +43,10 @@ int command_mcp(const struct command_options *o)
 static const struct {
 	const char *name;
 	int (*run)(const struct command_options *o);
-} commands[] = {{"run", command_run},       {"mcp", command_mcp},         {"status", command_status},
-		{"stats", command_stats},   {"upgrade", command_upgrade}, {"mcp-config", command_mcp_config},
-		{"doctor", command_doctor}, {"export", command_export},   {"import", command_import}};
+} commands[] = {{"run", command_run},      {"mcp", command_mcp},         {"status", command_status},
+		{"stats", command_stats},  {"upgrade", command_upgrade}, {"mcp-config", command_mcp_config},
+		{"debug", command_debug},  {"doctor", command_doctor},   {"export", command_export},
+		{"import", command_import}};
 
 int main(int argc, char **argv)
 {
@@ -80,10 +82,11 @@ int main(int argc, char **argv)
 		}
 	}
 	const char *name = optind < argc ? argv[optind] : "";
-	bool takes = strcmp(name, "mcp-config") == 0;
-	if (takes && optind + 1 < argc)
-		o.argument = argv[optind + 1];
-	if (argc - optind > 1 + (takes ? 1 : 0))
+	int most = strcmp(name, "debug") == 0 ? 2 : strcmp(name, "mcp-config") == 0 ? 1 : 0;
+	int given = argc - optind - 1;
+	o.argument = given > 0 ? argv[optind + 1] : NULL;
+	o.tool = given > 1 ? argv[optind + 2] : NULL;
+	if (given > most)
 		name = "";
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(commands[i].name, name) == 0)

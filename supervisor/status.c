@@ -238,6 +238,63 @@ int command_stats(const struct command_options *o)
 	return ask(o, &stats);
 }
 
+/* The worker that `phony debug` looks for. */
+static struct {
+	const char *call_sid;
+	pid_t pid;
+} wanted;
+
+static void look_for_worker(json_t *reply)
+{
+	json_t *processes = NULL, *process, *workers = NULL, *worker, *detail = NULL;
+	size_t i, j;
+	struct json_reader r;
+	json_read_open(&r, reply);
+	json_read_any(&r, "processes", JSON_NEEDED, &processes);
+	json_array_foreach (processes, i, process) {
+		json_read_open(&r, process);
+		json_read_object(&r, "detail", JSON_OPTIONAL, &detail);
+		workers = NULL;
+		json_read_open(&r, detail);
+		json_read_any(&r, "workers", JSON_OPTIONAL, &workers);
+		json_array_foreach (workers, j, worker) {
+			const char *sid = json_string_value(json_object_get(worker, "callSid"));
+			if (sid != NULL && strcmp(sid, wanted.call_sid) == 0)
+				wanted.pid = (pid_t)json_integer_value(json_object_get(worker, "pid"));
+		}
+	}
+}
+
+int command_debug(const struct command_options *o)
+{
+	static const struct question look = {SOCKET_SUPERVISOR, ROLE_SUPERVISOR, MSG_STATUS, look_for_worker,
+					     false};
+	const char *tool = o->tool ? o->tool : "strace";
+	bool strace = strcmp(tool, "strace") == 0;
+	if (o->argument == NULL || (!strace && strcmp(tool, "gdb") != 0)) {
+		fputs("usage: phony debug CALLSID [strace|gdb]\n", stderr);
+		return EXIT_USAGE;
+	}
+	wanted.call_sid = o->argument;
+	quiet = true;
+	int code = ask(o, &look);
+	if (code != EXIT_OK)
+		return code;
+	if (wanted.pid == 0) {
+		fprintf(stderr, "phony: no live call has the SID %s; `phony status` shows those there are\n",
+			o->argument);
+		return EXIT_FAILED;
+	}
+	char pid[16];
+	snprintf(pid, sizeof pid, "%d", (int)wanted.pid);
+	/* The call goes on while it is watched by strace; under gdb it stands still, and is heard to. */
+	const char *const traced[] = {"strace", "-f", "-tt", "-s", "200", "-p", pid, NULL};
+	const char *const stopped[] = {"gdb", "-q", "-p", pid, NULL};
+	execvp(tool, (char *const *)(strace ? traced : stopped));
+	fprintf(stderr, "phony: %s cannot be executed: install it (apt-get install %s)\n", tool, tool);
+	return EXIT_FAILED;
+}
+
 static bool all_up;
 
 static void look_whether_up(json_t *reply)

@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { bin, freePort, noProcesses, poorEnvironment, root, settings, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { bin, freePort, noProcesses, poorEnvironment, root, settings, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 
 const run = promisify(execFile);
 const manual = (name) => fs.readFileSync(path.join(root, 'etc/man', name), 'utf8');
@@ -88,6 +88,23 @@ test('what is documented is there, and what is there is documented', () => {
   for (const tool of tools.tools ?? tools) assert.ok(readme.includes(tool.name), `README: ${tool.name}`);
   const lint = spawnSync('mandoc', ['-Tlint', '-Wwarning', ...fs.readdirSync(path.join(root, 'etc/man')).map((n) => path.join(root, 'etc/man', n))], { encoding: 'utf8' });
   assert.deepEqual(lint.stdout.split('\n').filter((l) => /WARNING|ERROR/.test(l)), []);
+});
+
+test('phony debug attaches to the process of one call, which goes on', { skip: process.getuid() !== 0 && 'attaching needs root' }, async () => {
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ pause_ms: 60000 }] } } });
+  const carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier, agent } });
+  const { callSid } = (await phony.call('+12025550131')).body;
+  await carrier.events.wait((e) => e.event === 'stream-open', 'the stream');
+  const command = (...args) => spawnSync(bin('phony'), ['debug', ...args], { env: phony.env, encoding: 'utf8', timeout: 2500, killSignal: 'SIGINT' });
+  assert.match(command(callSid).stderr, /recvfrom|read\(|poll/);
+  assert.equal((await phony.api('GET', `/api/calls/${callSid}`)).body.isLive, true);
+  assert.deepEqual([command(`CA${'0'.repeat(32)}`).status, command().status, command(callSid, 'emacs').status], [1, 2, 2]);
+  await phony.api('POST', `/api/calls/${callSid}/hangup`);
+  await phony.over(callSid);
+  await phony.stop();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
 });
 
 test('phony mcp-config prints what each client reads', () => {
