@@ -99,7 +99,7 @@ static char *own_folder(void)
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 	if (n < 0)
 		panic("/proc/self/exe cannot be read: is /proc mounted?");
-	self[n] = '\0';
+	self[n > 0 ? n : 0] = '\0';
 	return xstrdup(dirname(self));
 }
 
