@@ -19,6 +19,7 @@ enum { STORE_AGAIN_MS = 300 };
 
 /* An event on its way to the store: tried until it is durable. */
 struct taken {
+	LIST_ENTRY(taken) next;
 	struct voiced *v;
 	char *call_id;
 	int64_t attempt, seq;
@@ -28,6 +29,30 @@ struct taken {
 };
 
 static void store(void *arg);
+
+static void forget(struct taken *t)
+{
+	LIST_REMOVE(t, next);
+	timer_stop(&t->again);
+	json_decref(t->event);
+	free(t->call_id);
+	free(t);
+}
+
+/*
+ * Up to where a worker may forget: an event that could not be stored yet holds
+ * back the acknowledgement of those after it, or it would be lost with us.
+ */
+static int64_t stored_before(const struct taken *stored)
+{
+	int64_t limit = INT64_MAX;
+	const struct taken *t;
+	LIST_FOREACH (t, &stored->v->taken, next)
+		if (t != stored && t->attempt == stored->attempt && t->seq <= limit &&
+		    strcmp(t->call_id, stored->call_id) == 0)
+			limit = t->seq - 1;
+	return limit;
+}
 
 static void on_stored(void *arg, json_t *result, const char *error)
 {
@@ -39,16 +64,19 @@ static void on_stored(void *arg, json_t *result, const char *error)
 		timer_start(&t->again, t->v->base, STORE_AGAIN_MS, store, t);
 		return;
 	}
-	if (t->worker != 0) {
-		workers_acknowledge(t->v->workers, t->worker, t->seq);
+	if (t->worker != 0 && t->v->workers != NULL) {
+		workers_acknowledge(t->v->workers, t->worker, t->seq, stored_before(t));
 	} else if (call != NULL) {
 		call_count_pending(call, -1);
-		worker_acknowledge(call, t->attempt, t->seq);
+		worker_acknowledge(call, t->attempt, t->seq, stored_before(t));
 	}
-	timer_stop(&t->again);
-	json_decref(t->event);
-	free(t->call_id);
-	free(t);
+	forget(t);
+}
+
+void events_forget(struct voiced *v)
+{
+	while (!LIST_EMPTY(&v->taken))
+		forget(LIST_FIRST(&v->taken));
 }
 
 static void store(void *arg)
@@ -172,6 +200,7 @@ void events_take_late(struct voiced *v, const char *call_id, int64_t attempt, pi
 			    .seq = e.seq,
 			    .worker = worker,
 			    .event = json_incref(event)};
+	LIST_INSERT_HEAD(&v->taken, t, next);
 	store(t);
 }
 
@@ -186,6 +215,7 @@ void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *e
 			    .attempt = attempt,
 			    .seq = e.seq,
 			    .event = json_incref(event)};
+	LIST_INSERT_HEAD(&v->taken, t, next);
 	call_count_pending(call, 1);
 	act(v, call, e.type, e.time, e.data);
 	stats_event(v, call, e.type, e.data);

@@ -13,4 +13,7 @@ void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *e
  */
 void events_take_late(struct voiced *v, const char *call_id, int64_t attempt, pid_t worker, json_t *event);
 
+/* What is not stored yet is its worker's to tell again: voiced ends. */
+void events_forget(struct voiced *v);
+
 #endif

@@ -6,6 +6,7 @@
 #include "voiced/clients.h"
 #include "voiced/door.h"
 #include "voiced/ending.h"
+#include "voiced/events.h"
 #include "voiced/handover.h"
 #include "voiced/jobs.h"
 #include "voiced/live.h"
@@ -153,6 +154,7 @@ static bool start(struct daemon *d)
 	v->base = d->base;
 	v->config = &d->config;
 	v->born = mono_now();
+	LIST_INIT(&v->taken);
 	char why[300];
 	v->prompts = prompts_open(v->config, why, sizeof why);
 	if (v->prompts == NULL) {
@@ -280,6 +282,7 @@ static void stop(struct daemon *d)
 	workers_free(&v->workers);
 	http_client_free(&v->http_out);
 	store_close(&v->store); /* what was written is finished, and told */
+	events_forget(v);
 	live_free(&v->live);
 	http_server_free(&v->http_in);
 	twilio_free(&v->twilio);

@@ -11,6 +11,8 @@
 #include "lib/twilio/api.h"
 #include "voiced/calls.h"
 
+#include <sys/queue.h>
+
 struct voiced {
 	struct daemon *daemon;
 	struct event_base *base;
@@ -34,6 +36,7 @@ struct voiced {
 	struct schedule *schedule;
 	struct voicemails *voicemails;
 	struct recordings *recordings;
+	LIST_HEAD(, taken) taken; /* events on their way to the store: events.c */
 	bool draining;
 	struct mono_us born;
 	struct timer drain_timer;

@@ -49,6 +49,7 @@ struct worker {
 	bool ours;         /* our child, not an earlier voiced's */
 	struct call *call; /* NULL: idle, or not announced yet */
 	int64_t attempt;
+	int64_t stored, acknowledged; /* the last of its events that is; that it knows of */
 	char *late; /* the id of a call that is over: only its last events are still to come */
 	struct timer burial;
 	int64_t landlock; /* -1: not told, or to an earlier voiced */
@@ -493,19 +494,30 @@ void worker_tell_agent(struct call *call)
 	peer_tell(link_peer(w->link), MSG_AGENT, body, -1);
 }
 
-void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq)
+static void acknowledge(struct worker *w, int64_t seq, int64_t limit)
+{
+	if (seq > w->stored)
+		w->stored = seq;
+	int64_t up_to = w->stored < limit ? w->stored : limit;
+	if (up_to > w->acknowledged)
+		peer_tell(link_peer(w->link), MSG_EVENT_ACK, json_pack("{s:I}", "seq", (json_int_t)up_to),
+			  -1);
+	w->acknowledged = up_to > w->acknowledged ? up_to : w->acknowledged;
+}
+
+void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq, int64_t limit)
 {
 	struct worker *w = call_worker(call);
 	if (w != NULL && w->link != NULL && w->attempt == attempt)
-		peer_tell(link_peer(w->link), MSG_EVENT_ACK, json_pack("{s:I}", "seq", (json_int_t)seq), -1);
+		acknowledge(w, seq, limit);
 }
 
-void workers_acknowledge(struct workers *all, pid_t pid, int64_t seq)
+void workers_acknowledge(struct workers *all, pid_t pid, int64_t seq, int64_t limit)
 {
 	OBJ_CHECK(all, WORKERS_MAGIC);
 	struct worker *w = find(all, pid);
 	if (w != NULL && w->link != NULL)
-		peer_tell(link_peer(w->link), MSG_EVENT_ACK, json_pack("{s:I}", "seq", (json_int_t)seq), -1);
+		acknowledge(w, seq, limit);
 }
 
 void worker_ask(struct call *call, enum message type, json_t *body, peer_answer_fn *fn, void *arg)

@@ -39,11 +39,14 @@ void worker_ask(struct call *call, enum message type, json_t *body, peer_answer_
  */
 void worker_retire(struct call *call);
 
-/* Everything up to seq of the call's attempt is stored: told to the worker that serves it. */
-void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq);
+/*
+ * The event seq of the call's attempt is stored; of those that came, all up to
+ * limit are. The worker that serves the call is told what it need not keep.
+ */
+void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq, int64_t limit);
 
 /* The same to the worker of this process id, of a call that is over. */
-void workers_acknowledge(struct workers *w, pid_t pid, int64_t seq);
+void workers_acknowledge(struct workers *w, pid_t pid, int64_t seq, int64_t limit);
 
 unsigned workers_idle(const struct workers *w);
 /* Workers that serve a call, or still have something to tell of one. */
