@@ -210,9 +210,8 @@ static void settle(void *arg)
 		timer_start(&h->again, h->v->base, SETTLE_MS, settle, h);
 }
 
-void hook_connect_again(struct hook *h, struct call *call)
+void hook_connect_again(struct hook *h)
 {
-	(void)call;
 	settle(h);
 }
 
@@ -230,7 +229,7 @@ static void on_answered(struct hook *h, struct call *call)
 	} else if (h->attempt > 0) {
 		log_call(LOG_SEV_INFO, call_sid(call), "the stream broke; connecting again (%lld)",
 			 (long long)h->attempt);
-		hook_connect_again(h, call);
+		hook_connect_again(h);
 	} else {
 		hook_connect(h, call);
 	}
