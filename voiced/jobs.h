@@ -1,6 +1,6 @@
 /*
- * What voiced does instead of serving: for `phony doctor` it looks at the database,
- * Twilio's credentials and the public URL; it writes the store out and reads it in.
+ * What voiced does instead of serving: it looks at everything for `phony doctor`
+ * (doctor.c); it writes the store out and reads it in.
  */
 #ifndef PHONY_JOBS_H
 #define PHONY_JOBS_H

@@ -299,7 +299,7 @@ static void stop(struct daemon *d)
 int main(int argc, char **argv)
 {
 	static const struct daemon_job jobs[] = {
-		{"check", "look whether the database, Twilio and PUBLIC_URL answer", job_check},
+		{"check", "look at the database, this machine, Twilio, PUBLIC_URL and the voice", job_check},
 		{"export", "write the database to standard output, as JSON lines", job_export},
 		{"import", "read such lines from standard input", job_import},
 		{0}};

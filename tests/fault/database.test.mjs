@@ -146,10 +146,21 @@ test('the disk is full: 503 to the webhook, a clear error, nothing told as store
 test('phony doctor tells what is wrong, and how to mend it', async () => {
   const mongo = await startMongo();
   const carrier = await startCarrier({ default: { script: [] } });
-  const phony = await startPhony({ sims: { carrier }, settings: { MONGODB_URL: mongo.url } });
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', openaiKey: 'sk-test-key-0001', agents: { 'agent-test': {}, 'agent-bare': { settings: { conversation_config: { asr: { user_input_audio_format: 'pcm_16000' }, tts: { agent_output_audio_format: 'pcm_16000' }, agent: { prompt: { tools: [{ name: 'end_call' }] } } } } } } });
+  const phony = await startPhony({ sims: { carrier, agent }, settings: { MONGODB_URL: mongo.url } });
   const well = await phonyCommand(['doctor'], phony.env);
   assert.equal(well.code, 0, well.stdout + well.stderr);
-  for (const line of [/^ok +settings$/m, /^ok +database \(MongoDB\)$/m, /^ok +Twilio's credentials$/m, /^ok +PUBLIC_URL$/m]) assert.match(well.stdout, line);
+  for (const line of [/^ok +settings$/m, /^ok +database \(MongoDB\)$/m, /^ok +disk of STATE_DIR$/m, /^ok +descriptors$/m, /^ok +Twilio's credentials$/m, /^ok +TWILIO_NUMBER$/m, /^ok +PUBLIC_URL$/m, /^ok +the agent at ElevenLabs$/m,
+    /^ok +the agent's override of the prompt$/m, /^advice voice_url: .*\/call\/incoming/m]) assert.match(well.stdout, line);
+  // An agent that is not set up for phony: each thing that is missing is named, and what is only a pity is advice.
+  const bare = await phonyCommand(['doctor'], { ...phony.env, ELEVENLABS_AGENT_ID: 'agent-bare', ELEVENLABS_VOICE_ID: 'v', TWILIO_NUMBER: '+12025550199' });
+  assert.equal(bare.code, 1);
+  for (const line of [/^fault +the agent's override of the prompt: .*Security/m, /^fault +the agent's override of the voice: /m, /^advice the agent's tools: .*send_dtmf \(parameter digits\)/m, /^advice the agent's audio: .*pcm_16000.*mu-law/m,
+    /^fault +TWILIO_NUMBER: it is not one of the account's/m]) assert.match(bare.stdout, line);
+  assert.doesNotMatch(bare.stdout, /end_call/);
+  for (const [more, line] of [[{ ELEVENLABS_API_KEY: 'xi-wrong-key' }, /^fault +the agent at ElevenLabs: .*ELEVENLABS_API_KEY/m], [{ ELEVENLABS_AGENT_ID: 'nobody' }, /^fault +the agent at ElevenLabs: .*ELEVENLABS_AGENT_ID/m],
+    [{ VOICE_PROVIDER: 'openai' }, /^ok +OpenAI's key$/m], [{ VOICE_PROVIDER: 'openai', OPENAI_API_KEY: 'sk-wrong-key' }, /^fault +OpenAI's key: .*OPENAI_API_KEY/m]])
+    assert.match((await phonyCommand(['doctor'], { ...phony.env, ...more })).stdout, line);
   await mongo.kill();
   const wrong = await phonyCommand(['doctor'], { ...phony.env, TWILIO_AUTH_TOKEN: 'f'.repeat(32), PUBLIC_URL: 'http://127.0.0.1:9' });
   assert.equal(wrong.code, 1);
@@ -162,7 +173,7 @@ test('phony doctor tells what is wrong, and how to mend it', async () => {
   const unset = await phonyCommand(['doctor'], { ...poorEnvironment(), PORT: 'x' });
   assert.equal(unset.code, 78);
   assert.match(unset.stdout, /^fault +PORT: /m);
-  assert.equal(await carrier.stop(), 0);
+  assert.deepEqual([await carrier.stop(), await agent.stop()], [0, 0]);
   await mongo.stop();
   fs.rmSync(sqlite, { recursive: true });
 });

@@ -140,6 +140,42 @@ static void on_cost(struct bufferevent *bev, const char *head, const char *id)
 	free(given);
 }
 
+static const char agents_path[] = "/v1/convai/agents/";
+
+/* What is set up for an agent; its entry's "settings" in the scenario, or a good one. */
+static void on_settings(struct bufferevent *bev, const char *head, const char *id)
+{
+	static const char good[] =
+		"{\"agent_id\":\"a\",\"conversation_config\":{\"asr\":{\"user_input_audio_format\":\"ulaw_8000\"},"
+		"\"tts\":{\"agent_output_audio_format\":\"ulaw_8000\"},\"agent\":{\"prompt\":{\"tools\":[{\"type\":\"client\","
+		"\"name\":\"send_dtmf\"},{\"type\":\"client\",\"name\":\"end_call\"}]}}},\"platform_settings\":{\"overrides\":"
+		"{\"conversation_config_override\":{\"agent\":{\"first_message\":true,\"prompt\":{\"prompt\":true}},\"tts\":"
+		"{\"voice_id\":true}}}}}";
+	const char *key = text_of(sim.scenario, "apiKey", NULL);
+	json_t *agent = json_object_get(json_object_get(sim.scenario, "agents"), id);
+	char *given = header(head, "xi-api-key");
+	char *own = json_dumps(json_object_get(agent, "settings"), JSON_COMPACT);
+	if (key != NULL && (given == NULL || strcmp(given, key) != 0))
+		answer(bev, 401, "{\"detail\":{\"status\":\"invalid_api_key\"}}");
+	else if (agent == NULL)
+		answer(bev, 404, "{\"detail\":{\"status\":\"agent_not_found\"}}");
+	else
+		answer(bev, 200, own ? own : good);
+	free(own);
+	free(given);
+}
+
+/* OpenAI's list of models, as far as the key is looked at. */
+static void on_models(struct bufferevent *bev, const char *head)
+{
+	const char *wanted = text_of(sim.scenario, "openaiKey", NULL);
+	char *given = header(head, "Authorization");
+	bool ok = given != NULL && strncmp(given, "Bearer ", 7) == 0 &&
+		  (wanted == NULL || strcmp(given + 7, wanted) == 0);
+	answer(bev, ok ? 200 : 401, ok ? "{\"object\":\"list\",\"data\":[]}" : "{\"error\":{}}");
+	free(given);
+}
+
 static void on_upgrade(struct bufferevent *bev, const char *head, const char *agent_id, const char *signature)
 {
 	json_t *agent = json_object_get(json_object_get(sim.scenario, "agents"), agent_id);
@@ -206,6 +242,10 @@ static void on_request(struct bufferevent *bev, void *arg)
 		on_upgrade(bev, head, agent_id, evhttp_find_header(&query, "conversation_signature"));
 	} else if (strncmp(path, conversations, sizeof conversations - 1) == 0) {
 		on_cost(bev, head, path + sizeof conversations - 1);
+	} else if (strncmp(path, agents_path, sizeof agents_path - 1) == 0) {
+		on_settings(bev, head, path + sizeof agents_path - 1);
+	} else if (strcmp(path, "/v1/models") == 0) {
+		on_models(bev, head);
 	} else if (strcmp(path, "/v1/realtime") == 0) {
 		on_openai(bev, head, evhttp_find_header(&query, "model"));
 	} else {

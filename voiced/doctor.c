@@ -1,0 +1,308 @@
+/*
+ * `phony doctor`, as far as it is voiced's: what is asked, what was found, and
+ * what mends it. A fault keeps phony from doing its work; advice does not.
+ */
+#include "voiced/jobs.h"
+
+#include "lib/base/exit_codes.h"
+#include "lib/base/form.h"
+#include "lib/base/json_read.h"
+#include "lib/base/panic.h"
+#include "lib/http/client.h"
+#include "lib/store/transfer.h"
+#include "lib/twilio/api.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+
+enum {
+	TIMEOUT_MS = 10000,
+	DISK_LEAST_MB = 200,
+	FILES_OF_A_CALL =
+		4, /* in voiced: the stream's duplicate, the worker's socket, what is asked meanwhile */
+	FILES_BESIDE = 200,
+};
+
+struct doctor {
+	const struct config *config;
+	struct http_client *http;
+	struct twilio *twilio;
+	unsigned faults, left;
+};
+
+static void say(struct doctor *d, const char *what, const char *fault, const char *mend)
+{
+	if (fault == NULL)
+		printf("ok     %s\n", what);
+	else
+		printf("fault  %s: %s%s%s\n", what, fault, mend[0] ? " " : "", mend);
+	d->faults += fault != NULL;
+}
+
+static void advise(const char *what, const char *words)
+{
+	printf("advice %s: %s\n", what, words);
+}
+
+/* ---- this machine ---- */
+
+static void check_store(struct doctor *d)
+{
+	const struct config *config = d->config;
+	char why[300];
+	bool mongodb = config->mongodb_url[0] != '\0';
+	const char *what = mongodb ? "database (MongoDB)" : "database (SQLite in STATE_DIR)";
+	if (!config_make_dir(config->state_dir))
+		say(d, "STATE_DIR", strerror(errno), "Make it a folder that phony may write.");
+	else if (store_try(config->mongodb_url, config->state_dir, why, sizeof why) != 0)
+		say(d, what, why,
+		    mongodb ? "Until it answers, phony keeps what it writes on local disk." : "");
+	else
+		say(d, what, NULL, "");
+}
+
+static void check_disk(struct doctor *d)
+{
+	struct statvfs fs;
+	char fault[100];
+	if (statvfs(d->config->state_dir, &fs) != 0)
+		return;
+	unsigned long long mb = (unsigned long long)fs.f_bavail * fs.f_frsize / (1024 * 1024);
+	snprintf(fault, sizeof fault, "only %llu MB are free.", mb);
+	say(d, "disk of STATE_DIR", mb < DISK_LEAST_MB ? fault : NULL,
+	    "Make room, or set RETENTION_DAYS so that recordings go.");
+}
+
+static void check_files(struct doctor *d)
+{
+	struct rlimit files;
+	char fault[200];
+	unsigned needed = d->config->max_calls * FILES_OF_A_CALL + FILES_BESIDE;
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	snprintf(fault, sizeof fault, "%llu may be open, MAX_CONCURRENT_CALLS=%u needs %u.",
+		 (unsigned long long)files.rlim_max, d->config->max_calls, needed);
+	say(d, "descriptors", files.rlim_max < needed ? fault : NULL,
+	    "Raise the limit (LimitNOFILE in the unit, ulimit -Hn), or lower the setting.");
+}
+
+/* ---- Twilio ---- */
+
+static void on_account(void *arg, const struct twilio_answer *a)
+{
+	struct doctor *d = arg;
+	say(d, "Twilio's credentials", a->outcome == TWILIO_DONE ? NULL : a->message, "");
+	d->left--;
+}
+
+static void check_webhook(struct doctor *d, json_t *number, const char *name, const char *path,
+			  const char *without)
+{
+	const char *url = "";
+	char *wanted = xasprintf("%s%s", d->config->public_url, path), *words;
+	struct json_reader r;
+	json_read_open(&r, number);
+	json_read_text(&r, name, JSON_OPTIONAL, 0, 4096, &url);
+	if (strncmp(url, wanted, strlen(wanted)) != 0) {
+		words = xasprintf(
+			"%s Twilio calls %s; set it to %s in the Twilio Console, or give the number a "
+			"handler with setWebhook.",
+			without, url[0] ? url : "nothing", wanted);
+		advise(name, words);
+		free(words);
+	}
+	free(wanted);
+}
+
+static void on_number(void *arg, const struct twilio_answer *a)
+{
+	struct doctor *d = arg;
+	json_t *found = NULL;
+	struct json_reader r;
+	d->left--;
+	if (a->outcome != TWILIO_DONE)
+		return; /* the credentials' line says it */
+	json_read_open(&r, a->body);
+	json_read_any(&r, "incoming_phone_numbers", JSON_NEEDED, &found);
+	json_t *number = json_array_get(found, 0);
+	say(d, "TWILIO_NUMBER", number ? NULL : "it is not one of the account's numbers.",
+	    "Buy one in the Twilio Console, or correct the setting.");
+	if (number == NULL)
+		return;
+	check_webhook(d, number, "voice_url", "/call/incoming", "Calls to the number do not reach phony:");
+	check_webhook(d, number, "sms_url", "/sms/incoming", "Messages to the number do not reach phony:");
+}
+
+static void on_public(void *arg, const struct http_answer *a)
+{
+	struct doctor *d = arg;
+	char fault[200];
+	snprintf(fault, sizeof fault, "%.150s",
+		 a->outcome == HTTP_ANSWERED ? "it answers with a server error" : a->fault);
+	bool ok = a->outcome == HTTP_ANSWERED && a->status < 500;
+	say(d, "PUBLIC_URL", ok ? NULL : fault,
+	    "phony must be running, and the address must lead to it from the internet (nginx, firewall, "
+	    "DNS).");
+	d->left--;
+}
+
+/* ---- the voice ---- */
+
+/* A member deep inside, by names with dots; NULL when it is not there. */
+static json_t *inside(json_t *object, const char *path)
+{
+	char name[64];
+	for (const char *at = path; object != NULL && *at != '\0'; at += *at == '.') {
+		size_t len = strcspn(at, ".");
+		snprintf(name, sizeof name, "%.*s", (int)len, at);
+		object = json_object_get(object, name);
+		at += len;
+	}
+	return object;
+}
+
+static bool has_tool(json_t *tools, const char *name)
+{
+	json_t *tool;
+	size_t i;
+	json_array_foreach (tools, i, tool) {
+		const char *known = json_string_value(json_object_get(tool, "name"));
+		if (known != NULL && strcmp(known, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void check_agent(struct doctor *d, json_t *agent)
+{
+	static const char *const wanted[] = {"send_dtmf", "end_call"};
+	json_t *tools = inside(agent, "conversation_config.agent.prompt.tools");
+	const char *override = "platform_settings.overrides.conversation_config_override";
+	char path[160], words[300];
+	snprintf(path, sizeof path, "%s.agent.prompt.prompt", override);
+	say(d, "the agent's override of the prompt",
+	    json_is_true(inside(agent, path)) ? NULL : "ElevenLabs will refuse it.",
+	    "Allow it in the agent's settings, under Security: without it no call can be told what it is "
+	    "for.");
+	snprintf(path, sizeof path, "%s.agent.first_message", override);
+	if (!json_is_true(inside(agent, path)))
+		advise("the agent's override of the first message",
+		       "after a broken line the agent cannot apologize; allow it under Security.");
+	snprintf(path, sizeof path, "%s.tts.voice_id", override);
+	if (!json_is_true(inside(agent, path)) && d->config->elevenlabs_voice_id[0] != '\0')
+		say(d, "the agent's override of the voice", "ElevenLabs will refuse ELEVENLABS_VOICE_ID.",
+		    "Allow it in the agent's settings, under Security, or unset it.");
+	for (size_t i = 0; json_is_array(tools) && i < sizeof wanted / sizeof *wanted; i++)
+		if (!has_tool(tools, wanted[i])) {
+			snprintf(words, sizeof words,
+				 "the agent cannot %s; add a client tool %s (parameter %s) to it.",
+				 i ? "hang up" : "press keys in menus", wanted[i], i ? "reason" : "digits");
+			advise("the agent's tools", words);
+		}
+	const char *takes =
+		json_string_value(inside(agent, "conversation_config.asr.user_input_audio_format"));
+	const char *gives =
+		json_string_value(inside(agent, "conversation_config.tts.agent_output_audio_format"));
+	if (takes != NULL && gives != NULL &&
+	    (strcmp(takes, "ulaw_8000") != 0 || strcmp(gives, "ulaw_8000") != 0)) {
+		snprintf(
+			words, sizeof words,
+			"it takes %.30s and gives %.30s; with mu-law 8000 Hz both ways nothing is converted.",
+			takes, gives);
+		advise("the agent's audio", words);
+	}
+}
+
+static void on_agent(void *arg, const struct http_answer *a)
+{
+	struct doctor *d = arg;
+	char fault[200], why[200];
+	json_t *agent = NULL;
+	d->left--;
+	if (a->outcome != HTTP_ANSWERED)
+		snprintf(fault, sizeof fault, "ElevenLabs cannot be reached: %.120s", a->fault);
+	else if (a->status == 401 || a->status == 403)
+		snprintf(fault, sizeof fault, "ElevenLabs refuses ELEVENLABS_API_KEY.");
+	else if (a->status == 404)
+		snprintf(fault, sizeof fault, "ElevenLabs knows no such agent: check ELEVENLABS_AGENT_ID.");
+	else if (a->status != 200 ||
+		 (agent = json_parse_object(a->body, a->body_len, why, sizeof why)) == NULL)
+		snprintf(fault, sizeof fault, "ElevenLabs answers with HTTP status %ld.", a->status);
+	say(d, "the agent at ElevenLabs", agent ? NULL : fault, "");
+	if (agent != NULL)
+		check_agent(d, agent);
+	json_decref(agent);
+}
+
+static void on_models(void *arg, const struct http_answer *a)
+{
+	struct doctor *d = arg;
+	char fault[200];
+	bool refused = a->outcome == HTTP_ANSWERED && (a->status == 401 || a->status == 403);
+	d->left--;
+	snprintf(fault, sizeof fault, "%.150s",
+		 refused ? "OpenAI refuses OPENAI_API_KEY."
+			 : (a->outcome == HTTP_ANSWERED ? "OpenAI answers with a server error." : a->fault));
+	/* A compatible server need not have this address: only a refusal or silence is a fault. */
+	say(d, "OpenAI's key", refused || a->outcome != HTTP_ANSWERED || a->status >= 500 ? fault : NULL, "");
+}
+
+static void ask_voice(struct doctor *d)
+{
+	const struct config *c = d->config;
+	bool openai = strcmp(c->voice_provider, "openai") == 0;
+	if (openai ? c->openai_api_key[0] == '\0' : c->elevenlabs_agent_id[0] == '\0') {
+		say(d, openai ? "OPENAI_API_KEY" : "ELEVENLABS_AGENT_ID", "it is not set.",
+		    "Without it no call has a voice.");
+		return;
+	}
+	char *url, *header;
+	if (openai) {
+		/* wss://HOST/v1/realtime?… -> https://HOST/v1/models */
+		const char *host = strstr(c->openai_websocket_url, "://") + 3;
+		url = xasprintf("http%s://%.*s/v1/models", c->openai_websocket_url[2] == 's' ? "s" : "",
+				(int)strcspn(host, "/?"), host);
+		header = xasprintf("Authorization: Bearer %s", c->openai_api_key);
+	} else {
+		struct buffer id = {0};
+		form_append_escaped(&id, c->elevenlabs_agent_id);
+		url = xasprintf("%s/v1/convai/agents/%.*s", c->elevenlabs_api_url, (int)id.len,
+				(char *)id.data);
+		header = xasprintf("xi-api-key: %s", c->elevenlabs_api_key);
+		buffer_free(&id);
+	}
+	struct http_ask ask = {
+		.method = "GET", .url = url, .header = header, .timeout_ms = TIMEOUT_MS, .tries = 1};
+	d->left++;
+	http_client_ask(d->http, &ask, openai ? on_models : on_agent, d);
+	free(header);
+	free(url);
+}
+
+int job_check(struct daemon *daemon)
+{
+	const struct config *config = &daemon->config;
+	struct doctor d = {.config = config, .left = 3};
+	check_store(&d);
+	check_disk(&d);
+	check_files(&d);
+	d.http = http_client_new(daemon->base, config->tls_ca_file);
+	d.twilio = twilio_new(d.http, config->twilio_api_url, config->twilio_account_sid,
+			      config->twilio_auth_token);
+	twilio_fetch_account(d.twilio, on_account, &d);
+	twilio_list_numbers(d.twilio, config->twilio_number, on_number, &d);
+	char *url = xasprintf("%s/health", config->public_url);
+	struct http_ask ask = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .tries = 1};
+	http_client_ask(d.http, &ask, on_public, &d);
+	ask_voice(&d);
+	while (d.left > 0)
+		event_base_loop(daemon->base, EVLOOP_ONCE);
+	free(url);
+	http_client_free(&d.http);
+	twilio_free(&d.twilio);
+	return d.faults > 0 ? EXIT_FAILED : EXIT_OK;
+}
