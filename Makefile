@@ -142,7 +142,7 @@ $(BUILD)/obj/voiced/prompt.o: $(BUILD)/gen/prompt_outgoing_txt.h $(BUILD)/gen/pr
 
 PACKAGES = build-essential pkg-config libevent-dev libwebsockets-dev libmicrohttpd-dev libcurl4-openssl-dev \
            libjansson-dev libssl-dev libsoxr-dev libsqlite3-dev libmongoc-dev libunistring-dev libseccomp-dev
-TEST_PACKAGES = libcmocka-dev libspandsp-dev sox espeak-ng multimon-ng mandoc nginx-light openssl strace valgrind \
+TEST_PACKAGES = libcmocka-dev libspandsp-dev sox espeak-ng multimon-ng mandoc systemd nginx-light openssl strace valgrind \
            chromium clang libclang-rt-14-dev clang-format clang-tidy cppcheck curl ca-certificates unzip
 
 deps: build/deps.stamp tests/node_modules/.package-lock.json
@@ -284,7 +284,7 @@ install: all
 	install -m 755 $(addprefix $(BUILD)/bin/,$(PROGRAMS)) $(BINDIR)
 	for page in etc/man/*; do install -m 644 $$page $(MANDIR)/man$${page##*.}; done
 	install -m 644 etc/completion/phony $(COMPLETIONDIR)/phony
-	install -m 644 etc/phony.env.example etc/nginx/phony.conf README.md proto/PROTOCOL.md $(DOCDIR)
+	install -m 644 etc/phony.env.example etc/nginx/phony.conf etc/nginx/phony-private.conf README.md proto/PROTOCOL.md $(DOCDIR)
 	install -m 755 etc/init.d/phony $(SYSTEM)/etc/init.d/phony
 	install -m 644 etc/logrotate/phony $(SYSTEM)/etc/logrotate.d/phony
 	sed 's|/usr/bin/phony|$(PREFIX)/bin/phony|' etc/systemd/phony.service >$(SYSTEM)/lib/systemd/system/phony.service

@@ -26,3 +26,33 @@ test('a call through nginx', async () => {
     await noProcesses();
   }
 });
+
+test('the private block: the UI, a session, the stream of events, for several hosts', async () => {
+  const [outside, ...inside] = [await freePort(), await freePort(), await freePort()];
+  const carrier = await startCarrier({ default: { script: [] } });
+  const hosts = [];
+  for (const port of inside) hosts.push(await startPhony({ sims: { carrier }, port, settings: { TRUSTED_PROXIES: '127.0.0.1', API_TOKEN: 'the-same-token-everywhere-000000001' } }));
+  const nginx = await startNginx(outside, inside, 'phony-private.conf');
+  const at = `http://127.0.0.1:${outside}`;
+  try {
+    const page = await fetch(`${at}/`);
+    assert.match(page.headers.get('content-security-policy'), /default-src/);
+    assert.match(await page.text(), /<div id="root">/);
+    const begun = await fetch(`${at}/api/session`, { method: 'POST', headers: { 'content-type': 'application/json', origin: at }, body: JSON.stringify({ token: 'the-same-token-everywhere-000000001' }) });
+    assert.equal(begun.status, 200);
+    const cookie = begun.headers.get('set-cookie').split(';')[0];
+    for (let i = 0; i < 4; i++) assert.equal((await fetch(`${at}/api/calls`, { headers: { cookie } })).status, 200, 'whichever host is reached');
+    const abort = new AbortController();
+    const events = await fetch(`${at}/api/events`, { headers: { cookie }, signal: abort.signal });
+    assert.match(events.headers.get('content-type'), /^text\/event-stream/);
+    const reader = events.body.getReader();
+    assert.ok((await reader.read()).value.length > 0, 'the first bytes come at once, not when a buffer is full');
+    abort.abort();
+  } finally {
+    const codes = [];
+    for (const host of hosts) codes.push((await host.stop()).code);
+    await nginx.stop();
+    assert.deepEqual([...codes, await carrier.stop()], [0, 0, 0], nginx.errors);
+    await noProcesses();
+  }
+});

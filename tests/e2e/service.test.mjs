@@ -18,6 +18,11 @@ test('make install puts everything in its place, make uninstall leaves nothing',
   for (const file of ['/usr/bin/phony', '/usr/bin/callworker', '/usr/share/man/man1/phony.1', '/usr/share/man/man5/phony.env.5', '/etc/init.d/phony', '/lib/systemd/system/phony.service',
     '/etc/logrotate.d/phony', '/usr/lib/sysusers.d/phony.conf', '/usr/share/bash-completion/completions/phony', '/usr/share/doc/phony/phony.env.example']) assert.ok(there().includes(file), file);
   assert.match(execFileSync(path.join(folder, 'usr/bin/phony'), ['--help'], { encoding: 'utf8' }), /usage: phony run/);
+  const unit = path.join(folder, 'phony.service');
+  fs.writeFileSync(unit, fs.readFileSync(path.join(folder, 'lib/systemd/system/phony.service'), 'utf8').replace('=/usr/bin/', `=${folder}/usr/bin/`));
+  const verified = spawnSync('systemd-analyze', ['verify', '--man=no', unit], { encoding: 'utf8' });
+  assert.deepEqual([verified.status, verified.stderr], [0, '']);
+  fs.unlinkSync(unit);
   make('uninstall');
   assert.deepEqual(there(), []);
   fs.rmSync(folder, { recursive: true });

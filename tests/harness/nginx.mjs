@@ -1,17 +1,17 @@
-// A real nginx on loopback, with the block that we ship, before one phony or several.
+// A real nginx on loopback, with a block that we ship, before one phony or several.
 import fs from 'node:fs';
 import path from 'node:path';
 import { root, start, temporaryFolder, until } from './phony.mjs';
 
-export async function startNginx(outside, insides) {
+export async function startNginx(outside, insides, block = 'phony.conf') {
   const folder = temporaryFolder();
-  const block = fs.readFileSync(path.join(root, 'etc/nginx/phony.conf'), 'utf8').replace('http://127.0.0.1:3004', 'http://phony');
+  const shipped = fs.readFileSync(path.join(root, 'etc/nginx', block), 'utf8').replace('http://127.0.0.1:3004', 'http://phony');
   const servers = insides.map((port) => `server 127.0.0.1:${port} max_fails=1 fail_timeout=1s;`).join(' ');
   fs.writeFileSync(path.join(folder, 'nginx.conf'), `${process.getuid() === 0 ? 'user root;' : ''} daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr; worker_processes 1; events {}
     http { access_log off; ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((n) => `${n}_temp_path ${folder}/${n};`).join(' ')}
       map $http_upgrade $connection_upgrade { default upgrade; '' close; }
       upstream phony { ${servers} }
-      server { listen 127.0.0.1:${outside}; ${block} } }`);
+      server { listen 127.0.0.1:${outside}; ${shipped} } }`);
   const child = start('/usr/sbin/nginx', ['-c', path.join(folder, 'nginx.conf'), '-p', folder]);
   const nginx = {
     errors: '',
