@@ -110,8 +110,9 @@ $(BUILD)/obj/tests/unit/%.o: EXTRA = -Wno-conversion -Wno-format-truncation
 # The simulators are judged by their tests alone.
 $(BUILD)/obj/tests/sim/%.o: EXTRA = -Wno-conversion -Wno-format-nonliteral -Wno-shadow -Wno-format-truncation
 
-# The pages of voiced/ui as a table.
-UI_SOURCES = $(wildcard $(addprefix voiced/ui/,*.json *.ts *.mjs *.sh *.html public/* src/* src/pages/*))
+# The pages of voiced/ui and the description of the API as a table.
+API_SOURCES = voiced/openapi.mjs voiced/routes_api.c smsd/routes.c mcpd/tools.c mcpd/tools.json
+UI_SOURCES = $(API_SOURCES) $(wildcard $(addprefix voiced/ui/,*.json *.ts *.mjs *.sh *.html public/* src/* src/pages/*))
 build/ui/ui_files.h: $(UI_SOURCES)
 	$(call say,UI,$@)
 	@mkdir -p $(@D)

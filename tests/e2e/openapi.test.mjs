@@ -1,0 +1,74 @@
+// The description of the HTTP API, held against the server that it describes.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import Ajv from 'ajv/dist/2020.js';
+import { noProcesses, startCarrier, startPhony } from '../harness/phony.mjs';
+
+const ajv = new Ajv({ strict: false, validateFormats: false });
+let carrier, phony, base, api;
+
+before(async () => {
+  carrier = await startCarrier({ default: { script: [] } });
+  phony = await startPhony({ sims: { carrier } });
+  base = `http://127.0.0.1:${phony.port}`;
+  const answer = await fetch(`${base}/openapi.json`);
+  assert.equal(answer.headers.get('content-type'), 'application/json');
+  api = await answer.json();
+});
+after(async () => {
+  await phony.stop();
+  assert.equal(await carrier.stop(), 0);
+  await noProcesses();
+});
+
+// The methods of every described address that this one fits.
+const methods = (target) => {
+  const fits = (pattern) => new RegExp(`^${pattern.replace(/\{\w+\}/g, '[^/]+')}$`).test(target);
+  return [...new Set(Object.keys(api.paths).filter(fits).flatMap((p) => Object.keys(api.paths[p])))].map((m) => m.toUpperCase());
+};
+const example = (target) => base + target.replace('{callSid}', `CA${'0'.repeat(32)}`).replace('{phoneNumber}', encodeURIComponent('+12025550100')).replace(/\{\w+\}/g, 'none');
+const headers = () => ({ authorization: `Bearer ${phony.token}`, 'content-type': 'application/json' });
+
+test('it is valid OpenAPI 3.1, each operation named once', async () => {
+  const result = await new Validator().validate(structuredClone(api));
+  assert.deepEqual(result.errors ?? [], []);
+  const names = Object.values(api.paths).flatMap((p) => Object.values(p).map((o) => o.operationId));
+  assert.equal(new Set(names).size, names.length);
+  assert.ok(names.length > 70);
+});
+
+test('every address takes the methods that are described, and no others', async () => {
+  for (const target of Object.keys(api.paths)) {
+    const answer = await fetch(example(target), { method: 'PATCH', headers: headers() });
+    assert.equal(answer.status, 405, target);
+    if (!['/api/session', '/api/calls/{callSid}/recording'].includes(target))
+      assert.deepEqual(answer.headers.get('allow').split(', ').toSorted(), methods(target).toSorted(), target);
+  }
+});
+
+test('what it answers is what is described', async () => {
+  for (const [target, operations] of Object.entries(api.paths)) {
+    for (const [method, { parameters = [], requestBody, responses, security }] of Object.entries(operations)) {
+      const what = `${method} ${target}`, needs = parameters.some((p) => p.in === 'query' && p.required) || requestBody?.required;
+      if (responses[200]?.content['text/event-stream'] || target === '/api/emergency-shutdown' || (method === 'delete' && target === '/api/session')) continue;
+      if (target.startsWith('/api/') && !security) assert.equal((await fetch(example(target), { method })).status, 401, what);
+      const answer = await fetch(example(target), { method, headers: headers(), ...(method !== 'get' && requestBody && { body: '{}' }) });
+      const type = answer.headers.get('content-type');
+      if (needs) assert.equal(answer.status, 400, what);
+      assert.ok(answer.status < 500 || answer.status === 502, `${what}: ${answer.status}`);
+      if (target === '/metrics') { assert.match(type, /^text\/plain/); continue; }
+      const described = answer.ok ? (responses[answer.status] ?? responses['2XX']).content : api.components.responses.error.content;
+      const schema = described[type].schema, body = await answer.json();
+      assert.ok(ajv.validate(schema, body), `${what}: ${ajv.errorsText()} in ${JSON.stringify(body)}`);
+    }
+  }
+});
+
+test('a body that is valid by the description is not refused for its form', async () => {
+  const created = await fetch(`${base}/api/contexts`, { method: 'POST', headers: headers(), body: JSON.stringify({ name: 'described', systemInstructions: 'You are Anna.', contextType: 'outgoing' }) });
+  const { schema } = api.paths['/api/contexts'].post.responses['2XX'].content['application/json'];
+  const body = await created.json();
+  assert.ok(created.ok, JSON.stringify(body));
+  assert.ok(ajv.validate(schema, body), ajv.errorsText());
+});
