@@ -286,6 +286,7 @@ install: all
 	for page in etc/man/*; do install -m 644 $$page $(MANDIR)/man$${page##*.}; done
 	install -m 644 etc/completion/phony $(COMPLETIONDIR)/phony
 	install -m 644 etc/phony.env.example etc/nginx/phony.conf etc/nginx/phony-private.conf README.md proto/PROTOCOL.md $(DOCDIR)
+	install -m 644 etc/grafana/phony.json $(DOCDIR)/grafana.json
 	install -m 755 etc/init.d/phony $(SYSTEM)/etc/init.d/phony
 	install -m 644 etc/logrotate/phony $(SYSTEM)/etc/logrotate.d/phony
 	sed 's|/usr/bin/phony|$(PREFIX)/bin/phony|' etc/systemd/phony.service >$(SYSTEM)/lib/systemd/system/phony.service

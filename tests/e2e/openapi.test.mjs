@@ -1,9 +1,11 @@
-// The description of the HTTP API, held against the server that it describes.
+// What describes the HTTP API and the metrics, held against the server that they describe.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import Ajv from 'ajv/dist/2020.js';
-import { noProcesses, startCarrier, startPhony } from '../harness/phony.mjs';
+import { noProcesses, root, startCarrier, startPhony } from '../harness/phony.mjs';
 
 const ajv = new Ajv({ strict: false, validateFormats: false });
 let carrier, phony, base, api;
@@ -71,4 +73,13 @@ test('a body that is valid by the description is not refused for its form', asyn
   const body = await created.json();
   assert.ok(created.ok, JSON.stringify(body));
   assert.ok(ajv.validate(schema, body), ajv.errorsText());
+});
+
+test("Grafana's dashboard shows every metric, and no other", async () => {
+  const text = await (await fetch(`${base}/metrics`)).text();
+  const served = [...text.matchAll(/^# TYPE (\w+) (\w+)/gm)].map(([, name, type]) => (type === 'histogram' ? `${name}_bucket` : name)).toSorted();
+  const { panels, templating } = JSON.parse(fs.readFileSync(path.join(root, 'etc/grafana/phony.json'), 'utf8'));
+  const used = JSON.stringify([panels, templating]).matchAll(/\bphony_\w+/g);
+  assert.deepEqual([...new Set([...used].map(([name]) => name))].toSorted(), served);
+  for (const { gridPos: { x, w } } of panels) assert.ok(x + w <= 24);
 });
