@@ -10,6 +10,7 @@ struct command_options {
 	const char *argument, *tool;
 	bool json;      /* status, stats: as JSON */
 	bool check;     /* run: look at the settings only */
+	bool fix;       /* doctor: mend what can be mended from here */
 	bool idle_exit; /* run: end when nobody is there any more */
 };
 

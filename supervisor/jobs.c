@@ -47,7 +47,7 @@ int command_doctor(const struct command_options *o)
 		buffer_free(&faults);
 		puts("ok     settings");
 		fflush(stdout);
-		return become(o, "--check");
+		return become(o, o->fix ? "--fix" : "--check");
 	}
 	buffer_append(&faults, "", 1);
 	for (char *line = strtok((char *)faults.data, "\n"); line != NULL; line = strtok(NULL, "\n"))

@@ -20,7 +20,7 @@ static const char usage[] =
 	"       phony status [--config FILE] [--json]  what runs\n"
 	"       phony stats  [--config FILE] [--json]  the calls so far, in numbers\n"
 	"       phony upgrade [--config FILE]          new programs and settings, without hanging up\n"
-	"       phony doctor [--config FILE]           what is wrong, and how to mend it\n"
+	"       phony doctor [--config FILE] [--fix]   what is wrong, and how to mend it\n"
 	"       phony export [--config FILE]           the database as JSON lines, to standard output\n"
 	"       phony import [--config FILE]           such lines, from standard input\n"
 	"       phony debug CALLSID [strace|gdb]       attaches to one live call's process\n"
@@ -50,10 +50,13 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},
-		{"idle-exit", no_argument, NULL, 'i'},    {"check", no_argument, NULL, 'k'},
-		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+						{"json", no_argument, NULL, 'j'},
+						{"idle-exit", no_argument, NULL, 'i'},
+						{"check", no_argument, NULL, 'k'},
+						{"fix", no_argument, NULL, 'f'},
+						{"help", no_argument, NULL, 'h'},
+						{NULL, 0, NULL, 0}};
 	struct command_options o = {0};
 	umask(077);
 	panic_without_memory();
@@ -71,6 +74,9 @@ int main(int argc, char **argv)
 			break;
 		case 'k':
 			o.check = true;
+			break;
+		case 'f':
+			o.fix = true;
 			break;
 		case 'h':
 			fputs(usage, stdout);

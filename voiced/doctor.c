@@ -32,6 +32,7 @@ struct doctor {
 	struct http_client *http;
 	struct twilio *twilio;
 	unsigned faults, left;
+	bool mend; /* what can be mended from here */
 };
 
 static void say(struct doctor *d, const char *what, const char *fault, const char *mend)
@@ -99,7 +100,9 @@ static void on_account(void *arg, const struct twilio_answer *a)
 	d->left--;
 }
 
-static void check_webhook(struct doctor *d, json_t *number, const char *name, const char *path,
+/* Whether Twilio calls this path of ours for the number; if not, it is said, unless it is about to be mended.
+ */
+static bool check_webhook(struct doctor *d, json_t *number, const char *name, const char *path,
 			  const char *without)
 {
 	const char *url = "";
@@ -107,15 +110,44 @@ static void check_webhook(struct doctor *d, json_t *number, const char *name, co
 	struct json_reader r;
 	json_read_open(&r, number);
 	json_read_text(&r, name, JSON_OPTIONAL, 0, 4096, &url);
-	if (strncmp(url, wanted, strlen(wanted)) != 0) {
-		words = xasprintf(
-			"%s Twilio calls %s; set it to %s in the Twilio Console, or give the number a "
-			"handler with setWebhook.",
-			without, url[0] ? url : "nothing", wanted);
+	/* A fragment says how Twilio repeats what failed. */
+	bool well = strncmp(url, wanted, strlen(wanted)) == 0;
+	if (!well && !d->mend) {
+		words = xasprintf("%s Twilio calls %s, not %s. `phony doctor --fix` sets it.", without,
+				  url[0] ? url : "nothing", wanted);
 		advise(name, words);
 		free(words);
 	}
 	free(wanted);
+	return well;
+}
+
+static void on_mended(void *arg, const struct twilio_answer *a)
+{
+	struct doctor *d = arg;
+	say(d, "the number's webhooks, set now", a->outcome == TWILIO_DONE ? NULL : a->message, "");
+	d->left--;
+}
+
+static void mend_webhooks(struct doctor *d, json_t *number, bool voice, bool sms)
+{
+	const char *sid = NULL, *base = d->config->public_url;
+	struct json_reader r;
+	json_read_open(&r, number);
+	json_read_text(&r, "sid", JSON_NEEDED, 34, 34, &sid);
+	if (sid == NULL)
+		return;
+	char *voice_url = xasprintf("%s/call/incoming#rc=2&rp=ct", base);
+	char *status = xasprintf("%s/call/status#rc=5&rp=all", base);
+	char *sms_url = xasprintf("%s/sms/incoming", base);
+	struct twilio_webhooks w = {.voice_url = voice ? voice_url : NULL,
+				    .status_callback = voice ? status : NULL,
+				    .sms_url = sms ? sms_url : NULL};
+	d->left++;
+	twilio_set_webhooks(d->twilio, sid, &w, on_mended, d);
+	free(voice_url);
+	free(status);
+	free(sms_url);
 }
 
 static void on_number(void *arg, const struct twilio_answer *a)
@@ -133,8 +165,12 @@ static void on_number(void *arg, const struct twilio_answer *a)
 	    "Buy one in the Twilio Console, or correct the setting.");
 	if (number == NULL)
 		return;
-	check_webhook(d, number, "voice_url", "/call/incoming", "Calls to the number do not reach phony:");
-	check_webhook(d, number, "sms_url", "/sms/incoming", "Messages to the number do not reach phony:");
+	bool voice = check_webhook(d, number, "voice_url", "/call/incoming",
+				   "Calls to the number do not reach phony:");
+	bool sms = check_webhook(d, number, "sms_url", "/sms/incoming",
+				 "Messages to the number do not reach phony:");
+	if (d->mend && !(voice && sms))
+		mend_webhooks(d, number, !voice, !sms);
 }
 
 static void on_public(void *arg, const struct http_answer *a)
@@ -283,10 +319,10 @@ static void ask_voice(struct doctor *d)
 	free(url);
 }
 
-int job_check(struct daemon *daemon)
+static int look(struct daemon *daemon, bool mend)
 {
 	const struct config *config = &daemon->config;
-	struct doctor d = {.config = config, .left = 3};
+	struct doctor d = {.config = config, .left = 3, .mend = mend};
 	check_store(&d);
 	check_disk(&d);
 	check_files(&d);
@@ -305,4 +341,14 @@ int job_check(struct daemon *daemon)
 	http_client_free(&d.http);
 	twilio_free(&d.twilio);
 	return d.faults > 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int job_check(struct daemon *daemon)
+{
+	return look(daemon, false);
+}
+
+int job_fix(struct daemon *daemon)
+{
+	return look(daemon, true);
 }

@@ -9,6 +9,8 @@
 
 /* Each prints its lines and returns an exit code. */
 int job_check(struct daemon *d);
+/* The same, and Twilio is told what to call for our number. */
+int job_fix(struct daemon *d);
 int job_export(struct daemon *d);
 int job_import(struct daemon *d);
 

@@ -300,6 +300,7 @@ int main(int argc, char **argv)
 {
 	static const struct daemon_job jobs[] = {
 		{"check", "look at the database, this machine, Twilio, PUBLIC_URL and the voice", job_check},
+		{"fix", "the same, and set the number's webhooks", job_fix},
 		{"export", "write the database to standard output, as JSON lines", job_export},
 		{"import", "read such lines from standard input", job_import},
 		{0}};

@@ -164,7 +164,8 @@ static void on_number(void *arg, const struct twilio_answer *answer)
 	const char *base = s->v->config->public_url;
 	char *voice = xasprintf("%s/call/incoming#rc=2&rp=ct", base);
 	char *status = xasprintf("%s/call/status#rc=5&rp=all", base);
-	twilio_set_webhooks(s->v->twilio, sid, voice, status, on_set, s);
+	struct twilio_webhooks webhooks = {.voice_url = voice, .status_callback = status};
+	twilio_set_webhooks(s->v->twilio, sid, &webhooks, on_set, s);
 	free(voice);
 	free(status);
 }

@@ -287,14 +287,21 @@ void twilio_list_numbers(struct twilio *t, const char *number, twilio_answer_fn 
 	buffer_free(&query);
 }
 
-void twilio_set_webhooks(struct twilio *t, const char *number_sid, const char *voice_url,
-			 const char *status_callback, twilio_answer_fn *fn, void *arg)
+static void append_webhook(struct buffer *form, const char *name, const char *url, const char *method)
+{
+	if (url == NULL)
+		return;
+	form_append(form, name, url);
+	form_append(form, method, "POST");
+}
+
+void twilio_set_webhooks(struct twilio *t, const char *number_sid, const struct twilio_webhooks *w,
+			 twilio_answer_fn *fn, void *arg)
 {
 	struct buffer form = {0};
-	form_append(&form, "VoiceUrl", voice_url);
-	form_append(&form, "VoiceMethod", "POST");
-	form_append(&form, "StatusCallback", status_callback);
-	form_append(&form, "StatusCallbackMethod", "POST");
+	append_webhook(&form, "VoiceUrl", w->voice_url, "VoiceMethod");
+	append_webhook(&form, "StatusCallback", w->status_callback, "StatusCallbackMethod");
+	append_webhook(&form, "SmsUrl", w->sms_url, "SmsMethod");
 	/* Setting the same twice sets it once. */
 	ask(t, "POST", xasprintf("%s/IncomingPhoneNumbers/%s.json", t->base, number_sid), &form,
 	    HTTP_REPEATABLE, 0, false, fn, arg);

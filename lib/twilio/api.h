@@ -52,9 +52,13 @@ void twilio_record_call(struct twilio *t, const char *sid, const char *callback,
 void twilio_delete_recording(struct twilio *t, const char *recording_sid, twilio_answer_fn *fn, void *arg);
 /* Our numbers: body.incoming_phone_numbers; only this one unless number is NULL. */
 void twilio_list_numbers(struct twilio *t, const char *number, twilio_answer_fn *fn, void *arg);
+/* What Twilio calls for a number, by POST; NULL: left as it is. */
+struct twilio_webhooks {
+	const char *voice_url, *status_callback, *sms_url;
+};
 /* Sets the webhooks of a number, by its SID (PN…). */
-void twilio_set_webhooks(struct twilio *t, const char *number_sid, const char *voice_url,
-			 const char *status_callback, twilio_answer_fn *fn, void *arg);
+void twilio_set_webhooks(struct twilio *t, const char *number_sid, const struct twilio_webhooks *w,
+			 twilio_answer_fn *fn, void *arg);
 /* Of a recording: body.transcriptions. */
 void twilio_list_transcriptions(struct twilio *t, const char *recording_sid, twilio_answer_fn *fn, void *arg);
 void twilio_fetch_call(struct twilio *t, const char *sid, twilio_answer_fn *fn, void *arg);

@@ -151,7 +151,13 @@ test('phony doctor tells what is wrong, and how to mend it', async () => {
   const well = await phonyCommand(['doctor'], phony.env);
   assert.equal(well.code, 0, well.stdout + well.stderr);
   for (const line of [/^ok +settings$/m, /^ok +database \(MongoDB\)$/m, /^ok +disk of STATE_DIR$/m, /^ok +descriptors$/m, /^ok +Twilio's credentials$/m, /^ok +TWILIO_NUMBER$/m, /^ok +PUBLIC_URL$/m, /^ok +the agent at ElevenLabs$/m,
-    /^ok +the agent's override of the prompt$/m, /^advice voice_url: .*\/call\/incoming/m]) assert.match(well.stdout, line);
+    /^ok +the agent's override of the prompt$/m, /^advice voice_url: .*\/call\/incoming/m, /^advice sms_url: .*--fix/m]) assert.match(well.stdout, line);
+  // Mended once, there is nothing left to say.
+  assert.match((await phonyCommand(['doctor', '--fix'], phony.env)).stdout, /^ok +the number's webhooks, set now$/m);
+  const mended = await phonyCommand(['doctor', '--fix'], phony.env);
+  assert.equal(mended.code, 0);
+  assert.doesNotMatch(mended.stdout, /advice|webhooks/);
+  assert.equal((await phony.api('GET', '/api/numbers')).body.data.numbers[0].webhookSet, true);
   // An agent that is not set up for phony: each thing that is missing is named, and what is only a pity is advice.
   const bare = await phonyCommand(['doctor'], { ...phony.env, ELEVENLABS_AGENT_ID: 'agent-bare', ELEVENLABS_VOICE_ID: 'v', TWILIO_NUMBER: '+12025550199' });
   assert.equal(bare.code, 1);
