@@ -256,13 +256,13 @@ fuzz: deps
 
 C_FILES = $(wildcard supervisor/*.[ch] voiced/*.[ch] callworker/*.[ch] smsd/*.[ch] mcpd/*.[ch] proto/*.[ch] lib/*/*.[ch])
 
-lint: layers
+lint: layers build/ui/ui_files.h
 	@clang-format --dry-run --Werror $(C_FILES)
 	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --std=c11 -I. -D_GNU_SOURCE \
 	  --suppress=missingInclude --include=/usr/include/$(shell $(CC) -dumpmachine)/sys/queue.h \
 	  --include=/usr/include/jansson.h \
 	  --suppress=nullPointerRedundantCheck --suppress=ctunullpointer --suppress=ctuuninitvar $(filter %.c,$(C_FILES))
-	@clang-tidy --quiet --warnings-as-errors='*' $(filter %.c,$(C_FILES)) -- -std=gnu11 -D_GNU_SOURCE -I. -Ibuild/gen $(call cflags,libmongoc-1.0)
+	@clang-tidy --quiet --warnings-as-errors='*' $(filter %.c,$(C_FILES)) -- -std=gnu11 -D_GNU_SOURCE -I. -Ibuild/gen -Ibuild/ui $(call cflags,libmongoc-1.0)
 
 # Who may include whom: tests/lint/layers.sh has the table.
 layers:

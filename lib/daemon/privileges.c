@@ -104,7 +104,7 @@ bool privileges_make_dirs(const struct config *c, char *why, size_t size)
 	const struct {
 		const char *name, *path;
 	} dirs[] = {{"STATE_DIR", c->state_dir}, {"RUN_DIR", c->run_dir}};
-	struct user u;
+	struct user u = {0}; /* stays so unless we may become another user */
 	if (geteuid() == 0 && !find_user(c, &u, why, size))
 		return false;
 	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
@@ -114,7 +114,7 @@ bool privileges_make_dirs(const struct config *c, char *why, size_t size)
 			return false;
 		}
 		privileges_give(c, dirs[i].path);
-		if (geteuid() == 0 && u.uid != 0 && !can_use(&u, dirs[i].path)) {
+		if (u.uid != 0 && !can_use(&u, dirs[i].path)) {
 			snprintf(why, size,
 				 "%s %s is out of reach for the user that the daemons run as (uid %u): a "
 				 "folder "
