@@ -280,8 +280,13 @@ static void stop(struct daemon *d)
 	clients_close(&v->clients);
 	resolver_free(&v->resolver); /* before the calls that it answers */
 	workers_free(&v->workers);
+	/* What the store tells may ask Twilio something; what Twilio does not answer any more may be stored. */
+	if (v->http_out != NULL)
+		do {
+			store_finish(v->store);
+		} while (http_client_cancel(v->http_out));
 	http_client_free(&v->http_out);
-	store_close(&v->store); /* what was written is finished, and told */
+	store_close(&v->store);
 	events_forget(v);
 	live_free(&v->live);
 	http_server_free(&v->http_in);

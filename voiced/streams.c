@@ -9,6 +9,7 @@
 #include "voiced/workers.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 struct stream {
 	struct voiced *v;
@@ -18,6 +19,11 @@ struct stream {
 
 static void serve(struct stream *s, struct call *call)
 {
+	if (s->v->workers == NULL) { /* voiced ends: Twilio asks again */
+		close(s->fd);
+		free(s);
+		return;
+	}
 	/* The stream before this one may be dead without its worker knowing it yet. */
 	worker_retire(call);
 	if (call_agent(call) == AGENT_NONE)

@@ -260,18 +260,26 @@ static void check_done(struct http_client *c)
 	}
 }
 
+bool http_client_cancel(struct http_client *c)
+{
+	OBJ_CHECK(c, CLIENT_MAGIC);
+	struct transfer *t;
+	bool any = false;
+	while ((t = LIST_FIRST(&c->transfers)) != NULL) {
+		curl_multi_remove_handle(c->multi, t->easy);
+		snprintf(t->fault, sizeof t->fault, "phony is shutting down");
+		finish(t, HTTP_AMBIGUOUS, 0);
+		any = true;
+	}
+	return any;
+}
+
 void http_client_free(struct http_client **cc)
 {
 	struct http_client *c = *cc;
 	if (c == NULL)
 		return;
-	OBJ_CHECK(c, CLIENT_MAGIC);
-	struct transfer *t;
-	while ((t = LIST_FIRST(&c->transfers)) != NULL) {
-		curl_multi_remove_handle(c->multi, t->easy);
-		snprintf(t->fault, sizeof t->fault, "phony is shutting down");
-		finish(t, HTTP_AMBIGUOUS, 0);
-	}
+	http_client_cancel(c);
 	curl_multi_cleanup(c->multi);
 	timer_stop(&c->timeout);
 	free(c->ca_file);

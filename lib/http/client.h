@@ -50,7 +50,9 @@ typedef void http_answer_fn(void *arg, const struct http_answer *answer);
 struct http_client *http_client_new(struct event_base *base, const char *ca_file);
 /* Everything in ask is copied. The handler is called exactly once, from the loop. */
 void http_client_ask(struct http_client *c, const struct http_ask *ask, http_answer_fn *fn, void *arg);
-/* Requests in flight end as HTTP_AMBIGUOUS. */
+/* Requests in flight end as HTTP_AMBIGUOUS, those that their handlers make too. Whether there were any. */
+bool http_client_cancel(struct http_client *c);
+/* Cancels, too. */
 void http_client_free(struct http_client **c);
 
 #endif

@@ -56,6 +56,7 @@ struct http_server {
 	struct event *readable;
 	struct timer timeout;
 	bool kicked, closing;
+	bool ending; /* who comes now is too late */
 	LIST_HEAD(, http_request) requests;
 	const char *trusted;
 	struct rate *rate;

@@ -98,6 +98,11 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
 	http_request_tell_gone(r);
 }
 
+static void refuse_ending(struct http_request *r)
+{
+	http_reply_error(r, 503, "ending", "phony is shutting down; try again.");
+}
+
 static enum MHD_Result send_response(struct http_request *r)
 {
 	enum MHD_Result result = MHD_queue_response(r->connection, r->status, r->response);
@@ -191,7 +196,10 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
 	if (!r->handled) {
 		r->handled = true;
 		has_arrived(r);
-		s->handler(r, s->arg);
+		if (s->ending)
+			refuse_ending(r);
+		else
+			s->handler(r, s->arg);
 	}
 	if (r->response != NULL)
 		return send_response(r);
@@ -295,13 +303,14 @@ void http_server_free(struct http_server **ss)
 	if (s == NULL)
 		return;
 	OBJ_CHECK(s, SERVER_MAGIC);
+	s->ending = true;
 	struct http_request *r, *following;
 	for (r = LIST_FIRST(&s->requests); r != NULL; r = following) {
 		following = LIST_NEXT(r, next);
 		if (r->stream != NULL && !r->stream->ended)
 			http_stream_end(r);
 		else if (r->suspended && r->response == NULL)
-			http_reply_error(r, 503, "ending", "phony is shutting down; try again.");
+			refuse_ending(r);
 	}
 	/* A last chance for answers that are ready. */
 	MHD_run(s->daemon);

@@ -63,6 +63,17 @@ static void take_batch(struct worker_thread *w, struct queue *batch)
 	}
 }
 
+static void work(struct worker_thread *w, struct queue *batch)
+{
+	w->batch.begin(w->batch.context);
+	for (struct worker_job *job = batch->first; job != NULL; job = job->next)
+		job->work(job, w->batch.context);
+	bool ok = w->batch.end(w->batch.context);
+	pthread_mutex_lock(&w->mutex);
+	queue_move(ok ? &w->done_ok : &w->done_failed, batch);
+	pthread_mutex_unlock(&w->mutex);
+}
+
 static void *run(void *arg)
 {
 	struct worker_thread *w = arg;
@@ -75,13 +86,7 @@ static void *run(void *arg)
 		pthread_mutex_unlock(&w->mutex);
 		if (batch.first == NULL)
 			return NULL;
-		w->batch.begin(w->batch.context);
-		for (struct worker_job *job = batch.first; job != NULL; job = job->next)
-			job->work(job, w->batch.context);
-		bool ok = w->batch.end(w->batch.context);
-		pthread_mutex_lock(&w->mutex);
-		queue_move(ok ? &w->done_ok : &w->done_failed, &batch);
-		pthread_mutex_unlock(&w->mutex);
+		work(w, &batch);
 		uint64_t one = 1;
 		if (write(w->done_fd, &one, sizeof one) < 0)
 			panic("eventfd refuses to count");
@@ -98,13 +103,8 @@ static void finish(struct worker_thread *w, struct queue *jobs, bool ok)
 	}
 }
 
-static void on_done(evutil_socket_t fd, short what, void *arg)
+static void finish_done(struct worker_thread *w)
 {
-	(void)what;
-	struct worker_thread *w = arg;
-	uint64_t count;
-	if (fd >= 0 && read(fd, &count, sizeof count) < 0)
-		return;
 	struct queue ok, failed;
 	queue_init(&ok);
 	queue_init(&failed);
@@ -114,6 +114,14 @@ static void on_done(evutil_socket_t fd, short what, void *arg)
 	pthread_mutex_unlock(&w->mutex);
 	finish(w, &ok, true);
 	finish(w, &failed, false);
+}
+
+static void on_done(evutil_socket_t fd, short what, void *arg)
+{
+	(void)what;
+	uint64_t count;
+	if (read(fd, &count, sizeof count) == sizeof count)
+		finish_done(arg);
 }
 
 struct worker_thread *worker_thread_new(struct event_base *base, const struct worker_batch *batch)
@@ -157,18 +165,30 @@ size_t worker_thread_pending(const struct worker_thread *w)
 	return w->pending;
 }
 
+void worker_thread_finish(struct worker_thread *w)
+{
+	OBJ_CHECK(w, WORKER_THREAD_MAGIC);
+	if (!w->stopping) {
+		pthread_mutex_lock(&w->mutex);
+		w->stopping = true;
+		pthread_cond_signal(&w->wake);
+		pthread_mutex_unlock(&w->mutex);
+		pthread_join(w->thread, NULL);
+	}
+	/* What is posted from now on, by a done as well, is worked off here. */
+	for (finish_done(w); w->pending > 0; finish_done(w)) {
+		struct queue batch;
+		take_batch(w, &batch);
+		work(w, &batch);
+	}
+}
+
 void worker_thread_free(struct worker_thread **ww)
 {
 	struct worker_thread *w = *ww;
 	if (w == NULL)
 		return;
-	OBJ_CHECK(w, WORKER_THREAD_MAGIC);
-	pthread_mutex_lock(&w->mutex);
-	w->stopping = true;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->mutex);
-	pthread_join(w->thread, NULL);
-	on_done(w->done_fd, 0, w);
+	worker_thread_finish(w);
 	event_free(w->done_event);
 	close(w->done_fd);
 	pthread_cond_destroy(&w->wake);

@@ -34,7 +34,13 @@ void worker_thread_post(struct worker_thread *w, struct worker_job *job);
 /* Jobs posted and not yet done. */
 size_t worker_thread_pending(const struct worker_thread *w);
 
-/* Works off what is queued, calls every done, ends the thread. */
+/*
+ * Ends the thread, works off what is queued, calls every done; what is posted
+ * later waits for the next such call. Then worker_thread_free.
+ */
+void worker_thread_finish(struct worker_thread *w);
+
+/* Finishes, too. */
 void worker_thread_free(struct worker_thread **w);
 
 #endif

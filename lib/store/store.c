@@ -219,6 +219,12 @@ void store_close(struct store **ss)
 	*ss = NULL;
 }
 
+void store_finish(struct store *s)
+{
+	OBJ_CHECK(s, STORE_MAGIC);
+	worker_thread_finish(s->thread);
+}
+
 size_t store_pending(const struct store *s)
 {
 	OBJ_CHECK(s, STORE_MAGIC);

@@ -34,6 +34,8 @@ typedef void store_fn(void *arg, json_t *result, const char *error);
  */
 struct store *store_open(struct event_base *base, const char *mongodb_url, const char *state_dir,
 			 const char *name, char *error, size_t error_size);
+/* Finishes what was asked so far; what is asked later waits for the next such call. Then store_close. */
+void store_finish(struct store *s);
 /* Finishes what was asked, then closes. */
 void store_close(struct store **s);
 /* Verbs asked and not yet ended. */
