@@ -65,7 +65,10 @@ static void on_address(void *arg, const char *address, const char *fault)
 static void locate(struct asked *asked, struct call *call, const char *url)
 {
 	asked->url = xstrdup(url);
-	resolver_ask(asked->v->resolver, url, call_agent_tries(call), on_address, asked);
+	if (asked->v->resolver == NULL)
+		end(asked); /* voiced ends: the next one asks */
+	else
+		resolver_ask(asked->v->resolver, url, call_agent_tries(call), on_address, asked);
 }
 
 static void describe_refusal(const struct http_answer *a, char *out, size_t size)
