@@ -76,7 +76,7 @@ test('an upgrade to wrong settings is refused in words, and changes nothing; SIG
   const voiced = one('voiced').pid;
   fs.writeFileSync(path.join(phony.folder, '.env'), 'LOG_LEVEL=loud\n');
   await assert.rejects(run(bin('phony'), ['upgrade'], { env: phony.env, cwd: phony.folder }), (error) => error.code === 1 && /Nothing was changed/.test(error.stderr));
-  assert.ok(phony.log.find((l) => l.includes('LOG_LEVEL')), 'the log names the setting');
+  await until(() => phony.log.find((l) => l.includes('LOG_LEVEL')), 'the log to name the setting');
   assert.equal(one('voiced').pid, voiced);
   fs.writeFileSync(path.join(phony.folder, '.env'), 'LOG_LEVEL=info\n');
   phony.child.kill('SIGHUP');
