@@ -80,7 +80,7 @@ test('an upgrade to wrong settings is refused in words, and changes nothing; SIG
   assert.equal(one('voiced').pid, voiced);
   fs.writeFileSync(path.join(phony.folder, '.env'), 'LOG_LEVEL=info\n');
   phony.child.kill('SIGHUP');
-  await until(() => one('voiced') && one('voiced').pid !== voiced, 'another voiced');
+  await until(() => { const pid = one('voiced')?.pid; return pid && pid !== voiced; }, 'another voiced');
   await until(async () => (await phony.api('GET', '/ready').catch(() => ({}))).status === 200, 'it to be ready');
   assert.equal(one('phony').pid, phony.child.pid);
   await phony.stop();
