@@ -11,6 +11,7 @@
 #include "lib/http/client.h"
 #include "lib/store/transfer.h"
 #include "lib/twilio/api.h"
+#include "voiced/numbers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -137,9 +138,8 @@ static void mend_webhooks(struct doctor *d, json_t *number, bool voice, bool sms
 	json_read_text(&r, "sid", JSON_NEEDED, 34, 34, &sid);
 	if (sid == NULL)
 		return;
-	char *voice_url = xasprintf("%s/call/incoming#rc=2&rp=ct", base);
-	char *status = xasprintf("%s/call/status#rc=5&rp=all", base);
-	char *sms_url = xasprintf("%s/sms/incoming", base);
+	char *voice_url, *status, *sms_url = xasprintf("%s/sms/incoming", base);
+	numbers_webhooks(base, &voice_url, &status);
 	struct twilio_webhooks w = {.voice_url = voice ? voice_url : NULL,
 				    .status_callback = voice ? status : NULL,
 				    .sms_url = sms ? sms_url : NULL};

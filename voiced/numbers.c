@@ -142,6 +142,12 @@ static void on_set(void *arg, const struct twilio_answer *answer)
 	settle(arg, done ? 200 : 502, done ? NULL : answer->message);
 }
 
+void numbers_webhooks(const char *public_url, char **voice_url, char **status_callback)
+{
+	*voice_url = xasprintf("%s/call/incoming#rc=2&rp=ct", public_url);
+	*status_callback = xasprintf("%s/call/status#rc=5&rp=all", public_url);
+}
+
 static void on_number(void *arg, const struct twilio_answer *answer)
 {
 	struct setting *s = arg;
@@ -161,9 +167,8 @@ static void on_number(void *arg, const struct twilio_answer *answer)
 		       "This number is not one of the Twilio account's; phony_list_numbers lists them.");
 		return;
 	}
-	const char *base = s->v->config->public_url;
-	char *voice = xasprintf("%s/call/incoming#rc=2&rp=ct", base);
-	char *status = xasprintf("%s/call/status#rc=5&rp=all", base);
+	char *voice, *status;
+	numbers_webhooks(s->v->config->public_url, &voice, &status);
 	struct twilio_webhooks webhooks = {.voice_url = voice, .status_callback = status};
 	twilio_set_webhooks(s->v->twilio, sid, &webhooks, on_set, s);
 	free(voice);

@@ -13,4 +13,7 @@ void numbers_list_free(struct voiced *v, json_t *args, struct reply reply);
 typedef void numbers_fn(void *arg, int http_status, const char *error);
 void numbers_set_webhook(struct voiced *v, const char *number, numbers_fn *fn, void *arg);
 
+/* What Twilio calls for a number's calls, with how it repeats what failed; both to be freed. */
+void numbers_webhooks(const char *public_url, char **voice_url, char **status_callback);
+
 #endif
