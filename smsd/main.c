@@ -129,8 +129,13 @@ static void stop(struct daemon *d)
 		outbox_drain(s->outbox);
 	if (s->unheard != NULL)
 		unheard_drain(s->unheard);
+	/* What the store tells may ask Twilio; what Twilio does not answer any more may be stored. */
+	if (s->http_out != NULL)
+		do {
+			store_finish(s->store);
+		} while (http_client_cancel(s->http_out));
 	http_client_free(&s->http_out);
-	store_close(&s->store); /* what was written is finished, and told */
+	store_close(&s->store);
 	outbox_free(&s->outbox);
 	unheard_free(&s->unheard);
 	http_server_free(&s->http_in);

@@ -408,6 +408,7 @@ json_t *call_document_public(const json_t *document)
 	json_object_del(copy, "secret");
 	json_object_del(copy, "host");
 	json_object_del(copy, "attempt");
+	json_object_del(copy, "streams");
 	json_object_del(copy, "failure");
 	json_object_del(copy, "searchText");
 	json_object_del(copy, "streamedAt");
@@ -568,6 +569,24 @@ void call_set_attempt(struct call *call, int64_t attempt)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
 	json_object_set_new(call->document, "attempt", json_integer(attempt));
+}
+
+int64_t call_streams(const struct call *call)
+{
+	return json_array_size(call_value(call, "streams"));
+}
+
+bool call_count_stream(struct call *call, int64_t attempt)
+{
+	size_t i;
+	json_t *known, *streams = call_value(call, "streams");
+	json_array_foreach (streams, i, known)
+		if (json_integer_value(known) == attempt)
+			return false;
+	streams = streams ? json_copy(streams) : json_array();
+	json_array_append_new(streams, json_integer(attempt));
+	call_put(call, "streams", streams);
+	return true;
 }
 
 static void replace(char **field, const char *text)

@@ -120,6 +120,9 @@ void call_set_duration(struct call *call, long seconds);
 /* Which stream of the call is being served: 0, then 1 more for each redirect. */
 int64_t call_attempt(const struct call *call);
 void call_set_attempt(struct call *call, int64_t attempt);
+/* This attempt's stream has begun: true unless it was known. And how many have. */
+bool call_count_stream(struct call *call, int64_t attempt);
+int64_t call_streams(const struct call *call);
 /* What was said before the stream broke, for the agent of the next: the newest of these turns. */
 void call_set_history(struct call *call, const json_t *turns);
 json_t *call_history(const struct call *call); /* an array, borrowed */

@@ -122,17 +122,31 @@ static void on_stream_ended(struct voiced *v, struct call *call, json_t *data)
 	ending_expect(v, call);
 }
 
-/* What follows from an event; a repeat after our own restart must do no harm. */
-static void act(struct voiced *v, struct call *call, const char *type, const char *time, json_t *data)
+struct read_event {
+	int64_t seq;
+	const char *type, *time;
+	json_t *data;
+};
+
+static void on_stream_started(struct voiced *v, struct call *call, int64_t attempt, const char *time)
 {
+	bool first = call_text(call, "streamedAt")[0] == '\0';
+	if (first) {
+		call_put(call, "streamedAt", json_string(time));
+		recordings_begin(v, call);
+	}
+	bool another = call_count_stream(call, attempt);
+	if (call_set_status(call, CALL_IN_PROGRESS) || first || another)
+		call_save(call, NULL, NULL);
+}
+
+/* What follows from an event; a repeat after our own restart must do no harm. */
+static void act(struct voiced *v, struct call *call, int64_t attempt, const struct read_event *e)
+{
+	const char *type = e->type, *time = e->time;
+	json_t *data = e->data;
 	if (strcmp(type, "stream-started") == 0) {
-		bool first = call_text(call, "streamedAt")[0] == '\0';
-		if (first) {
-			call_put(call, "streamedAt", json_string(time));
-			recordings_begin(v, call);
-		}
-		if (call_set_status(call, CALL_IN_PROGRESS) || first)
-			call_save(call, NULL, NULL);
+		on_stream_started(v, call, attempt, time);
 	} else if (strcmp(type, "agent-connected") == 0) {
 		afterwards_conversation(v, call, text_or(data, "conversationId", ""));
 	} else if (strcmp(type, "agent-lost") == 0) {
@@ -166,12 +180,6 @@ static void act(struct voiced *v, struct call *call, const char *type, const cha
 		on_stream_ended(v, call, data);
 	}
 }
-
-struct read_event {
-	int64_t seq;
-	const char *type, *time;
-	json_t *data;
-};
 
 static bool read_event(const char *call_id, json_t *event, struct read_event *e)
 {
@@ -217,7 +225,7 @@ void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *e
 			    .event = json_incref(event)};
 	LIST_INSERT_HEAD(&v->taken, t, next);
 	call_count_pending(call, 1);
-	act(v, call, e.type, e.time, e.data);
+	act(v, call, attempt, &e);
 	stats_event(v, call, e.type, e.data);
 	store(t);
 }

@@ -19,7 +19,8 @@
 #include <string.h>
 
 enum {
-	ATTEMPTS_MAX = 3, /* streams that may follow a broken one */
+	BREAKS_MAX = 3,    /* of streams that had begun */
+	ATTEMPTS_MAX = 10, /* those that did not begin, too: ours to mend, while the person waits */
 	SETTLE_MS = 20,
 	SETTLE_TRIES = 75,
 	YOUNG_MS = 600, /* by then a worker that voiced does not know yet has found it */
@@ -221,7 +222,9 @@ static void on_answered(struct hook *h, struct call *call)
 {
 	h->attempt = atoll(hook_query(h, "again"));
 	bool over = call_is_over(call) || call_is_ending(call);
-	if (!over && h->attempt > ATTEMPTS_MAX + call_number(call, "transfers"))
+	int64_t transfers = call_number(call, "transfers"); /* each is followed by a stream, too */
+	if (!over && (h->attempt > ATTEMPTS_MAX + transfers ||
+		      (h->attempt > 0 && call_streams(call) > BREAKS_MAX + transfers)))
 		call_set_error(call, "the stream broke again and again", true);
 	if (over || call_has_failed(call)) {
 		call_save(call, NULL, NULL);

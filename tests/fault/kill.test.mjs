@@ -66,7 +66,8 @@ test('a worker that dies again and again: an apology, and the call is failed', a
   await withTree({}, async ({ carrier, phony }) => {
     const { callSid: sid } = (await phony.call('+12025550134')).body;
     for (let i = 0; i < 4; i++) {
-      const worker = await until(() => workerOf(sid), `worker ${i}`);
+      await until(async () => (await events(phony, sid)).some((e) => e.type === 'stream-started' && e.attempt === i), `stream ${i}`);
+      const worker = workerOf(sid);
       process.kill(worker.pid, 'SIGKILL');
       await until(() => workerOf(sid)?.pid !== worker.pid, 'its end');
     }
