@@ -130,19 +130,22 @@ static void on_transfer(struct call *c, const struct frame *f)
 	done(c, f, NULL, "");
 }
 
-/* voiced ends the call at the carrier; here nothing more is said. */
+/* Nothing more is said; the carrier ends the stream, if not we. */
 static void on_hangup(struct call *c, const struct frame *f)
 {
+	bool close = json_is_true(json_object_get(f->body, "close"));
 	done(c, f, NULL, "");
-	if (c->state != STARTING && c->state != LIVE)
-		return;
-	bool ask = ending_wants_outcome(c);
-	ending_begin(c);
-	call_clear_playout(c);
-	if (ask)
-		ending_ask_outcome(c);
-	else
-		ending_close_agent(c);
+	if (c->state == STARTING || c->state == LIVE) {
+		bool ask = ending_wants_outcome(c);
+		ending_begin(c);
+		call_clear_playout(c);
+		if (ask)
+			ending_ask_outcome(c);
+		else
+			ending_close_agent(c);
+	}
+	if (close && c->state == LEAVING)
+		twilio_stream_close(c->stream);
 }
 
 static const struct {

@@ -12,7 +12,7 @@
 #define PHONY_MESSAGES_H
 
 enum {
-	PROTO_VERSION = 4,
+	PROTO_VERSION = 5,
 	/* Still understood: a worker of before an upgrade speaks on until its call is over. */
 	PROTO_VERSION_LEAST = 4,
 };
@@ -64,7 +64,7 @@ enum {
 	MESSAGE(30, ASSIGN, ROLE_VOICED, ROLE_CALLWORKER, TELLS, CARRIES)                          \
 	/* the agent to open: {url, address?, header?} or {error} */                                \
 	MESSAGE(31, AGENT, ROLE_VOICED, ROLE_CALLWORKER, TELLS, BARE)                              \
-	/* {context} / {digits} / {reason} -> {} */                                                \
+	/* {context} / {digits} / {close}, where no carrier ends the stream -> {} */               \
 	MESSAGE(32, WORKER_INJECT, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \
 	MESSAGE(33, WORKER_DTMF, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                         \
 	MESSAGE(34, WORKER_HANGUP, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \
@@ -98,6 +98,8 @@ enum {
 	MESSAGE(58, SEND_DTMF, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                 \
 	MESSAGE(59, EMERGENCY_SHUTDOWN, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                        \
 	MESSAGE(60, SYSTEM_STATUS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                              \
+	/* the same in the browser: voiced's own, over HTTP */                                      \
+	MESSAGE(61, BROWSER_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                               \
                                                                                                     \
 	/* the same of messages; smsd answers {status, message, data} */                            \
 	MESSAGE(70, SEND_SMS, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                     \

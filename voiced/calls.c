@@ -187,8 +187,8 @@ static void on_overdue(void *arg)
 static void start_overdue(struct call *call)
 {
 	const struct config *config = call->calls->config;
-	bool outbound = strcmp(call_text(call, "callType"), "outbound") == 0;
-	unsigned most = outbound ? config->max_outgoing_duration_s : config->max_incoming_duration_s;
+	unsigned most =
+		call_is_inbound(call) ? config->max_incoming_duration_s : config->max_outgoing_duration_s;
 	if (call_number(call, "maxDuration") > 0)
 		most = (unsigned)call_number(call, "maxDuration");
 	if (!timer_running(&call->overdue))
@@ -569,6 +569,16 @@ void call_set_attempt(struct call *call, int64_t attempt)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
 	json_object_set_new(call->document, "attempt", json_integer(attempt));
+}
+
+bool call_is_inbound(const struct call *call)
+{
+	return strcmp(call_text(call, "callType"), "inbound") == 0;
+}
+
+bool call_is_browser(const struct call *call)
+{
+	return strcmp(call_text(call, "callType"), "browser") == 0;
 }
 
 int64_t call_streams(const struct call *call)

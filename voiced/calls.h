@@ -53,7 +53,7 @@ struct call *calls_restore(struct calls *c, const json_t *document);
 void calls_forget(struct call *call);
 
 struct call_request {
-	const char *call_type; /* "outbound" or "inbound" */
+	const char *call_type; /* "outbound", "inbound" or "browser" */
 	const char *from_number, *to_number;
 	const char *provider, *voice, *agent_id, *voice_id; /* "" when not given */
 	const char *system_instructions, *call_instructions;
@@ -92,6 +92,9 @@ int64_t call_age_ms(const struct call *call);
 int64_t call_number(const struct call *call, const char *field);
 /* Sets a member (stolen); NULL removes it. call_save stores it. */
 void call_put(struct call *call, const char *field, json_t *value);
+/* Whether the person called us; and whether a page of ours is their phone (voiced/browser.h). */
+bool call_is_inbound(const struct call *call);
+bool call_is_browser(const struct call *call);
 /* Whether this host has the call; and from now on it has. */
 bool call_is_ours(const struct call *call);
 void call_take(struct call *call);
@@ -120,6 +123,7 @@ void call_set_duration(struct call *call, long seconds);
 /* Which stream of the call is being served: 0, then 1 more for each redirect. */
 int64_t call_attempt(const struct call *call);
 void call_set_attempt(struct call *call, int64_t attempt);
+enum { CALL_BREAKS_MAX = 3 }; /* of streams that had begun */
 /* This attempt's stream has begun: true unless it was known. And how many have. */
 bool call_count_stream(struct call *call, int64_t attempt);
 int64_t call_streams(const struct call *call);

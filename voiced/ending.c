@@ -3,6 +3,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "voiced/browser.h"
 #include "voiced/elsewhere.h"
 #include "voiced/workers.h"
 
@@ -64,6 +65,12 @@ void ending_begin(struct voiced *v, struct call *call, const char *reason, endin
 		log_call(LOG_SEV_INFO, call_sid(call), "ending the call: %s", reason);
 		call_save(call, NULL, NULL);
 	}
+	if (call_is_browser(call)) {
+		browser_hang_up(call);
+		if (fn)
+			fn(arg, NULL);
+		return;
+	}
 	if (call_worker(call) != NULL)
 		worker_ask(call, MSG_WORKER_HANGUP, json_object(), on_worker_told, NULL);
 	if (call_sid(call)[0] == '\0' || call_is_over(call)) {
@@ -102,6 +109,10 @@ void ending_check(struct voiced *v, struct call *call)
 {
 	if (call_is_over(call))
 		return;
+	if (call_is_browser(call)) {
+		browser_check(call);
+		return;
+	}
 	if (call_sid(call)[0] == '\0') {
 		/* Placing it has neither succeeded nor failed for a whole minute. */
 		call_set_error(call, "Twilio never confirmed that it placed this call.", true);

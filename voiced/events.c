@@ -6,6 +6,7 @@
 #include "lib/base/object.h"
 #include "lib/loop/loop.h"
 #include "voiced/agent.h"
+#include "voiced/browser.h"
 #include "voiced/ending.h"
 #include "voiced/news.h"
 #include "voiced/recordings.h"
@@ -119,7 +120,10 @@ static void on_stream_ended(struct voiced *v, struct call *call, json_t *data)
 		call_set_error(call, fault, true);
 		call_save(call, NULL, NULL);
 	}
-	ending_expect(v, call);
+	if (call_is_browser(call))
+		browser_expect(call, !cut);
+	else
+		ending_expect(v, call);
 }
 
 struct read_event {

@@ -11,7 +11,9 @@ const toolOf = new Map([...text('mcpd/tools.c').matchAll(/\{"(phony_\w+)", (MSG_
 
 // Requests that are no MCP tool.
 const string = { type: 'string' }, page = { limit: { type: 'integer', minimum: 1, maximum: 100 }, cursor: string };
+const { toNumber, fromNumber, callAt, ringTimeout, machineDetection, voicemailMessage, retries, retryDelay, transferNumber, ignoreQuietHours, ...inBrowser } = tools.get('phony_create_call').inputSchema.properties;
 const others = {
+  MSG_BROWSER_CALL: { title: 'Begin a call whose phone is a web page, which then opens streamPath', properties: inBrowser, required: ['callInstructions'] },
   MSG_GET_HANDLER: { title: 'Get the handler of incoming calls of one number', properties: { phoneNumber: string } },
   MSG_STATS: { title: 'Sums over calls and messages', properties: {} },
   MSG_LIST_BULKS: { title: 'List bulk sendings', properties: page },

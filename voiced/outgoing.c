@@ -5,6 +5,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "voiced/browser.h"
 #include "voiced/contexts.h"
 #include "voiced/ending.h"
 #include "voiced/guard.h"
@@ -205,6 +206,8 @@ static const char *limit_reached(struct voiced *v, const char *to, char *why, si
 			 config->max_calls);
 		return why;
 	}
+	if (strcmp(to, BROWSER_NUMBER) == 0)
+		return NULL;
 	if (calls_count(v->calls, "outbound") >= config->max_outgoing_calls) {
 		snprintf(why, size,
 			 "Too many active calls: %u of MAX_CONCURRENT_OUTGOING_CALLS are live. Wait for one "
@@ -220,12 +223,23 @@ static const char *limit_reached(struct voiced *v, const char *to, char *why, si
 	return NULL;
 }
 
-static void read_request(const struct config *config, json_t *args, struct call_request *c,
+/* A call in the browser has no numbers, and nothing of what Twilio does. */
+static void refuse_telephony(const json_t *args, struct json_reader *r)
+{
+	static const char *const members[] = {
+		"toNumber",         "fromNumber", "callAt",     "ringTimeout",    "machineDetection",
+		"voicemailMessage", "retries",    "retryDelay", "transferNumber", NULL};
+	for (const char *const *name = members; *name != NULL; name++)
+		if (json_object_get(args, *name) != NULL)
+			json_read_fault(r, "%s means nothing in a call in the browser", *name);
+}
+
+static void read_request(const struct config *config, json_t *args, bool browser, struct call_request *c,
 			 struct call_options *o, struct json_reader *r)
 {
-	*c = (struct call_request){.call_type = "outbound",
-				   .from_number = config->twilio_number,
-				   .to_number = "",
+	*c = (struct call_request){.call_type = browser ? "browser" : "outbound",
+				   .from_number = browser ? BROWSER_NUMBER : config->twilio_number,
+				   .to_number = browser ? BROWSER_NUMBER : "",
 				   .provider = config->voice_provider,
 				   .voice = config->openai_voice,
 				   .agent_id = config->elevenlabs_agent_id,
@@ -234,7 +248,8 @@ static void read_request(const struct config *config, json_t *args, struct call_
 				   .call_instructions = ""};
 	json_read_open(r, args);
 	options_read(config, r, o);
-	json_read_text(r, "toNumber", JSON_NEEDED, 1, 64, &c->to_number);
+	if (!browser)
+		json_read_text(r, "toNumber", JSON_NEEDED, 1, 64, &c->to_number);
 	json_read_text(r, "systemInstructions", o->context ? JSON_OPTIONAL : JSON_NEEDED, 1, INSTRUCTIONS_MAX,
 		       &c->system_instructions);
 	json_read_text(r, "callInstructions", JSON_NEEDED, 1, INSTRUCTIONS_MAX, &c->call_instructions);
@@ -242,14 +257,18 @@ static void read_request(const struct config *config, json_t *args, struct call_
 	json_read_text(r, "voice", JSON_OPTIONAL, 0, 128, &c->voice);
 	json_read_text(r, "elevenLabsAgentId", JSON_OPTIONAL, 1, 128, &c->agent_id);
 	json_read_text(r, "elevenLabsVoiceId", JSON_OPTIONAL, 0, 128, &c->voice_id);
-	json_read_text(r, "fromNumber", JSON_OPTIONAL, 1, 64, &c->from_number);
-	json_read_close(r, JSON_KNOWN_ONLY);
+	if (!browser)
+		json_read_text(r, "fromNumber", JSON_OPTIONAL, 1, 64, &c->from_number);
+	if (browser)
+		refuse_telephony(args, r);
+	else
+		json_read_close(r, JSON_KNOWN_ONLY);
 	c->more = o->more;
 	if (o->context != NULL && c->system_instructions[0] != '\0')
 		json_read_fault(r, "give context or systemInstructions, not both");
-	if (c->to_number[0] != '\0' && !e164_valid(c->to_number))
+	if (!browser && c->to_number[0] != '\0' && !e164_valid(c->to_number))
 		json_read_fault(r, "toNumber: %s", E164_ADVICE);
-	if (!e164_valid(c->from_number))
+	if (!browser && !e164_valid(c->from_number))
 		json_read_fault(r, "fromNumber: %s", E164_ADVICE);
 	bool openai = strcmp(c->provider, "openai") == 0;
 	if (openai && config->openai_api_key[0] == '\0' && !url_is_loopback(config->openai_websocket_url))
@@ -266,7 +285,7 @@ struct wish {
 	struct reply reply;
 	json_t *document;
 	int64_t call_at_ms;
-	bool ignore_hours;
+	bool ignore_hours, browser;
 };
 
 static void end_wish(struct wish *w)
@@ -290,6 +309,10 @@ static void place(struct wish *w)
 		return;
 	}
 	struct call *call = calls_restore(v->calls, w->document);
+	if (w->browser) {
+		browser_begin(v, call, w->reply);
+		return;
+	}
 	struct placing *p = xcalloc(1, sizeof *p);
 	*p = (struct placing){v, xstrdup(call_id(call)), w->reply, wall_now()};
 	call_save(call, on_stored, p);
@@ -307,7 +330,10 @@ static void on_guarded(void *arg, int http_status, const char *code, const char 
 
 static void guard(struct wish *w)
 {
-	if (w->call_at_ms > wall_now().ms) {
+	if (w->browser) {
+		place(w);
+		end_wish(w);
+	} else if (w->call_at_ms > wall_now().ms) {
 		char why[300];
 		if (guard_denies(w->v->config, wish_text(w, "toNumber"), why, sizeof why))
 			w->reply.fail(w->reply.arg, 403, "denied", why);
@@ -335,26 +361,40 @@ static void on_context(void *arg, const char *system_instructions, const char *e
 	}
 }
 
-void outgoing_place(struct voiced *v, json_t *args, struct reply reply)
+static void take_wish(struct voiced *v, json_t *args, bool browser, struct reply reply)
 {
 	struct json_reader r;
 	struct call_request request;
 	struct call_options options;
-	read_request(v->config, args, &request, &options, &r);
+	read_request(v->config, args, browser, &request, &options, &r);
 	if (!json_read_ok(&r)) {
 		reply.fail(reply.arg, 400, "invalid", r.faults);
 	} else if (v->draining) {
 		reply.fail(reply.arg, 503, "ending", "phony is shutting down; it takes no new calls.");
 	} else {
 		struct wish *w = xcalloc(1, sizeof *w);
-		*w = (struct wish){v, reply, calls_make_document(v->calls, &request), options.call_at_ms,
-				   options.ignore_hours};
+		*w = (struct wish){v,
+				   reply,
+				   calls_make_document(v->calls, &request),
+				   options.call_at_ms,
+				   options.ignore_hours,
+				   browser};
 		if (options.context != NULL)
 			contexts_look_up(v, options.context, on_context, w);
 		else
 			guard(w);
 	}
 	json_decref(options.more);
+}
+
+void outgoing_place(struct voiced *v, json_t *args, struct reply reply)
+{
+	take_wish(v, args, false, reply);
+}
+
+void outgoing_place_in_browser(struct voiced *v, json_t *args, struct reply reply)
+{
+	take_wish(v, args, true, reply);
 }
 
 /* ---- scheduled calls ---- */

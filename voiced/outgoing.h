@@ -8,6 +8,9 @@
 /* phony_create_call: answers 201 {callSid, status, provider, message} once Twilio took the call. */
 void outgoing_place(struct voiced *v, json_t *args, struct reply reply);
 
+/* The same without numbers, at once: see voiced/browser.h. */
+void outgoing_place_in_browser(struct voiced *v, json_t *args, struct reply reply);
+
 /* A scheduled call whose time has come, taken by this host: placed. document is borrowed. */
 void outgoing_due(struct voiced *v, json_t *document);
 

@@ -125,8 +125,7 @@ static char *value_of(int name, const struct call *call)
 
 char *prompt_make(const struct prompts *p, const struct call *call)
 {
-	bool outbound = strcmp(call_text(call, "callType"), "outbound") == 0;
-	const char *at = outbound ? p->outgoing : p->incoming, *next;
+	const char *at = call_is_inbound(call) ? p->incoming : p->outgoing, *next;
 	struct buffer text = {0};
 	size_t len = 0;
 	for (; (next = strstr(at, "{{")) != NULL; at = next + len) {

@@ -61,7 +61,7 @@ static void on_begun(void *arg, const struct twilio_answer *answer)
 
 void recordings_begin(struct voiced *v, const struct call *call)
 {
-	if (!json_is_true(call_value(call, "record")) || strcmp(call_text(call, "callType"), "inbound") != 0)
+	if (!json_is_true(call_value(call, "record")) || !call_is_inbound(call))
 		return;
 	char *url =
 		xasprintf("%s/call/recording?call=%s#rc=5&rp=all", v->config->public_url, call_token(call));

@@ -10,6 +10,7 @@ static const struct {
 } prefixes[] = {
 	{"/call/connection-outgoing/", ROUTE_STREAM},
 	{"/call/connection-incoming/", ROUTE_STREAM},
+	{"/call/connection-browser/", ROUTE_STREAM},
 	{"/sms/", ROUTE_SMSD},
 	{"/api/sms/", ROUTE_SMSD},
 	{"/api/conversations", ROUTE_SMSD},

@@ -5,6 +5,7 @@
 
 static const struct api_route routes[] = {
 	{"POST", "/api/calls", MSG_CREATE_CALL},
+	{"POST", "/api/calls/browser", MSG_BROWSER_CALL},
 	{"GET", "/api/calls", MSG_LIST_CALLS},
 	{"GET", "/api/calls/{callSid}", MSG_GET_CALL},
 	{"GET", "/api/calls/{callSid}/transcript", MSG_GET_TRANSCRIPT},

@@ -19,8 +19,7 @@
 #include <string.h>
 
 enum {
-	BREAKS_MAX = 3,    /* of streams that had begun */
-	ATTEMPTS_MAX = 10, /* those that did not begin, too: ours to mend, while the person waits */
+	ATTEMPTS_MAX = 10, /* streams after the first, those that never began among them */
 	SETTLE_MS = 20,
 	SETTLE_TRIES = 75,
 	YOUNG_MS = 600, /* by then a worker that voiced does not know yet has found it */
@@ -103,25 +102,25 @@ void hook_reply_noted(struct hook *h)
 /* ---- streams ---- */
 
 /* The stream's wss URL, made from PUBLIC_URL. */
-static char *stream_url(struct voiced *v, struct call *call, bool outbound)
+static char *stream_url(struct voiced *v, struct call *call, bool inbound)
 {
 	const char *public_url = v->config->public_url;
 	bool tls = strncmp(public_url, "https://", 8) == 0;
 	return xasprintf("%s://%s/call/connection-%s/%s", tls ? "wss" : "ws", public_url + (tls ? 8 : 7),
-			 outbound ? "outgoing" : "incoming", call_token(call));
+			 inbound ? "incoming" : "outgoing", call_token(call));
 }
 
 static void reply_stream(struct hook *h, struct call *call)
 {
 	struct buffer b = {0};
-	bool outbound = strcmp(call_text(call, "callType"), "outbound") == 0;
-	char *url = stream_url(h->v, call, outbound);
+	bool inbound = call_is_inbound(call);
+	char *url = stream_url(h->v, call, inbound);
 	char *again =
 		xasprintf("%s/call/%s?call=%s&again=%lld#rc=5&rp=all", h->v->config->public_url,
-			  outbound ? "outgoing" : "incoming", call_token(call), (long long)h->attempt + 1);
+			  inbound ? "incoming" : "outgoing", call_token(call), (long long)h->attempt + 1);
 	const struct twiml_parameter parameters[] = {{"fromNumber", call_text(call, "fromNumber")},
 						     {"toNumber", call_text(call, "toNumber")},
-						     {"callType", outbound ? "outgoing" : "incoming"},
+						     {"callType", inbound ? "incoming" : "outgoing"},
 						     {NULL, NULL}};
 	twiml_open(&b);
 	twiml_connect_stream(&b, url, parameters);
@@ -224,7 +223,7 @@ static void on_answered(struct hook *h, struct call *call)
 	bool over = call_is_over(call) || call_is_ending(call);
 	int64_t transfers = call_number(call, "transfers"); /* each is followed by a stream, too */
 	if (!over && (h->attempt > ATTEMPTS_MAX + transfers ||
-		      (h->attempt > 0 && call_streams(call) > BREAKS_MAX + transfers)))
+		      (h->attempt > 0 && call_streams(call) > CALL_BREAKS_MAX + transfers)))
 		call_set_error(call, "the stream broke again and again", true);
 	if (over || call_has_failed(call)) {
 		call_save(call, NULL, NULL);

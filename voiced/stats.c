@@ -100,7 +100,9 @@ static double seconds_between(const struct call *call, const char *from, const c
 void stats_over(struct voiced *v, const struct call *call)
 {
 	struct stats *s = v->stats;
-	bool inbound = strcmp(call_text(call, "callType"), "inbound") == 0;
+	bool inbound = call_is_inbound(call);
+	if (call_is_browser(call))
+		return; /* nobody was telephoned */
 	for (size_t i = 0; i < STATUSES; i++)
 		s->over[inbound][i] += strcmp(call_text(call, "status"), statuses[i]) == 0;
 	double answer = seconds_between(call, "startedAt", "streamedAt");
@@ -244,6 +246,8 @@ static void on_calls(void *arg, json_t *result, const char *error)
 		const char *status = json_string_value(json_object_get(call, "status"));
 		const char *type = json_string_value(json_object_get(call, "callType"));
 		json_t *streamed = json_object_get(call, "streamedAt");
+		if (type != NULL && strcmp(type, "browser") == 0)
+			continue;
 		calls++;
 		answered += streamed != NULL;
 		inbound += type != NULL && strcmp(type, "inbound") == 0;

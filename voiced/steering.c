@@ -78,7 +78,10 @@ void steering_transfer(struct voiced *v, json_t *args, struct reply reply)
 	json_read_text(&r, "reason", JSON_OPTIONAL, 0, 500, &reason);
 	if (verb_refuse_faults(&r, reply))
 		return;
-	if (guard_denies(v->config, number, why, sizeof why))
+	const struct call *call = calls_by_sid(v->calls, sid);
+	if (call != NULL && call_is_browser(call))
+		reply.fail(reply.arg, 409, "browser", "A call in the browser cannot be transferred.");
+	else if (guard_denies(v->config, number, why, sizeof why))
 		reply.fail(reply.arg, 403, "denied", why);
 	else
 		verb_ask_worker(v, sid, MSG_WORKER_TRANSFER,

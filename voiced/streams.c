@@ -4,6 +4,7 @@
 #include "lib/base/panic.h"
 #include "lib/twilio/signature.h"
 #include "voiced/agent.h"
+#include "voiced/browser.h"
 #include "voiced/door.h"
 #include "voiced/elsewhere.h"
 #include "voiced/workers.h"
@@ -11,11 +12,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { SETTLE_MS = 20, SETTLE_TRIES = 75 };
+
 struct stream {
 	struct voiced *v;
 	struct route route;
 	int fd;
+	struct timer settle;
+	int waits;
 };
+
+static void refuse(struct stream *s, int status, const char *code, const char *message)
+{
+	door_refuse(s->fd, status, code, message);
+	free(s);
+}
 
 static void serve(struct stream *s, struct call *call)
 {
@@ -37,8 +48,7 @@ static void on_history(void *arg, json_t *result, const char *error)
 	struct stream *s = arg;
 	struct call *call = calls_by_token(s->v->calls, s->route.token);
 	if (call == NULL) {
-		door_refuse(s->fd, 403, "secret", "The secret in the URL is no live call's.");
-		free(s);
+		refuse(s, 403, "secret", "The secret in the URL is no live call's.");
 		return;
 	}
 	if (error == NULL)
@@ -46,35 +56,69 @@ static void on_history(void *arg, json_t *result, const char *error)
 	serve(s, call);
 }
 
+/* What the call's last process told has to be in the store before it is read for the next. */
+static void settle(void *arg)
+{
+	struct stream *s = arg;
+	struct call *call = calls_by_token(s->v->calls, s->route.token);
+	if (call != NULL && !call_is_settled(call) && s->waits++ < SETTLE_TRIES && s->v->workers != NULL)
+		timer_start(&s->settle, s->v->base, SETTLE_MS, settle, s);
+	else if (call != NULL)
+		store_turns(s->v->store, call_id(call), on_history, s);
+	else
+		refuse(s, 403, "secret", "The secret in the URL is no live call's.");
+}
+
+static void take_browser(struct stream *s, struct call *call)
+{
+	const char *why = browser_connect(call, s->route.target);
+	if (why != NULL) {
+		refuse(s, 409, "over", why);
+		return;
+	}
+	call_take(call);
+	worker_retire(call);
+	if (call_attempt(call) > 0)
+		settle(s);
+	else
+		serve(s, call);
+}
+
+static void take_twilio(struct stream *s, struct call *call)
+{
+	struct voiced *v = s->v;
+	if (!twilio_stream_signature_valid(v->config->twilio_auth_token, v->config->public_url,
+					   s->route.target, s->route.signature)) {
+		log_call(LOG_SEV_WARN, call_sid(call), "a stream with a wrong signature was refused");
+		refuse(s, 403, "signature", "X-Twilio-Signature is wrong or missing.");
+		return;
+	}
+	call_take(call);
+	/* What another host has prepared when it answered for this call is not here. */
+	if (call_attempt(call) > 0 && json_array_size(call_history(call)) == 0)
+		store_turns(v->store, call_id(call), on_history, s);
+	else
+		serve(s, call);
+}
+
 static void on_call(void *arg, struct call *call, const char *error)
 {
 	struct stream *s = arg;
-	struct voiced *v = s->v;
 	if (error != NULL) {
-		door_refuse(s->fd, 503, "store", error);
+		refuse(s, 503, "store", error);
 	} else if (call == NULL || call_is_over(call) || call_is_ending(call) || call_sid(call)[0] == '\0') {
 		log_warn("a stream with a wrong secret, or of a call that is over, was refused");
-		door_refuse(s->fd, 403, "secret", "The secret in the URL is no live call's.");
-	} else if (!twilio_stream_signature_valid(v->config->twilio_auth_token, v->config->public_url,
-						  s->route.target, s->route.signature)) {
-		log_call(LOG_SEV_WARN, call_sid(call), "a stream with a wrong signature was refused");
-		door_refuse(s->fd, 403, "signature", "X-Twilio-Signature is wrong or missing.");
+		refuse(s, 403, "secret", "The secret in the URL is no live call's.");
+	} else if (call_is_browser(call)) {
+		take_browser(s, call);
 	} else {
-		call_take(call);
-		/* What another host has prepared when it answered for this call is not here. */
-		if (call_attempt(call) > 0 && json_array_size(call_history(call)) == 0) {
-			store_turns(v->store, call_id(call), on_history, s);
-			return;
-		}
-		serve(s, call);
-		return;
+		take_twilio(s, call);
 	}
-	free(s);
 }
 
 void streams_take(struct voiced *v, const struct route *route, int fd)
 {
 	struct stream *s = xcalloc(1, sizeof *s);
-	*s = (struct stream){v, *route, fd};
+	*s = (struct stream){.v = v, .route = *route, .fd = fd};
 	elsewhere_find(v, route->token, on_call, s);
 }

@@ -60,6 +60,10 @@ void transfer_begin(struct voiced *v, struct call *call, const char *number, con
 	char why[300];
 	if (call_text(call, "transferTo")[0] != '\0' || call_is_over(call) || call_is_ending(call))
 		return; /* a repeat */
+	if (call_is_browser(call)) {
+		failed(call, "a call in the browser cannot be transferred");
+		return;
+	}
 	if (guard_denies(v->config, number, why, sizeof why)) {
 		failed(call, why);
 		return;
@@ -82,14 +86,13 @@ void transfer_dial(struct hook *h, struct call *call)
 {
 	struct buffer b = {0};
 	const char *number = call_text(call, "transferTo");
-	bool outbound = strcmp(call_text(call, "callType"), "outbound") == 0;
 	if (number[0] == '\0' || call_is_over(call)) {
 		hook_reply_hangup(h, NULL);
 		return;
 	}
 	char *done = xasprintf("%s/call/transferred?call=%s", h->v->config->public_url, call_token(call));
 	twiml_open(&b);
-	twiml_dial(&b, number, call_text(call, outbound ? "fromNumber" : "toNumber"), done);
+	twiml_dial(&b, number, call_text(call, call_is_inbound(call) ? "toNumber" : "fromNumber"), done);
 	free(done);
 	hook_reply_twiml(h, &b);
 }

@@ -491,6 +491,7 @@ static const struct {
 	void (*run)(struct voiced *v, json_t *args, struct reply reply);
 } verbs[] = {
 	{MSG_CREATE_CALL, outgoing_place},
+	{MSG_BROWSER_CALL, outgoing_place_in_browser},
 	{MSG_LIST_CALLS, list_calls},
 	{MSG_GET_CALL, get_call},
 	{MSG_GET_TRANSCRIPT, get_transcript},

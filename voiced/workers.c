@@ -429,7 +429,6 @@ static struct worker *take_idle(struct workers *all)
 static json_t *assignment(struct workers *all, struct call *call)
 {
 	const struct config *config = all->v->config;
-	bool outbound = strcmp(call_text(call, "callType"), "outbound") == 0;
 	bool openai = strcmp(call_text(call, "voiceProvider"), "openai") == 0;
 	bool resuming = json_array_size(call_history(call)) > 0;
 	const json_t *silence = call_value(call, "silenceSeconds");
@@ -437,11 +436,12 @@ static json_t *assignment(struct workers *all, struct call *call)
 	json_t *body = json_pack(
 		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:I, s:i, s:I, s:s, s:s, s:s}",
 		"callId", call_id(call), "attempt", (json_int_t)call_attempt(call), "callSid", call_sid(call),
-		"callType", outbound ? "outgoing" : "incoming", "provider", call_text(call, "voiceProvider"),
-		"prompt", prompt, "voice", call_text(call, openai ? "voice" : "elevenLabsVoiceId"),
-		"fromNumber", call_text(call, "fromNumber"), "toNumber", call_text(call, "toNumber"),
-		"firstMessage", call_text(call, "goOn")[0] ? call_text(call, "goOn") : GO_ON, "history",
-		call_history(call), "transferNumber", call_text(call, "transferNumber"), "silenceSeconds",
+		"callType", call_is_inbound(call) ? "incoming" : "outgoing", "provider",
+		call_text(call, "voiceProvider"), "prompt", prompt, "voice",
+		call_text(call, openai ? "voice" : "elevenLabsVoiceId"), "fromNumber",
+		call_text(call, "fromNumber"), "toNumber", call_text(call, "toNumber"), "firstMessage",
+		call_text(call, "goOn")[0] ? call_text(call, "goOn") : GO_ON, "history", call_history(call),
+		"transferNumber", call_text(call, "transferNumber"), "silenceSeconds",
 		json_is_integer(silence) ? json_integer_value(silence) : (json_int_t)config->silence_s,
 		"operatorSeconds", (int)config->operator_s, "recordingFromMs",
 		(json_int_t)(resuming ? call_age_ms(call) : 0), "socket", all->socket, "logLevel",

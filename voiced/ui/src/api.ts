@@ -2,7 +2,7 @@
 
 export interface Turn { role: 'user' | 'assistant' | 'system'; content: string; timestamp: string; truncated?: boolean }
 export interface Call {
-  callSid: string; status: string; direction: 'inbound' | 'outbound'; provider: string; fromNumber: string; toNumber: string; isLive: boolean;
+  callSid: string; status: string; direction: 'inbound' | 'outbound' | 'browser'; provider: string; fromNumber: string; toNumber: string; isLive: boolean;
   startedAt?: string; endedAt?: string; duration?: number; onHold?: boolean; errorMessage?: string; endReason?: string; tags?: string[];
   systemInstructions?: string; callInstructions?: string; conversationHistory?: Turn[]; notes?: { note: string; timestamp: string }[];
   outcome?: unknown; cost?: { provider: string; unit: string; amount: number }; record?: boolean; figures?: Record<string, unknown>; transferNumber?: string;

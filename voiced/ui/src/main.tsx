@@ -3,6 +3,7 @@ import { createRoot } from 'react-dom/client';
 import { get, post, signedOut, api, type Question } from './api.ts';
 import { closeLive, openLive, useConnected, useData } from './live.ts';
 import { Act, Form, Text } from './parts.tsx';
+import { Phone } from './Phone.tsx';
 import { Activity } from './pages/Activity.tsx';
 import { CallPage } from './pages/Call.tsx';
 import { Calls } from './pages/Calls.tsx';
@@ -57,6 +58,7 @@ function Shell({ leave }: { leave: () => void }) {
       </div>
     </nav>
     <main id="main" tabIndex={-1}>{name === 'calls' && id ? <CallPage key={id} callSid={id} /> : page[2]()}</main>
+    <Phone />
   </>;
 }
 

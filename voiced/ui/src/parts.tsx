@@ -1,8 +1,12 @@
 import { type FormEvent, type ReactNode, useEffect, useId, useRef, useState } from 'react';
+import type { Call } from './api.ts';
 
 export const time = (iso?: string) => (iso ? new Date(iso).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' }) : '');
 export const clock = (iso?: string) => (iso ? new Date(iso).toLocaleTimeString() : '');
 export const span = (seconds?: number) => (seconds === undefined ? '' : `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`);
+
+// Who is at the other end of our line.
+export const other = (call: Call) => ({ outbound: call.toNumber, inbound: call.fromNumber, browser: 'This page' })[call.direction];
 
 export function Page({ title, actions, children }: { title: string; actions?: ReactNode; children: ReactNode }) {
   const heading = useRef<HTMLHeadingElement>(null);

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { type Call, type CallEvent, get, post } from '../api.ts';
 import { useData, useLive } from '../live.ts';
-import { Act, Empty, ErrorNote, Form, Loading, Page, Status, Text, clock, span, time } from '../parts.tsx';
+import { Act, Empty, ErrorNote, Form, Loading, Page, Status, Text, clock, other, span, time } from '../parts.tsx';
 
 // How long the agent took to answer, turn by turn.
 function Timings({ events }: { events: CallEvent[] }) {
@@ -64,7 +64,7 @@ function Controls({ call }: { call: Call }) {
     </div>
     <Form label="Tell the agent" reset submit={(f) => post(`${path}/inject-context`, f)}><Text label="Something it should know" name="context" required rows={2} /></Form>
     <Form label="Press" reset submit={(f) => post(`${path}/dtmf`, f)}><Text label="Keys" name="digits" required placeholder="1w2#" hint="0–9 * # A–D, w waits half a second" /></Form>
-    <Form label="Transfer" reset submit={(f) => post(`${path}/transfer`, f)}><Text label="To a person's number" name="toNumber" type="tel" required placeholder="+12025550199" /></Form>
+    {call.direction !== 'browser' && <Form label="Transfer" reset submit={(f) => post(`${path}/transfer`, f)}><Text label="To a person's number" name="toNumber" type="tel" required placeholder="+12025550199" /></Form>}
     {call.operatorQuestion && <Form label="Answer" reset submit={(f) => post(`${path}/answer-operator`, f)}><Text label={`The agent asks: ${call.operatorQuestion.question}`} name="answer" required rows={2} /></Form>}
   </section>;
 }
@@ -92,9 +92,8 @@ export function CallPage({ callSid }: { callSid: string }) {
   const lines = call?.conversationHistory?.length ?? 0;
   useEffect(() => { if (call?.isLive) end.current?.scrollIntoView({ block: 'nearest' }); }, [lines, call?.isLive]);
   if (!call) return <Page title="Call"><ErrorNote error={error} />{!error && <Loading />}</Page>;
-  const other = call.direction === 'outbound' ? call.toNumber : call.fromNumber;
   const outcome = call.outcome as Record<string, unknown> | undefined;
-  return <Page title={`${call.direction === 'outbound' ? 'Call to' : 'Call from'} ${other}`} actions={<Status>{call.onHold ? 'on-hold' : call.status}</Status>}>
+  return <Page title={call.direction === 'browser' ? 'Call at this page' : `${call.direction === 'outbound' ? 'Call to' : 'Call from'} ${other(call)}`} actions={<Status>{call.onHold ? 'on-hold' : call.status}</Status>}>
     <dl className="facts">
       <div><dt>Begun</dt><dd>{time(call.startedAt)}</dd></div><div><dt>Length</dt><dd>{span(call.duration) || '–'}</dd></div><div><dt>Provider</dt><dd>{call.provider}</dd></div>
       {call.cost && <div><dt>Cost</dt><dd>{call.cost.amount} {call.cost.unit}</dd></div>}

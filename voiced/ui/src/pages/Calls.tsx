@@ -1,14 +1,17 @@
 import { memo, useRef, useState } from 'react';
 import { type Call, type Context, get, post, query } from '../api.ts';
+import { call as callHere } from '../line.ts';
 import { useData, useLive } from '../live.ts';
-import { Choice, Dialog, Empty, ErrorNote, Form, Loading, Page, Status, Text, span, time } from '../parts.tsx';
+import { Choice, Dialog, Empty, ErrorNote, Form, Loading, Page, Status, Text, other, span, time } from '../parts.tsx';
 
 function NewCall({ done }: { done: (callSid: string) => void }) {
   const contexts = useData(() => get<{ data: { contexts: Context[] } }>('/api/contexts'), []);
   const [context, setContext] = useState('');
   const [provider, setProvider] = useState('');
-  return <Form label="Call" submit={async (fields) => done((await post<{ callSid: string }>('/api/calls', fields)).callSid)}>
-    <Text label="Number to call" name="toNumber" required placeholder="+12025550198" type="tel" hint="With its country code, as +12025550198" />
+  const [here, setHere] = useState(false);
+  return <Form label={here ? 'Talk' : 'Call'} submit={async (fields) => done(here ? await callHere(fields) : (await post<{ callSid: string }>('/api/calls', fields)).callSid)}>
+    <Choice label="Whom" name="" value="" onChange={(value) => setHere(value === 'here')} options={[['', 'a phone number'], ['here', 'me, at this page, to try the agent']]} />
+    {here ? <p className="hint">Nobody is telephoned: you speak with the agent through this computer’s microphone and loudspeaker.</p> : <Text label="Number to call" name="toNumber" required placeholder="+12025550198" type="tel" hint="With its country code, as +12025550198" />}
     <Choice label="Template" name="context" value="" onChange={setContext} options={[['', 'none: instructions below'], ...(contexts.data?.data.contexts ?? []).filter((c) => c.contextType !== 'incoming').map((c): [string, string] => [c.name, c.name])]} />
     {!context && <Text label="Who the agent is" name="systemInstructions" required rows={3} placeholder="You are Anna, assistant of Ms Smith. You are friendly and brief." />}
     <Text label="What this call is for" name="callInstructions" required rows={3} placeholder="Book a table for two, tonight at 8 pm." />
@@ -20,8 +23,8 @@ function NewCall({ done }: { done: (callSid: string) => void }) {
 
 const Row = memo(function Row({ call, last }: { call: Call; last?: string }) {
   return <tr>
-    <td><a href={`#/calls/${call.callSid}`}>{call.direction === 'outbound' ? call.toNumber : call.fromNumber}</a></td>
-    <td>{call.direction === 'outbound' ? 'out' : 'in'}</td>
+    <td><a href={`#/calls/${call.callSid}`}>{other(call)}</a></td>
+    <td>{{ outbound: 'out', inbound: 'in', browser: 'here' }[call.direction]}</td>
     <td><Status>{call.onHold ? 'on-hold' : call.status}</Status></td>
     <td>{time(call.startedAt)}</td>
     <td>{span(call.duration)}</td>

@@ -1,0 +1,155 @@
+// A call in the browser: the page is the phone, with Chromium's fake microphone, before the real daemons.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const hello = speech('Hello, this is Anna. May I ask you something?');
+const moment = speech('One moment please.');
+const thanks = speech('Thank you. Goodbye!');
+const agents = {
+  'agent-test': { script: [{ say: 'Hello, this is Anna.', wav: hello.pattern }, { hear: 'Yes, please.' }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }] },
+  'agent-patient': { script: [{ say: 'One moment please.', wav: moment.pattern }, { pause_ms: 60000 }] },
+};
+const folder = temporaryFolder();
+let agent, carrier, phony, browser, page, base;
+const problems = [];
+
+before(async () => {
+  // What the microphone hears, again and again: a while of silence, then three words.
+  const words = path.join(folder, 'microphone.wav');
+  execFileSync('sox', [speech('Yes, please.', { voice: 'en-us' }).at(48000), words, 'pad', '4', '4']);
+  agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
+  carrier = await startCarrier({ default: { script: [] } });
+  phony = await startPhony({ sims: { carrier, agent }, settings: { RECORD_CALLS: 'true' } });
+  base = `http://127.0.0.1:${phony.port}`;
+  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+    '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream', `--use-file-for-fake-audio-capture=${words}`] });
+  page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
+  page.setDefaultTimeout(15000);
+  page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
+  page.on('console', (message) => { if (message.type() === 'error') problems.push(`console: ${message.text()}`); });
+  page.on('dialog', (dialog) => dialog.accept());
+  await page.goto(base);
+  await page.getByLabel('API token').fill(phony.token);
+  await button('Sign in').click();
+  await page.getByRole('heading', { name: 'Calls' }).waitFor();
+});
+after(async () => {
+  await browser?.close();
+  await phony.stop();
+  assert.deepEqual([...agent.events.items, ...carrier.events.items].filter((e) => e.event === 'violation'), []);
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+  fs.rmSync(folder, { recursive: true, force: true });
+});
+
+const button = (name) => page.getByRole('button', { name, exact: true });
+const panel = () => page.getByRole('region', { name: 'Your call' });
+const events = async (sid) => (await phony.api('GET', `/api/calls/${sid}/events`)).body.events;
+const said = async (sid) => (await phony.api('GET', `/api/calls/${sid}`)).body.conversationHistory.map((t) => t.content);
+
+// Fills the form in and talks; gives the call's SID.
+async function talk(agentId) {
+  await page.goto(`${base}/#/calls`);
+  await button('New call').click();
+  await page.getByLabel('Whom').selectOption('here');
+  await page.getByLabel('Who the agent is').fill('You are Anna, and polite.');
+  await page.getByLabel('What this call is for').fill('Ask whether it pleases.');
+  await page.getByLabel('Voice provider').selectOption('elevenlabs');
+  await page.getByRole('textbox', { name: 'Agent', exact: true }).fill(agentId);
+  await button('Talk').click();
+  await page.waitForURL(/#\/calls\/CA[0-9a-f]{32}$/);
+  return /CA[0-9a-f]{32}$/.exec(page.url())[0];
+}
+
+test('a whole call: the agent is heard, hears, says goodbye, and the line is closed', async () => {
+  const sid = await talk('agent-test');
+  await panel().waitFor();
+  // The loudspeaker's meter moves while the agent speaks, the microphone's while the person does.
+  await page.waitForFunction(() => document.querySelectorAll('.phone meter')[1]?.value > 0.2);
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 120)).join(' | ')}`), []);
+  await page.waitForFunction(() => document.querySelectorAll('.phone meter')[0]?.value > 0.2);
+  await page.getByText('Thank you. Goodbye!').first().waitFor();
+  await panel().waitFor({ state: 'detached' });
+  const call = await phony.over(sid);
+  assert.equal(call.status, 'completed');
+  assert.equal(call.direction, 'browser');
+  assert.deepEqual(call.conversationHistory.map((t) => t.content), ['Hello, this is Anna.', 'Yes, please.', 'Thank you. Goodbye!']);
+  // Everything that the agent said was heard: each mark came back before the call was left.
+  const end = (await events(sid)).find((e) => e.type === 'stream-ended').data;
+  assert.equal(end.fault, undefined);
+  const recording = await fetch(`${base}/api/calls/${sid}/recording`, { headers: { authorization: `Bearer ${phony.token}` } });
+  assert.equal(recording.status, 200);
+  assert.ok((await recording.arrayBuffer()).byteLength > 5 * 32000, 'both voices, for as long as the call was');
+  assert.deepEqual(carrier.events.filter((e) => e.event === 'call-created' || e.callSid === sid), [], 'Twilio knows nothing of it');
+  assert.equal((await phony.api('GET', '/api/stats')).body.data.calls, 0, 'nobody was telephoned');
+});
+
+test('its process is killed: the page comes back, and the call goes on with what was said', async () => {
+  const sid = await talk('agent-patient');
+  await page.getByText('One moment please.').first().waitFor();
+  const worker = processes().find((p) => p.name === 'callworker' && p.title.includes(sid));
+  process.kill(worker.pid, 'SIGKILL');
+  const again = await agent.events.wait((e) => e.event === 'initiated' && e.prompt.includes('THE CALL SO FAR'), 'the next conversation');
+  assert.match(again.prompt, /You: One moment please\./);
+  await until(async () => (await events(sid)).some((e) => e.type === 'agent-connected' && e.attempt === 1), 'the agent again');
+  // Voiced is killed: nobody on the line notices.
+  process.kill(processes().find((p) => p.name === 'voiced').pid, 'SIGKILL');
+  await phony.log.wait((l) => l.includes(`${sid}: callworker`) && l.includes('is back'), 'the worker to be taken back');
+  await button('Mute').click();
+  await button('Unmute').waitFor();
+  await button('Keys').click();
+  await button('5').click();
+  await until(async () => (await events(sid)).some((e) => e.type === 'dtmf-received' && e.data.digit === '5'), 'the key');
+  await panel().getByRole('button', { name: 'Hang up' }).click();
+  await panel().waitFor({ state: 'detached' });
+  const call = await phony.over(sid);
+  assert.deepEqual([call.status, call.endReason], ['completed', 'the person hung up']);
+  assert.equal((await said(sid))[0], 'One moment please.');
+});
+
+test('hung up from elsewhere, the page is told; a process that dies again and again ends the call as failed', async () => {
+  const sid = await talk('agent-patient');
+  await until(async () => (await events(sid)).some((e) => e.type === 'agent-connected'), 'the agent');
+  assert.equal((await phony.api('POST', `/api/calls/${sid}/transfer`, { toNumber: '+12025550199' })).status, 409);
+  assert.equal((await phony.api('POST', `/api/calls/${sid}/hangup`)).status, 200);
+  await panel().waitFor({ state: 'detached' });
+  assert.deepEqual([(await phony.over(sid)).status, (await phony.over(sid)).endReason], ['completed', 'hung up on request']);
+
+  const ill = await talk('agent-patient');
+  for (let i = 0; i < 4; i++) {
+    await until(async () => (await events(ill)).some((e) => e.type === 'stream-started' && e.attempt === i), `stream ${i}`);
+    process.kill(processes().find((p) => p.name === 'callworker' && p.title.includes(ill)).pid, 'SIGKILL');
+  }
+  const call = await phony.over(ill);
+  assert.deepEqual([call.status, call.errorMessage], ['failed', 'the stream broke again and again']);
+  await panel().waitFor({ state: 'detached' });
+});
+
+test('a page that goes away ends its call; one that never came is told so', async () => {
+  const sid = await talk('agent-patient');
+  await until(async () => (await events(sid)).some((e) => e.type === 'agent-connected'), 'the agent');
+  await page.reload();
+  assert.equal((await phony.over(sid)).status, 'completed');
+  const ask = (body) => phony.api('POST', '/api/calls/browser', { systemInstructions: 'You are polite.', callInstructions: 'Talk.', ...body });
+  const bad = await ask({ toNumber: '+12025550198', retries: 2 });
+  assert.equal(bad.status, 400);
+  assert.match(bad.body.message, /toNumber means nothing.*retries means nothing/s);
+  assert.equal((await fetch(`${base}/api/calls/browser`, { method: 'POST', body: '{}' })).status, 401);
+  const { status, body } = await ask({});
+  assert.equal(status, 201);
+  assert.match(body.streamPath, /^\/call\/connection-browser\/[A-Za-z0-9]+$/);
+  await phony.api('POST', `/api/calls/${body.callSid}/hangup`);
+  assert.equal((await phony.over(body.callSid)).status, 'completed');
+  const late = await fetch(`${base}${body.streamPath}`, { headers: { upgrade: 'websocket' } }).catch((e) => e);
+  assert.ok(late instanceof Error || late.status >= 400);
+  assert.deepEqual(problems.filter((p) => !/ERR_CONNECTION|ERR_INCOMPLETE|WebSocket|503/.test(p)), []);
+});
