@@ -217,6 +217,8 @@ static void on_media(void *arg, const char *base64, size_t len, int64_t ms, stru
 	ssize_t bytes = len <= MEDIA_MAX ? base64_decode(base64, len, mulaw) : -1;
 	if (bytes > 0 && figures_heard(&c->figures, mulaw, (size_t)bytes) != VAD_SAME)
 		silence_heard(c->silence);
+	if (bytes > 0)
+		levels_caller(&c->levels, mulaw, (size_t)bytes);
 	if (bytes > 0 && c->recorder != NULL)
 		recorder_caller(c->recorder, mulaw, (size_t)bytes, ms);
 	if (!c->giving_up && !pause_on(c->pause) && c->state != OVER)
@@ -260,12 +262,12 @@ static void out_audio(void *arg, const char *base64, size_t len, struct mono_us 
 {
 	struct call *c = arg;
 	twilio_stream_audio(c->stream, base64, len, born);
-	if (c->recorder == NULL)
-		return;
 	struct buffer mulaw = {0};
 	buffer_reserve(&mulaw, len / 4 * 3 + 3);
 	ssize_t bytes = base64_decode(base64, len, mulaw.data);
 	if (bytes > 0)
+		levels_agent(&c->levels, mulaw.data, (size_t)bytes);
+	if (bytes > 0 && c->recorder != NULL)
 		recorder_agent(c->recorder, mulaw.data, (size_t)bytes);
 	buffer_free(&mulaw);
 }

@@ -11,6 +11,7 @@
 #include "callworker/farewell.h"
 #include "callworker/figures.h"
 #include "callworker/hold.h"
+#include "callworker/levels.h"
 #include "callworker/operator.h"
 #include "callworker/pause.h"
 #include "callworker/playout.h"
@@ -46,6 +47,7 @@ struct call {
 	int recording;             /* the file of one that has not begun; -1 */
 	json_t *tool_list;
 	struct figures figures;
+	struct levels levels;
 
 	bool prepared; /* confined, if that was wished */
 	bool started;  /* the stream */

@@ -130,6 +130,16 @@ static void on_transfer(struct call *c, const struct frame *f)
 	done(c, f, NULL, "");
 }
 
+/* Who speaks, and how loud, on a scale from 0 to 1. */
+static void on_levels(struct call *c, const struct frame *f)
+{
+	int ahead_ms = playout_ahead_ms(c->playout);
+	control_reply(c->control, f,
+		      json_pack("{s:f, s:f, s:b, s:b}", "caller", levels_of_caller(&c->levels) / 127.0,
+				"agent", levels_of_agent(&c->levels, ahead_ms) / 127.0, "callerSpeaks",
+				c->figures.vad.speaking, "agentSpeaks", ahead_ms > 0));
+}
+
 /* Nothing more is said; the carrier ends the stream, if not we. */
 static void on_hangup(struct call *c, const struct frame *f)
 {
@@ -161,6 +171,7 @@ static const struct {
 	{MSG_WORKER_QUESTION, on_operator_question},
 	{MSG_WORKER_ANSWER, on_operator_answer},
 	{MSG_WORKER_TRANSFER, on_transfer},
+	{MSG_WORKER_LEVELS, on_levels},
 };
 
 void steering_answer(void *arg, const struct frame *f)

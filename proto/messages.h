@@ -85,6 +85,8 @@ enum {
 	MESSAGE(43, WORKER_QUESTION, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                     \
 	MESSAGE(44, WORKER_ANSWER, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \
 	MESSAGE(45, WORKER_TRANSFER, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                     \
+	/* {} -> {caller, agent, callerSpeaks, agentSpeaks} */                                      \
+	MESSAGE(46, WORKER_LEVELS, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                        \
                                                                                                    \
 	/* arguments and results as the MCP tools of these names */                                \
 	MESSAGE(50, CREATE_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                               \
@@ -98,8 +100,9 @@ enum {
 	MESSAGE(58, SEND_DTMF, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                 \
 	MESSAGE(59, EMERGENCY_SHUTDOWN, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                        \
 	MESSAGE(60, SYSTEM_STATUS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                              \
-	/* the same in the browser: voiced's own, over HTTP */                                      \
+	/* the same in the browser; how loud a call is: voiced's own, over HTTP */                  \
 	MESSAGE(61, BROWSER_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                               \
+	MESSAGE(62, CALL_LEVELS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                \
                                                                                                     \
 	/* the same of messages; smsd answers {status, message, data} */                            \
 	MESSAGE(70, SEND_SMS, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                     \

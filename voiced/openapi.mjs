@@ -14,6 +14,7 @@ const string = { type: 'string' }, page = { limit: { type: 'integer', minimum: 1
 const { toNumber, fromNumber, callAt, ringTimeout, machineDetection, voicemailMessage, retries, retryDelay, transferNumber, ignoreQuietHours, ...inBrowser } = tools.get('phony_create_call').inputSchema.properties;
 const others = {
   MSG_BROWSER_CALL: { title: 'Begin a call whose phone is a web page, which then opens streamPath', properties: inBrowser, required: ['callInstructions'] },
+  MSG_CALL_LEVELS: { title: 'Who speaks in a live call just now, and how loud, from 0 to 1', properties: { callSid: string } },
   MSG_GET_HANDLER: { title: 'Get the handler of incoming calls of one number', properties: { phoneNumber: string } },
   MSG_STATS: { title: 'Sums over calls and messages', properties: {} },
   MSG_LIST_BULKS: { title: 'List bulk sendings', properties: page },

@@ -11,6 +11,7 @@ static const struct api_route routes[] = {
 	{"GET", "/api/calls/{callSid}/transcript", MSG_GET_TRANSCRIPT},
 	{"GET", "/api/calls/{callSid}/events", MSG_GET_EVENTS},
 	{"GET", "/api/calls/{callSid}/instructions", MSG_GET_INSTRUCTIONS},
+	{"GET", "/api/calls/{callSid}/levels", MSG_CALL_LEVELS},
 	{"POST", "/api/calls/{callSid}/hangup", MSG_HANGUP_CALL},
 	{"POST", "/api/calls/{callSid}/inject-context", MSG_INJECT_CONTEXT},
 	{"POST", "/api/calls/{callSid}/dtmf", MSG_SEND_DTMF},

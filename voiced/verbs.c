@@ -383,6 +383,34 @@ static void send_dtmf(struct voiced *v, json_t *args, struct reply reply)
 				"DTMF digits are being sent", reply);
 }
 
+static void tell_silence(struct question *q)
+{
+	done(q, json_pack("{s:f, s:f, s:b, s:b}", "caller", 0.0, "agent", 0.0, "callerSpeaks", 0,
+			  "agentSpeaks", 0));
+}
+
+static void on_levels(void *arg, json_t *body, const struct peer_error *error)
+{
+	if (error != NULL)
+		tell_silence(arg);
+	else
+		done(arg, json_incref(body));
+}
+
+/* Where nobody is on the line, not yet or no more, it is silent. */
+static void call_levels(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	const char *sid = verb_read_sid(&r, args);
+	if (verb_refuse_faults(&r, reply))
+		return;
+	struct call *call = calls_by_sid(v->calls, sid);
+	if (call != NULL && !call_is_over(call))
+		worker_ask(call, MSG_WORKER_LEVELS, json_object(), on_levels, new_question(v, sid, reply));
+	else
+		with_call(v, sid, NULL, reply, tell_silence);
+}
+
 /* ---- all calls ---- */
 
 struct shutdown {
@@ -500,6 +528,7 @@ static const struct {
 	{MSG_HANGUP_CALL, hangup_call},
 	{MSG_INJECT_CONTEXT, inject_context},
 	{MSG_SEND_DTMF, send_dtmf},
+	{MSG_CALL_LEVELS, call_levels},
 	{MSG_EMERGENCY_SHUTDOWN, emergency_shutdown},
 	{MSG_SYSTEM_STATUS, system_status},
 	{MSG_SEARCH_CALLS, search_calls},

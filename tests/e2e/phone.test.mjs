@@ -71,12 +71,14 @@ async function talk(agentId) {
 test('a whole call: the agent is heard, hears, says goodbye, and the line is closed', async () => {
   const sid = await talk('agent-test');
   await panel().waitFor();
+  await page.getByText('The agent is speaking').waitFor();
   // The loudspeaker's meter moves while the agent speaks, the microphone's while the person does.
   await page.waitForFunction(() => document.querySelectorAll('.phone meter')[1]?.value > 0.2);
   await page.evaluate(axe);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
   assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 120)).join(' | ')}`), []);
   await page.waitForFunction(() => document.querySelectorAll('.phone meter')[0]?.value > 0.2);
+  await page.getByText('The person is speaking').waitFor();
   await page.getByText('Thank you. Goodbye!').first().waitFor();
   await panel().waitFor({ state: 'detached' });
   const call = await phony.over(sid);

@@ -3,6 +3,7 @@
 #include "callworker/json_scan.h"
 #include "callworker/lane.h"
 #include "callworker/latency.h"
+#include "callworker/levels.h"
 #include "lib/base/base64.h"
 #include "tests/unit/unit.h"
 
@@ -42,6 +43,30 @@ static void test_goodbye_of_a_recording(void **state)
 	assert_false(goodbye_said(recording, GOODBYE_CALLER));
 	assert_true(goodbye_said(recording, GOODBYE_AGENT));
 	assert_false(goodbye_said("If this is an emergency, hang up now.", GOODBYE_CALLER));
+}
+
+static void test_levels(void **state)
+{
+	(void)state;
+	struct levels l = {0};
+	uint8_t loud[800], quiet[1600];
+	memset(loud, 0x80, sizeof loud);   /* the loudest code */
+	memset(quiet, 0xff, sizeof quiet); /* silence */
+	levels_caller(&l, loud, sizeof loud);
+	assert_int_equal(levels_of_caller(&l), 127);
+	levels_caller(&l, quiet, sizeof quiet);
+	assert_int_equal(levels_of_caller(&l), 0);
+	/* Two seconds are sent at once, the first tenth of them loud: what is heard counts. */
+	levels_agent(&l, loud, sizeof loud);
+	for (int i = 0; i < 10; i++)
+		levels_agent(&l, quiet, sizeof quiet);
+	assert_int_equal(levels_of_agent(&l, 2100), 127);
+	assert_int_equal(levels_of_agent(&l, 1000), 0);
+	assert_int_equal(levels_of_agent(&l, 0), 0);
+	/* Longer ago than anything is kept. */
+	for (int i = 0; i < LEVELS_AHEAD; i++)
+		levels_agent(&l, quiet, 160);
+	assert_int_equal(levels_of_agent(&l, 1000 * 1000), 0);
 }
 
 static void test_scan(void **state)
@@ -127,6 +152,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_goodbye),        cmocka_unit_test(test_goodbye_of_a_recording),
+		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_scan),           cmocka_unit_test(test_latency),
 		cmocka_unit_test(test_lane_odd_bytes), cmocka_unit_test(test_lane_open),
 	};

@@ -55,6 +55,24 @@ function Recording({ callSid }: { callSid: string }) {
   </section>;
 }
 
+interface Level { caller: number; agent: number; callerSpeaks: boolean; agentSpeaks: boolean }
+
+// Who speaks just now, and how loud: asked for five times a second while somebody looks.
+function Levels({ callSid }: { callSid: string }) {
+  const [level, setLevel] = useState<Level | null>(null);
+  useEffect(() => {
+    let asking = false;
+    const timer = setInterval(() => {
+      if (asking || document.hidden) return;
+      asking = true;
+      get<Level>(`/api/calls/${callSid}/levels`).then(setLevel, () => setLevel(null)).finally(() => { asking = false; });
+    }, 200);
+    return () => clearInterval(timer);
+  }, [callSid]);
+  const who = !level ? 'Nobody is on the line' : level.callerSpeaks && level.agentSpeaks ? 'Both are speaking' : level.callerSpeaks ? 'The person is speaking' : level.agentSpeaks ? 'The agent is speaking' : 'Nobody is speaking';
+  return <p className="levels speaking"><label>Person <meter max={1} value={level?.caller ?? 0} /></label><label>Agent <meter max={1} value={level?.agent ?? 0} /></label><span>{who}</span></p>;
+}
+
 function Controls({ call }: { call: Call }) {
   const path = `/api/calls/${call.callSid}`;
   return <section aria-labelledby="controls" className="controls"><h2 id="controls">Steer</h2>
@@ -102,6 +120,7 @@ export function CallPage({ callSid }: { callSid: string }) {
     </dl>
     <div className="columns">
       <section aria-labelledby="transcript"><h2 id="transcript">Transcript</h2>
+        {call.isLive && <Levels callSid={callSid} />}
         {lines === 0 && <Empty>{call.isLive ? 'Nobody has said anything yet.' : 'Nothing was said.'}</Empty>}
         <ol className="turns" aria-live="polite">{call.conversationHistory?.filter((t) => t.role !== 'system').map((t, i) => <li key={i} className={t.role}><b>{t.role === 'assistant' ? 'Agent' : 'Person'}</b> <time dateTime={t.timestamp}>{clock(t.timestamp)}</time><p>{t.content}{t.truncated && <em> (interrupted)</em>}</p></li>)}</ol>
         <div ref={end} />
