@@ -119,10 +119,11 @@ static void on_conversation(void *arg, json_t *result, const char *error)
 		json_array_append_new(messages, message_public(json_array_get(found, i)));
 	if (!answer_store_error(q->reply, error))
 		answer_success(q->reply, 200,
-			       json_pack("{s:s, s:s, s:I, s:O, s:O*}", "phoneNumber1", q->numbers[0],
+			       json_pack("{s:s, s:s, s:I, s:O, s:O*, s:O*}", "phoneNumber1", q->numbers[0],
 					 "phoneNumber2", q->numbers[1], "messageCount",
 					 (json_int_t)json_array_size(messages), "conversation", messages,
-					 "nextCursor", json_object_get(result, "nextCursor")),
+					 "nextCursor", json_object_get(result, "nextCursor"), "incomplete",
+					 json_object_get(result, "incomplete")),
 			       "Found %zu message(s) in conversation", json_array_size(messages));
 	json_decref(messages);
 	free_question(q);

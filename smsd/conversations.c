@@ -168,9 +168,10 @@ static void on_group_messages(void *arg, json_t *result, const char *error)
 		/* The newest page, read from top to bottom. */
 		for (size_t i = json_array_size(found); i-- > 0;)
 			json_array_append_new(messages, message_public(json_array_get(found, i)));
-		json_t *data = json_pack("{s:s, s:I, s:O, s:O*}", "conversationId", t->id, "messageCount",
-					 (json_int_t)json_array_size(messages), "messages", messages,
-					 "nextCursor", json_object_get(result, "nextCursor"));
+		json_t *data = json_pack("{s:s, s:I, s:O, s:O*, s:O*}", "conversationId", t->id,
+					 "messageCount", (json_int_t)json_array_size(messages), "messages",
+					 messages, "nextCursor", json_object_get(result, "nextCursor"),
+					 "incomplete", json_object_get(result, "incomplete"));
 		answer_success(t->reply, 200, data, "Found %zu message(s) in conversation",
 			       json_array_size(messages));
 	}
@@ -215,9 +216,10 @@ static void listing_step(struct listing *l)
 	if (--l->left > 0)
 		return;
 	answer_success(l->reply, 200,
-		       json_pack("{s:I, s:O, s:O*}", "count", (json_int_t)json_array_size(l->talks),
+		       json_pack("{s:I, s:O, s:O*, s:O*}", "count", (json_int_t)json_array_size(l->talks),
 				 "conversations", l->talks, "nextCursor",
-				 json_object_get(l->found, "nextCursor")),
+				 json_object_get(l->found, "nextCursor"), "incomplete",
+				 json_object_get(l->found, "incomplete")),
 		       "Found %zu conversation(s)", json_array_size(l->talks));
 	json_decref(l->found);
 	json_decref(l->talks);

@@ -12,6 +12,6 @@ void load_tell(struct voiced *v)
 				    "liveCalls", (int)live),
 			  -1);
 	/* The last words of a call that is over are still to be stored. */
-	if (v->draining && live == 0 && workers_busy(v->workers) == 0)
+	if (v->draining && live == 0 && v->workers != NULL && workers_busy(v->workers) == 0)
 		daemon_end(v->daemon);
 }

@@ -71,8 +71,9 @@ static void on_list(void *arg, json_t *result, const char *error)
 		json_array_append_new(shown, record_public(q->kind, document));
 	size_t count = json_array_size(shown);
 	answer_success(q->reply, 200,
-		       json_pack("{s:I, s:o, s:O*}", "count", (json_int_t)count, q->kind->plural, shown,
-				 "nextCursor", json_object_get(result, "nextCursor")),
+		       json_pack("{s:I, s:o, s:O*, s:O*}", "count", (json_int_t)count, q->kind->plural, shown,
+				 "nextCursor", json_object_get(result, "nextCursor"), "incomplete",
+				 json_object_get(result, "incomplete")),
 		       "Found %zu %s(s)", count, q->kind->what);
 	free(q);
 }

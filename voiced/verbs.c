@@ -113,6 +113,13 @@ static void on_call_events(void *arg, json_t *result, const char *error)
 	done(q, json_incref(q->document));
 }
 
+/* The database is away: what is answered is what is known here. */
+static void tell_incomplete(json_t *body, const json_t *result)
+{
+	if (json_object_get(result, "incomplete") != NULL)
+		json_object_set_new(body, "incomplete", json_true());
+}
+
 static void on_call_turns(void *arg, json_t *result, const char *error)
 {
 	struct question *q = arg;
@@ -120,6 +127,7 @@ static void on_call_turns(void *arg, json_t *result, const char *error)
 		fail(q, 503, "store", error);
 		return;
 	}
+	tell_incomplete(q->document, result);
 	/* A call of the original has its history in its document. */
 	if (json_array_size(json_object_get(result, "documents")) > 0 ||
 	    json_object_get(q->document, "conversationHistory") == NULL)
@@ -151,10 +159,12 @@ static void on_transcript(void *arg, json_t *result, const char *error)
 	json_t *original = json_object_get(q->document, "conversationHistory");
 	if (json_array_size(turns) == 0 && original != NULL)
 		turns = original;
-	done(q, json_pack("{s:O, s:O, s:O, s:O, s:I}", "callSid", json_object_get(q->document, "callSid"),
-			  "status", json_object_get(q->document, "status"), "isLive",
-			  json_object_get(q->document, "isLive"), "conversationHistory", turns,
-			  "messageCount", (json_int_t)json_array_size(turns)));
+	done(q,
+	     json_pack("{s:O, s:O, s:O, s:O, s:I, s:O*}", "callSid", json_object_get(q->document, "callSid"),
+		       "status", json_object_get(q->document, "status"), "isLive",
+		       json_object_get(q->document, "isLive"), "conversationHistory", turns, "messageCount",
+		       (json_int_t)json_array_size(turns), "incomplete",
+		       json_object_get(result, "incomplete")));
 }
 
 static void transcript_turns(struct question *q)
@@ -178,8 +188,9 @@ static void on_events(void *arg, json_t *result, const char *error)
 		return;
 	}
 	json_t *events = json_object_get(result, "documents");
-	done(q, json_pack("{s:O, s:I, s:O}", "callSid", json_object_get(q->document, "callSid"), "count",
-			  (json_int_t)json_array_size(events), "events", events));
+	done(q, json_pack("{s:O, s:I, s:O, s:O*}", "callSid", json_object_get(q->document, "callSid"),
+			  "count", (json_int_t)json_array_size(events), "events", events, "incomplete",
+			  json_object_get(result, "incomplete")));
 }
 
 static void events_of_type(struct question *q)
@@ -230,6 +241,7 @@ static void on_list(void *arg, json_t *result, const char *error)
 	json_t *cursor = json_object_get(result, "nextCursor");
 	if (cursor != NULL)
 		json_object_set(body, "nextCursor", cursor);
+	tell_incomplete(body, result);
 	done(q, body);
 }
 

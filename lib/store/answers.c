@@ -51,9 +51,12 @@ void answer_list(struct reply reply, const json_t *found, const char *error, con
 		json_array_append_new(shown, show(document));
 	size_t count = json_array_size(shown);
 	answer_success(reply, 200,
-		       json_pack("{s:I, s:o, s:O*}", "count", (json_int_t)count, name, shown, "nextCursor",
-				 json_object_get(found, "nextCursor")),
-		       "Found %zu %s", count, what);
+		       json_pack("{s:I, s:o, s:O*, s:O*}", "count", (json_int_t)count, name, shown,
+				 "nextCursor", json_object_get(found, "nextCursor"), "incomplete",
+				 json_object_get(found, "incomplete")),
+		       "Found %zu %s%s", count, what,
+		       json_object_get(found, "incomplete") ? "; the database is away, there may be more"
+							    : "");
 }
 
 bool answer_faults(struct reply reply, struct json_reader *r)

@@ -40,18 +40,22 @@ struct store_backend {
 	store_backend_fn *put; /* {document}: inserts, or sets its members in the one with this key -> {} */
 	store_backend_fn *insert; /* {document} -> {inserted, document}: the one there, when it was there */
 	store_backend_fn *get;    /* {field, value} -> the document, or null */
-	store_backend_fn *find;   /* {where, order?, ascending?, limit, after?, whole?} -> [document] */
+	/*
+	 * {where, order?, ascending?, limit, after?, whole?} -> [document]. Where not all
+	 * could be looked at, error is away without a text.
+	 */
+	store_backend_fn *find;
 	store_backend_fn *count;  /* {where, limit} -> integer */
 	store_backend_fn *update; /* {key, where, set?, unset?, add?, remove?, strict?} -> document or null */
 	store_backend_fn *remove; /* {where} -> integer */
 };
 
-/* NULL with a sentence in error. */
-struct store_backend *sqlite_backend_open(const char *path, struct store_error *error);
+/* NULL with a sentence in error. lasting: what is committed survives the power's failure, too. */
+struct store_backend *sqlite_backend_open(const char *path, bool lasting, struct store_error *error);
 struct store_backend *mongodb_backend_open(const char *url, struct store_error *error);
 /*
  * Takes over the database behind url, and keeps at path what is written while
- * that is away.
+ * that is away, and beside it a mirror (lib/store/mirror.h).
  */
 struct store_backend *spool_backend_open(const char *url, const char *path, struct store_error *error);
 

@@ -17,7 +17,7 @@
 #include <string.h>
 
 enum {
-	SELECT_MS = 2000,
+	SELECT_MS = 1000,
 	CONNECT_MS = 2000,
 	SOCKET_MS = 10000,
 	DUPLICATE_KEY = 11000,

@@ -17,6 +17,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/store/mirror.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,19 +28,21 @@
 
 enum {
 	PROBE_MS = 500,
+	FIRST_MS = 400,     /* that a start waits for the database */
 	REPLAY_BATCH = 200, /* entries a batch, so that writes go on meanwhile */
 };
 
 struct spool {
 	struct store_backend *db, *local;
+	struct mirror *mirror;
 	bool away, begun; /* begun: a transaction of local */
 	size_t pending;   /* entries of the journal */
 	long long seq;
 	/* Asks the database whether it is back. */
 	pthread_t prober;
 	pthread_mutex_t mutex;
-	pthread_cond_t wake;
-	bool probing, stopping;
+	pthread_cond_t wake, answered;
+	bool probing, stopping, first; /* first: at once */
 	atomic_bool back;
 };
 
@@ -47,17 +50,25 @@ static const struct store_collection *const journal = &store_collections[STORE_J
 
 /* ---- away and back ---- */
 
+static struct timespec in_ms(int ms)
+{
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += ms * 1000000L;
+	until.tv_sec += until.tv_nsec / 1000000000L;
+	until.tv_nsec %= 1000000000L;
+	return until;
+}
+
 static void *probe(void *arg)
 {
 	struct spool *s = arg;
 	pthread_mutex_lock(&s->mutex);
 	while (!s->stopping) {
-		struct timespec until;
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += PROBE_MS * 1000000L;
-		until.tv_sec += until.tv_nsec / 1000000000L;
-		until.tv_nsec %= 1000000000L;
-		pthread_cond_timedwait(&s->wake, &s->mutex, &until);
+		struct timespec until = in_ms(PROBE_MS);
+		if (!s->first)
+			pthread_cond_timedwait(&s->wake, &s->mutex, &until);
+		s->first = false;
 		if (!s->probing || s->stopping)
 			continue;
 		pthread_mutex_unlock(&s->mutex);
@@ -66,10 +77,22 @@ static void *probe(void *arg)
 		if (back) {
 			s->probing = false;
 			atomic_store(&s->back, true);
+			pthread_cond_signal(&s->answered);
 		}
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return NULL;
+}
+
+/* Whether the database answers by now; if not, it is asked on. */
+static bool first_contact(struct spool *s)
+{
+	struct timespec until = in_ms(FIRST_MS);
+	pthread_mutex_lock(&s->mutex);
+	while (!atomic_load(&s->back) && pthread_cond_timedwait(&s->answered, &s->mutex, &until) == 0)
+		;
+	pthread_mutex_unlock(&s->mutex);
+	return atomic_load(&s->back);
 }
 
 static void go_away(struct spool *s, const char *why)
@@ -101,6 +124,20 @@ static bool begin_local(struct spool *s, struct store_error *error)
 		snprintf(error->text, sizeof error->text,
 			 "the database is away and the spool cannot be written; is the disk full?");
 	return s->begun;
+}
+
+/* A verb that changes the database, and then the mirror. */
+static json_t *change(struct spool *s, enum mirror_verb verb, const struct store_collection *c,
+		      const json_t *args, struct store_error *error)
+{
+	store_backend_fn *const verbs[] = {[MIRROR_PUT] = s->db->put,
+					   [MIRROR_INSERT] = s->db->insert,
+					   [MIRROR_UPDATE] = s->db->update,
+					   [MIRROR_REMOVE] = s->db->remove};
+	json_t *result = verbs[verb](s->db->self, c, args, error);
+	if (error->text[0] == '\0')
+		json_decref(mirror_change(s->mirror, verb, c, args));
+	return result;
 }
 
 static bool direct(const struct spool *s)
@@ -166,7 +203,7 @@ static json_t *put(void *self, const struct store_collection *c, const json_t *a
 	struct spool *s = self;
 	const char *key = store_key(c, json_object_get(args, "document"));
 	if (direct(s)) {
-		json_t *result = s->db->put(s->db->self, c, args, error);
+		json_t *result = change(s, MIRROR_PUT, c, args, error);
 		if (!lost(s, error))
 			return result;
 	}
@@ -185,7 +222,7 @@ static json_t *insert(void *self, const struct store_collection *c, const json_t
 	struct spool *s = self;
 	const char *key = store_key(c, json_object_get(args, "document"));
 	if (direct(s)) {
-		json_t *result = s->db->insert(s->db->self, c, args, error);
+		json_t *result = change(s, MIRROR_INSERT, c, args, error);
 		if (!lost(s, error))
 			return result;
 	}
@@ -204,12 +241,12 @@ static void entry_changed(struct spool *s, const struct store_collection *c, con
 {
 	json_t *entry = entry_of(s, c, old_key, error);
 	char *target = target_of(c, key);
-	json_t *change = json_pack("{s:O?, s:{s:b, s:s}}", "key", json_object_get(entry, "entry"), "set",
-				   "changed", 1, "target", target);
+	json_t *set = json_pack("{s:O?, s:{s:b, s:s}}", "key", json_object_get(entry, "entry"), "set",
+				"changed", 1, "target", target);
 	if (entry != NULL)
-		json_decref(s->local->update(s->local->self, journal, change, error));
+		json_decref(s->local->update(s->local->self, journal, set, error));
 	json_decref(entry);
-	json_decref(change);
+	json_decref(set);
 	free(target);
 }
 
@@ -219,7 +256,7 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 	struct spool *s = self;
 	const char *key = json_string_value(json_object_get(args, "key"));
 	if (direct(s)) {
-		json_t *result = s->db->update(s->db->self, c, args, error);
+		json_t *result = change(s, MIRROR_UPDATE, c, args, error);
 		if (!lost(s, error))
 			return result;
 	}
@@ -234,7 +271,8 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 		return NULL;
 	if (local == NULL) {
 		note(s, c, key, json_pack("{s:s, s:O}", "op", "update", "args", args), error);
-		return json_pack("{s:b}", "spooled", 1);
+		json_t *mirrored = mirror_change(s->mirror, MIRROR_UPDATE, c, args);
+		return mirrored ? mirrored : json_pack("{s:b}", "spooled", 1);
 	}
 	json_t *result = s->local->update(s->local->self, c, args, error);
 	if (json_is_object(result))
@@ -247,13 +285,14 @@ static json_t *remove_documents(void *self, const struct store_collection *c, co
 {
 	struct spool *s = self;
 	if (direct(s)) {
-		json_t *result = s->db->remove(s->db->self, c, args, error);
+		json_t *result = change(s, MIRROR_REMOVE, c, args, error);
 		if (!lost(s, error))
 			return result;
 	}
 	if (!begin_local(s, error))
 		return NULL;
 	json_t *removed = s->local->remove(s->local->self, c, args, error);
+	json_decref(mirror_change(s->mirror, MIRROR_REMOVE, c, args));
 	note(s, c, "", json_pack("{s:s, s:O}", "op", "remove", "args", args), error);
 	return removed;
 }
@@ -281,9 +320,10 @@ static json_t *get(void *self, const struct store_collection *c, const json_t *a
 		if (!lost(s, error))
 			return result;
 	}
-	/* That it is not here says nothing of there. */
-	set_away(error);
-	return NULL;
+	json_t *mirrored = mirror_get(s->mirror, c, args);
+	if (mirrored == NULL)
+		set_away(error); /* that it is not here says nothing of there */
+	return mirrored;
 }
 
 static bool has_key(const struct store_collection *c, const json_t *documents, const json_t *one)
@@ -335,7 +375,11 @@ static json_t *find(void *self, const struct store_collection *c, const json_t *
 	}
 	if (direct(s) || error->text[0] != '\0')
 		return theirs;
-	return merge(c, args, s->local->find(s->local->self, c, args, error), theirs);
+	if (s->away)
+		theirs = mirror_find(s->mirror, c, args);
+	json_t *all = merge(c, args, s->local->find(s->local->self, c, args, error), theirs);
+	error->away = s->away;
+	return all;
 }
 
 static json_t *count(void *self, const struct store_collection *c, const json_t *args,
@@ -347,7 +391,10 @@ static json_t *count(void *self, const struct store_collection *c, const json_t 
 		if (!lost(s, error))
 			return result;
 	}
-	return s->local->count(s->local->self, c, args, error);
+	json_t *local = s->local->count(s->local->self, c, args, error);
+	json_int_t all = json_integer_value(local) + mirror_count(s->mirror, c, args);
+	json_decref(local);
+	return json_integer(all);
 }
 
 /* ---- when it is back ---- */
@@ -362,13 +409,13 @@ static void replay_document(struct spool *s, const struct store_collection *c, c
 	json_t *whole = json_pack("{s:O}", "document", document), *there = NULL;
 	/* An insert may have arrived although its answer was lost: then it is changed there. */
 	if (json_is_true(json_object_get(entry, "changed"))) {
-		json_t *change =
+		json_t *set =
 			json_pack("{s:O, s:O}", "key", json_object_get(entry, "first"), "set", document);
-		there = s->db->update(s->db->self, c, change, error);
-		json_decref(change);
+		there = change(s, MIRROR_UPDATE, c, set, error);
+		json_decref(set);
 	}
 	if (!json_is_object(there) && error->text[0] == '\0')
-		json_decref(s->db->insert(s->db->self, c, whole, error));
+		json_decref(change(s, MIRROR_INSERT, c, whole, error));
 	json_decref(there);
 	json_decref(whole);
 	json_decref(document);
@@ -383,9 +430,9 @@ static void replay_entry(struct spool *s, const json_t *entry, struct store_erro
 		return;
 	const struct store_collection *c = &store_collections[kind];
 	if (strcmp(op, "update") == 0)
-		json_decref(s->db->update(s->db->self, c, args, error));
+		json_decref(change(s, MIRROR_UPDATE, c, args, error));
 	else if (strcmp(op, "remove") == 0)
-		json_decref(s->db->remove(s->db->self, c, args, error));
+		json_decref(change(s, MIRROR_REMOVE, c, args, error));
 	else
 		replay_document(s, c, entry, error);
 }
@@ -436,6 +483,7 @@ static void tick(void *self)
 {
 	struct spool *s = self;
 	s->begun = false;
+	mirror_tick(s->mirror);
 	if (s->away && atomic_load(&s->back)) {
 		s->away = !s->db->begin(s->db->self);
 		if (s->away)
@@ -457,6 +505,7 @@ static bool begin(void *self)
 static bool end(void *self)
 {
 	struct spool *s = self;
+	mirror_end(s->mirror);
 	return !s->begun || s->local->end(s->local->self);
 }
 
@@ -478,10 +527,12 @@ static void close_store(void *self)
 	pthread_join(s->prober, NULL);
 	s->db->close(s->db->self);
 	s->local->close(s->local->self);
+	mirror_free(&s->mirror);
 	free(s->db);
 	free(s->local);
 	pthread_mutex_destroy(&s->mutex);
 	pthread_cond_destroy(&s->wake);
+	pthread_cond_destroy(&s->answered);
 	free(s);
 }
 
@@ -503,7 +554,7 @@ static void read_journal(struct spool *s, struct store_error *error)
 struct store_backend *spool_backend_open(const char *url, const char *path, struct store_error *error)
 {
 	struct store_backend *db = mongodb_backend_open(url, error);
-	struct store_backend *local = db ? sqlite_backend_open(path, error) : NULL;
+	struct store_backend *local = db ? sqlite_backend_open(path, true, error) : NULL;
 	if (local == NULL) {
 		if (db != NULL)
 			db->close(db->self);
@@ -515,12 +566,17 @@ struct store_backend *spool_backend_open(const char *url, const char *path, stru
 	s->local = local;
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->wake, NULL);
+	pthread_cond_init(&s->answered, NULL);
+	s->probing = s->first = true;
 	read_journal(s, error);
-	/* The first contact makes the indexes; without it phony starts all the same. */
-	if (!mongodb_ping(db->self) || !db->begin(db->self))
-		go_away(s, "MongoDB does not answer");
+	char *mirror = xasprintf("%s.mirror", path);
+	s->mirror = mirror_new(mirror);
+	free(mirror);
 	if (pthread_create(&s->prober, NULL, probe, s) != 0)
 		panic("no thread to be had");
+	/* The first contact makes the indexes; without it phony starts all the same. */
+	if (!first_contact(s) || !db->begin(db->self))
+		go_away(s, "MongoDB does not answer");
 	struct store_backend *backend = xcalloc(1, sizeof *backend);
 	*backend = (struct store_backend){.kind = "mongodb",
 					  .self = s,

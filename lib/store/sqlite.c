@@ -456,7 +456,7 @@ static bool turn_wal_on(struct sqlite *s, struct store_error *error)
 	return code == SQLITE_OK;
 }
 
-struct store_backend *sqlite_backend_open(const char *path, struct store_error *error)
+struct store_backend *sqlite_backend_open(const char *path, bool lasting, struct store_error *error)
 {
 	struct sqlite *s = xcalloc(1, sizeof *s);
 	mode_t before = umask(0077);
@@ -468,7 +468,8 @@ struct store_backend *sqlite_backend_open(const char *path, struct store_error *
 		snprintf(error->text, sizeof error->text, "%s cannot be opened: %s", path,
 			 s->db ? sqlite3_errmsg(s->db) : "out of memory");
 	sqlite3_busy_timeout(s->db, BUSY_MS);
-	ok = ok && turn_wal_on(s, error) && execute(s, "PRAGMA synchronous = FULL", error) &&
+	ok = ok && turn_wal_on(s, error) &&
+	     execute(s, lasting ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", error) &&
 	     make_schema(s, path, error);
 	if (!ok) {
 		close_store(s);

@@ -115,6 +115,8 @@ static json_t *run_find(struct store *s, struct job *j)
 	json_object_set_new(j->args, "limit", json_integer(limit + 1));
 	json_t *documents = s->backend->find(s->backend->self, j->collection, j->args, &j->error);
 	json_t *result = json_pack("{s:o?}", "documents", documents);
+	if (j->error.away && j->error.text[0] == '\0')
+		json_object_set_new(result, "incomplete", json_true());
 	if ((json_int_t)json_array_size(documents) > limit) {
 		char *cursor = store_cursor(j->collection, order ? order : j->collection->order,
 					    json_array_get(documents, (size_t)limit - 1));
@@ -187,8 +189,8 @@ struct store *store_open(struct event_base *base, const char *mongodb_url, const
 	bool mongodb = mongodb_url[0] != '\0';
 	char *path =
 		mongodb ? xasprintf("%s/spool-%s.db", state_dir, name) : xasprintf("%s/phony.db", state_dir);
-	struct store_backend *backend =
-		mongodb ? spool_backend_open(mongodb_url, path, &fault) : sqlite_backend_open(path, &fault);
+	struct store_backend *backend = mongodb ? spool_backend_open(mongodb_url, path, &fault)
+						: sqlite_backend_open(path, true, &fault);
 	free(path);
 	if (backend == NULL) {
 		snprintf(error, error_size, "%s", fault.text);

@@ -61,7 +61,7 @@ struct store_query {
 	const char *cursor; /* nextCursor of the page before, or NULL */
 	bool whole;         /* hidden fields, too */
 };
-/* -> {documents: […], nextCursor?} */
+/* -> {documents: […], nextCursor?, incomplete?: the database is away, there may be more} */
 void store_find(struct store *s, enum store_kind kind, const struct store_query *query, store_fn *fn,
 		void *arg);
 /* How many; the filter is stolen. Counts no further than limit. -> integer */
@@ -103,9 +103,9 @@ struct store_event {
  * truncated.
  */
 void store_add_event(struct store *s, const struct store_event *event, store_fn *fn, void *arg);
-/* In order -> {documents: [{attempt, seq, type, timestamp, data}]}; type may be NULL. */
+/* In order -> {documents: [{attempt, seq, type, timestamp, data}], incomplete?}; type may be NULL. */
 void store_events(struct store *s, const char *call_id, const char *type, store_fn *fn, void *arg);
-/* In order -> {documents: [{role, content, timestamp, truncated?, truncatedAt?}]}. */
+/* In order -> {documents: [{role, content, timestamp, truncated?, truncatedAt?}], incomplete?}. */
 void store_turns(struct store *s, const char *call_id, store_fn *fn, void *arg);
 
 #endif

@@ -15,7 +15,7 @@ static struct store_backend *open_direct(const char *mongodb_url, const char *st
 {
 	char *path = xasprintf("%s/phony.db", state_dir);
 	struct store_backend *b = mongodb_url[0] != '\0' ? mongodb_backend_open(mongodb_url, error)
-							 : sqlite_backend_open(path, error);
+							 : sqlite_backend_open(path, true, error);
 	free(path);
 	if (b != NULL && mongodb_url[0] != '\0' && !mongodb_ping(b->self)) {
 		snprintf(error->text, sizeof error->text,

@@ -128,8 +128,10 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
       if (!callSid) { counts.unplaced = (counts.unplaced ?? 0) + 1; continue; }
       calls.set(callSid, { breaks: 0, to });
       born.set(callSid, Date.now());
-      const call = await overOf(callSid);
+      let call = await overOf(callSid);
       calls.get(callSid).over = true;
+      // While the database is away an answer says that it is incomplete.
+      for (const patience = Date.now() + 60000; call.incomplete && Date.now() < patience; await sleep(300)) call = (await api('GET', `/api/calls/${callSid}`)).body;
       try {
         assert.equal(call.status, 'completed', `${callSid} ended as ${call.status}: ${call.errorMessage}`);
         checkTranscript(call);

@@ -4,7 +4,7 @@ import { execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, test } from 'node:test';
-import { account, bin, endAll, freePort, noProcesses, poorEnvironment, settings, speech, startAgent, startCarrier, startMongo, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { account, bin, endAll, freePort, noProcesses, poorEnvironment, processes, settings, speech, startAgent, startCarrier, startMongo, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 import { incoming, sid, status } from '../harness/webhooks.mjs';
 
 afterEach((t) => { if (t.error) endAll(); });
@@ -71,6 +71,32 @@ test('the database away: writes are kept, read, and brought to it in order when 
   assert.equal((await other.api('GET', `/api/calls/${callSid}/transcript`)).body.messageCount, 1);
   assert.equal(carrier.events.filter((e) => e.event === 'message-created').length, 2);
   assert.deepEqual([(await phony.stop()).code, (await other.stop()).code, await agent.stop(), await carrier.stop()], [0, 0, 0, 0]);
+  await mongo.stop();
+  await noProcesses();
+});
+
+test('the database, voiced and the call’s process killed at once: the call goes on with what was said', async () => {
+  const mongo = await startMongo();
+  const hello = speech('Hello, this is Anna. May I ask you something?');
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Hello, this is Anna.', wav: hello.pattern }, { pause_ms: 60000 }] } } });
+  const carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier, agent }, settings: { MONGODB_URL: mongo.url } });
+  const { callSid } = (await phony.call('+12025550116')).body;
+  await until(async () => (await phony.api('GET', `/api/calls/${callSid}/transcript`)).body.messageCount === 1, 'the first words');
+  await mongo.kill();
+  for (const name of ['voiced', 'callworker']) for (const p of processes().filter((q) => q.name === name)) process.kill(p.pid, 'SIGKILL');
+  const again = await agent.events.wait((e) => e.event === 'initiated' && e.prompt.includes('THE CALL SO FAR'), 'the next conversation', 20000);
+  assert.match(again.prompt, /You: Hello, this is Anna\./);
+  const away = (await phony.api('GET', `/api/calls/${callSid}`)).body;
+  assert.deepEqual([away.isLive, away.incomplete, away.conversationHistory[0]?.content], [true, true, 'Hello, this is Anna.']);
+  assert.equal((await phony.api('GET', '/api/calls')).body.incomplete, true);
+  assert.match((await phony.api('GET', '/api/sms/messages')).body.message, /the database is away, there may be more/);
+  await mongo.start();
+  await until(async () => await ready(phony) === 'ready', 'the database to be taken back', 20000);
+  await phony.api('POST', `/api/calls/${callSid}/hangup`);
+  const call = await phony.over(callSid);
+  assert.deepEqual([call.status, call.incomplete, call.conversationHistory[0].content], ['completed', undefined, 'Hello, this is Anna.']);
+  assert.deepEqual([(await phony.stop()).code, await agent.stop(), await carrier.stop()], [0, 0, 0]);
   await mongo.stop();
   await noProcesses();
 });

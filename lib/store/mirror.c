@@ -1,0 +1,167 @@
+#include "lib/store/mirror.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/panic.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	KEPT_MS = 24 * 3600 * 1000,
+	SWEEP_S = 600,
+	SWEPT_AT_ONCE = 100,
+};
+
+struct mirror {
+	char *path;
+	struct store_backend *local; /* NULL: not needed yet, or there can be none */
+	bool tried, begun;
+	struct mono_us swept;
+};
+
+static struct store_backend *open_file(struct mirror *m, struct store_error *error)
+{
+	*error = (struct store_error){.text = ""};
+	m->local = sqlite_backend_open(m->path, false, error);
+	return m->local;
+}
+
+static void remove_file(struct mirror *m)
+{
+	static const char *const parts[] = {"", "-wal", "-shm"};
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		char *part = xasprintf("%s%s", m->path, parts[i]);
+		unlink(part);
+		free(part);
+	}
+}
+
+/* Opens it for the first who needs it: a process without calls has none. */
+static bool mirrors(struct mirror *m, const struct store_collection *c)
+{
+	struct store_error error;
+	if (c != &store_collections[STORE_CALLS] && c != &store_collections[STORE_TURNS])
+		return false;
+	if (!m->tried && open_file(m, &error) == NULL) {
+		remove_file(m);
+		if (open_file(m, &error) == NULL)
+			log_warn("while the database is away, less is known: %s", error.text);
+	}
+	m->tried = true;
+	return m->local != NULL;
+}
+
+struct mirror *mirror_new(const char *path)
+{
+	struct mirror *m = xcalloc(1, sizeof *m);
+	m->path = xstrdup(path);
+	return m;
+}
+
+void mirror_free(struct mirror **mm)
+{
+	struct mirror *m = *mm;
+	if (m == NULL)
+		return;
+	if (m->local != NULL)
+		m->local->close(m->local->self);
+	free(m->local);
+	free(m->path);
+	free(m);
+	*mm = NULL;
+}
+
+static bool begin(struct mirror *m)
+{
+	if (!m->begun)
+		m->begun = m->local->begin(m->local->self);
+	return m->begun;
+}
+
+/* The result, unless there was an error. */
+static json_t *sound(json_t *result, const struct store_error *error)
+{
+	if (error->text[0] == '\0' && !json_is_null(result))
+		return result;
+	json_decref(result);
+	return NULL;
+}
+
+json_t *mirror_change(struct mirror *m, enum mirror_verb verb, const struct store_collection *c,
+		      const json_t *args)
+{
+	struct store_error error = {.text = ""};
+	if (!mirrors(m, c) || !begin(m))
+		return NULL;
+	store_backend_fn *const verbs[] = {[MIRROR_PUT] = m->local->put,
+					   [MIRROR_INSERT] = m->local->insert,
+					   [MIRROR_UPDATE] = m->local->update,
+					   [MIRROR_REMOVE] = m->local->remove};
+	json_t *result = verbs[verb](m->local->self, c, args, &error);
+	if (error.text[0] != '\0')
+		log_debug("not mirrored: %s", error.text);
+	return sound(result, &error);
+}
+
+json_t *mirror_get(struct mirror *m, const struct store_collection *c, const json_t *args)
+{
+	struct store_error error = {.text = ""};
+	return mirrors(m, c) ? sound(m->local->get(m->local->self, c, args, &error), &error) : NULL;
+}
+
+json_t *mirror_find(struct mirror *m, const struct store_collection *c, const json_t *args)
+{
+	struct store_error error = {.text = ""};
+	return mirrors(m, c) ? sound(m->local->find(m->local->self, c, args, &error), &error) : NULL;
+}
+
+json_int_t mirror_count(struct mirror *m, const struct store_collection *c, const json_t *args)
+{
+	struct store_error error = {.text = ""};
+	json_t *result =
+		mirrors(m, c) ? sound(m->local->count(m->local->self, c, args, &error), &error) : NULL;
+	json_int_t count = json_integer_value(result);
+	json_decref(result);
+	return count;
+}
+
+static void drop(struct mirror *m, enum store_kind kind, const char *field, const char *value)
+{
+	json_t *args = json_pack("{s:[[s, s, s]]}", "where", field, "=", value);
+	json_decref(mirror_change(m, MIRROR_REMOVE, &store_collections[kind], args));
+	json_decref(args);
+}
+
+static void sweep(struct mirror *m)
+{
+	char before[WALL_TEXT_SIZE];
+	wall_format((struct wall_ms){wall_now().ms - KEPT_MS}, before);
+	json_t *args =
+		json_pack("{s:[[s, s, s]], s:i}", "where", "startedAt", "<", before, "limit", SWEPT_AT_ONCE);
+	json_t *old = mirror_find(m, &store_collections[STORE_CALLS], args), *call;
+	size_t i;
+	json_array_foreach (old, i, call) {
+		const char *id = json_string_value(json_object_get(call, "callId"));
+		drop(m, STORE_TURNS, "callId", id ? id : "");
+		drop(m, STORE_CALLS, "callId", id ? id : "");
+	}
+	json_decref(old);
+	json_decref(args);
+}
+
+void mirror_tick(struct mirror *m)
+{
+	if (m->local == NULL || mono_now().us - m->swept.us < SWEEP_S * INT64_C(1000000))
+		return;
+	m->swept = mono_now();
+	sweep(m);
+}
+
+void mirror_end(struct mirror *m)
+{
+	if (m->begun && !m->local->end(m->local->self))
+		log_warn("what the database has been told is not mirrored: is the disk full?");
+	m->begun = false;
+}

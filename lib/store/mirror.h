@@ -1,0 +1,34 @@
+/*
+ * What this process wrote to the database of calls and their words, for a day,
+ * on local disk: so that a call goes on as if nothing were, when the database
+ * goes away and another process of the call ends meanwhile. It is only read
+ * while the database is away, and never brought to it. Nothing here fails: a
+ * mirror that cannot be written mirrors less.
+ */
+#ifndef PHONY_STORE_MIRROR_H
+#define PHONY_STORE_MIRROR_H
+
+#include "lib/store/backend.h"
+
+struct mirror;
+
+/* path: of a file of SQLite, opened when it is needed, and made anew when it cannot be used. */
+struct mirror *mirror_new(const char *path);
+void mirror_free(struct mirror **m);
+
+/* A verb that has changed the database. */
+enum mirror_verb { MIRROR_PUT, MIRROR_INSERT, MIRROR_UPDATE, MIRROR_REMOVE };
+/* -> what the verb gives, or NULL. */
+json_t *mirror_change(struct mirror *m, enum mirror_verb verb, const struct store_collection *c,
+		      const json_t *args);
+
+/* As the verbs of a backend; NULL where nothing is mirrored. */
+json_t *mirror_get(struct mirror *m, const struct store_collection *c, const json_t *args);
+json_t *mirror_find(struct mirror *m, const struct store_collection *c, const json_t *args);
+json_int_t mirror_count(struct mirror *m, const struct store_collection *c, const json_t *args);
+
+/* Before each batch: drops what is older than a day, now and then. And after it: what was written lasts. */
+void mirror_tick(struct mirror *m);
+void mirror_end(struct mirror *m);
+
+#endif
