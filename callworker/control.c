@@ -1,5 +1,6 @@
 #include "callworker/control.h"
 
+#include "callworker/flight.h"
 #include "callworker/journal.h"
 #include "lib/base/fd.h"
 #include "lib/base/json_read.h"
@@ -27,6 +28,12 @@ struct control {
 };
 
 static void on_reconnect(void *arg);
+
+static void tell(struct control *c, enum message type, json_t *body)
+{
+	flight_frame_out(ws_loop_flight(c->loop), type, body);
+	peer_tell(c->peer, type, body, -1);
+}
 
 static void on_readable(void *arg)
 {
@@ -61,15 +68,17 @@ static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
 	(void)role;
 	(void)pid;
 	struct control *c = arg;
+	struct frame hello = {.type = MSG_HELLO, .body = json_object()};
+	flight_frame_in(ws_loop_flight(c->loop), &hello);
+	json_decref(hello.body);
 	if (c->call_id == NULL)
 		return;
 	int stream = c->handler->stream_fd(c->arg);
 	if (stream >= 0)
 		peer_tell(p, MSG_STREAM, json_object(), fcntl(stream, F_DUPFD_CLOEXEC, 3));
-	peer_tell(p, MSG_ANNOUNCE,
-		  json_pack("{s:s, s:I, s:b}", "callId", c->call_id, "attempt", (json_int_t)c->attempt,
-			    "needsAgent", c->handler->needs_agent(c->arg)),
-		  -1);
+	tell(c, MSG_ANNOUNCE,
+	     json_pack("{s:s, s:I, s:b}", "callId", c->call_id, "attempt", (json_int_t)c->attempt,
+		       "needsAgent", c->handler->needs_agent(c->arg)));
 	journal_replay(c->journal);
 	log_info("voiced is back: the call was announced to it");
 }
@@ -89,6 +98,7 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 {
 	(void)p;
 	struct control *c = arg;
+	flight_frame_in(ws_loop_flight(c->loop), f);
 	switch (f->type) {
 	case MSG_PREPARE:
 		c->handler->prepare(c->arg, f->body);
@@ -102,6 +112,9 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 	case MSG_RECORD:
 		c->handler->record(c->arg, fd);
 		return;
+	case MSG_FLIGHT:
+		ws_loop_record(c->loop, flight_record(fd));
+		return;
 	case MSG_EVENT_ACK:
 		on_ack(c, f);
 		return;
@@ -114,6 +127,7 @@ static void on_gone(struct peer *p, const char *why, void *arg)
 {
 	(void)p;
 	struct control *c = arg;
+	flight_gone(ws_loop_flight(c->loop), why);
 	c->dead = c->peer;
 	c->peer = NULL;
 	ws_watch_free(&c->watch);
@@ -134,11 +148,22 @@ static void attach(struct control *c, int fd)
 	ws_watch_want_write(c->watch);
 }
 
+/* In a replay it is found when it was then. */
+static int look_for_voiced(struct control *c)
+{
+	struct flight *flight = ws_loop_flight(c->loop);
+	if (ws_loop_is_replay(c->loop))
+		return flight_dial(flight, false) ? ws_loop_dial(c->loop) : -1;
+	int fd = fd_unix_connect(c->socket);
+	flight_dial(flight, fd >= 0);
+	return fd;
+}
+
 static void on_reconnect(void *arg)
 {
 	struct control *c = arg;
 	peer_free(&c->dead);
-	int fd = fd_unix_connect(c->socket);
+	int fd = look_for_voiced(c);
 	if (fd >= 0)
 		attach(c, fd);
 	else
@@ -149,7 +174,7 @@ static void send_event(void *arg, json_t *event)
 {
 	struct control *c = arg;
 	if (c->peer != NULL && peer_role(c->peer) != 0)
-		peer_tell(c->peer, MSG_EVENT, event, -1);
+		tell(c, MSG_EVENT, event);
 	else
 		json_decref(event); /* replayed after the hello */
 }
@@ -215,6 +240,7 @@ bool control_all_stored(const struct control *c)
 void control_reply(struct control *c, const struct frame *question, json_t *body)
 {
 	OBJ_CHECK(c, CONTROL_MAGIC);
+	flight_frame_out(ws_loop_flight(c->loop), question->type, body);
 	if (c->peer != NULL)
 		peer_reply(c->peer, question, body);
 	else
@@ -226,6 +252,9 @@ void control_refuse(struct control *c, const struct frame *question, const char 
 {
 	OBJ_CHECK(c, CONTROL_MAGIC);
 	struct peer_error error = {code, message, http_status};
+	json_t *told = json_pack("{s:s, s:s}", "code", code, "message", message);
+	flight_frame_out(ws_loop_flight(c->loop), question->type, told);
+	json_decref(told);
 	if (c->peer != NULL)
 		peer_refuse(c->peer, question, &error);
 }

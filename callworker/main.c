@@ -3,6 +3,7 @@
  * inherited descriptor "control"; everything else it is told there.
  */
 #include "callworker/call.h"
+#include "callworker/replay.h"
 #include "callworker/title.h"
 #include "lib/base/exit_codes.h"
 #include "lib/base/fd.h"
@@ -15,29 +16,38 @@
 #include <stdio.h>
 
 static const char usage[] =
-	"usage: callworker [--help]\n\n"
+	"usage: callworker [--help]\n"
+	"       callworker --replay FILE\n\n"
 	"One phone call: bridges a Twilio media stream and a voice agent. voiced starts it,\n"
 	"with a connected socket handed down by the LISTEN_FDS convention under the name\n"
-	"\"control\". To watch one, set CALLWORKER_WRAPPER (strace, gdb, valgrind).\n";
+	"\"control\". To watch one, set CALLWORKER_WRAPPER (strace, gdb, valgrind). A call that was\n"
+	"recorded (FLIGHT_RECORDER) runs again with --replay: no network, the same code and\n"
+	"times; exits with 1 where what is sent differs.\n";
 
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"help", no_argument, NULL, 'h'},
 						{"title-room", required_argument, NULL, 't'},
+						{"replay", required_argument, NULL, 'r'},
 						{NULL, 0, NULL, 0}};
 	int option;
+	const char *replay = NULL;
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (option == 'h') {
 			fputs(usage, stdout);
 			return EXIT_OK;
 		}
-		if (option != 't') {
+		if (option == 'r')
+			replay = optarg;
+		else if (option != 't') {
 			fputs(usage, stderr);
 			return EXIT_USAGE;
 		}
 	}
 	panic_without_memory();
 	log_open("callworker", LOG_SEV_INFO, false);
+	if (replay != NULL)
+		return replay_run(replay);
 	int control = fd_inherited(DOOR_CONTROL);
 	if (control < 0) {
 		fputs(usage, stderr);

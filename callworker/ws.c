@@ -1,25 +1,21 @@
 #include "callworker/ws.h"
 
+#include "callworker/ws_inside.h"
 #include "lib/base/buffer.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #define WS_MAGIC 0x77736f63u
-#define WATCH_MAGIC 0x77617463u
 
 enum {
-	RECEIVE_CHUNK = 16 * 1024,
-	HEADER_MAX = 16 * 1024,
 	HANDSHAKE_TIMEOUT_S = 10,
 	PING_AFTER_S = 20,
 	HANGUP_AFTER_S = 40,
@@ -32,15 +28,10 @@ struct outgoing {
 	unsigned char bytes[]; /* LWS_PRE, then the message */
 };
 
-struct ws_loop {
-	struct lws_context *context;
-	struct lws_vhost *stream_vhost, *agent_vhost;
-	bool stopping;
-};
-
 struct ws {
-	unsigned magic;
+	unsigned magic, number;
 	struct ws_loop *loop;
+	LIST_ENTRY(ws) next; /* of a replay */
 	struct lws *wsi;
 	const struct ws_handler *handler; /* NULL: abandoned */
 	void *arg;
@@ -59,158 +50,20 @@ struct ws {
 	STAILQ_HEAD(, outgoing) queue;
 	size_t queued_bytes;
 	struct latency delays;
-	struct ws_timer later;
-};
-
-struct ws_watch {
-	unsigned magic;
-	struct lws *wsi;
-	const struct ws_watch_handler *handler;
-	void *arg;
+	lws_sorted_usec_list_t later;
 };
 
 static int on_stream(struct lws *wsi, enum lws_callback_reasons why, void *user, void *in, size_t len);
-static int on_watch(struct lws *wsi, enum lws_callback_reasons why, void *user, void *in, size_t len);
 
 /* The first is what an upgrade without a subprotocol gets. */
-static const struct lws_protocols protocols[] = {
+const struct lws_protocols ws_protocols[] = {
 	{.name = "stream", .callback = on_stream, .rx_buffer_size = RECEIVE_CHUNK},
-	{.name = "watch", .callback = on_watch},
+	{.name = "watch", .callback = ws_on_watch},
 	{.name = NULL},
 };
 
 static const lws_retry_bo_t keepalive = {.secs_since_valid_ping = PING_AFTER_S,
 					 .secs_since_valid_hangup = HANGUP_AFTER_S};
-
-static void on_lws_log(int level, const char *line)
-{
-	if (level & LLL_ERR)
-		log_warn("libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
-	else
-		log_debug("libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
-}
-
-struct ws_loop *ws_loop_new(void)
-{
-	struct ws_loop *l = xcalloc(1, sizeof *l);
-	lws_set_log_level(LLL_ERR | LLL_WARN, on_lws_log);
-	struct lws_context_creation_info info = {
-		.port = CONTEXT_PORT_NO_LISTEN,
-		.gid = (gid_t)-1,
-		.uid = (uid_t)-1,
-		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT,
-		.pt_serv_buf_size = RECEIVE_CHUNK,
-		.max_http_header_data = HEADER_MAX,
-		.max_http_header_pool = 2,
-		.fd_limit_per_thread = 16,
-		.timeout_secs = HANDSHAKE_TIMEOUT_S,
-		.connect_timeout_secs = HANDSHAKE_TIMEOUT_S,
-	};
-	l->context = lws_create_context(&info);
-	if (l->context == NULL)
-		panic("libwebsockets does not start");
-	struct lws_context_creation_info vhost = {
-		.port = CONTEXT_PORT_NO_LISTEN,
-		.vhost_name = "stream",
-		.protocols = protocols,
-		.options = LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
-		.timeout_secs = HANDSHAKE_TIMEOUT_S,
-	};
-	l->stream_vhost = lws_create_vhost(l->context, &vhost);
-	if (l->stream_vhost == NULL)
-		panic("libwebsockets has no vhost to give");
-	return l;
-}
-
-void ws_loop_run(struct ws_loop *l)
-{
-	while (!l->stopping && lws_service(l->context, 0) >= 0)
-		;
-}
-
-void ws_loop_stop(struct ws_loop *l)
-{
-	l->stopping = true;
-	lws_cancel_service(l->context);
-}
-
-void ws_loop_free(struct ws_loop **l)
-{
-	lws_context_destroy((*l)->context);
-	free(*l);
-	*l = NULL;
-}
-
-static void on_sul(lws_sorted_usec_list_t *sul)
-{
-	struct ws_timer *t = (struct ws_timer *)sul;
-	t->fn(t->arg);
-}
-
-void ws_timer_start(struct ws_loop *l, struct ws_timer *t, int ms, void (*fn)(void *), void *arg)
-{
-	t->fn = fn;
-	t->arg = arg;
-	lws_sul_schedule(l->context, 0, &t->sul, on_sul, (lws_usec_t)ms * LWS_US_PER_MS + 1);
-}
-
-void ws_timer_stop(struct ws_loop *l, struct ws_timer *t)
-{
-	lws_sul_schedule(l->context, 0, &t->sul, NULL, LWS_SET_TIMER_USEC_CANCEL);
-}
-
-/* ---- watched descriptors ---- */
-
-static int on_watch(struct lws *wsi, enum lws_callback_reasons why, void *user, void *in, size_t len)
-{
-	(void)user;
-	(void)in;
-	(void)len;
-	struct ws_watch *w = lws_get_opaque_user_data(wsi);
-	if (w == NULL)
-		return why == LWS_CALLBACK_RAW_RX_FILE || why == LWS_CALLBACK_RAW_WRITEABLE_FILE ? -1 : 0;
-	OBJ_CHECK(w, WATCH_MAGIC);
-	if (why == LWS_CALLBACK_RAW_RX_FILE)
-		w->handler->readable(w->arg);
-	else if (why == LWS_CALLBACK_RAW_WRITEABLE_FILE)
-		w->handler->writable(w->arg);
-	/* The handler may have freed the watch. */
-	return lws_get_opaque_user_data(wsi) == NULL ? -1 : 0;
-}
-
-struct ws_watch *ws_watch_new(struct ws_loop *l, int fd, const struct ws_watch_handler *h, void *arg)
-{
-	struct ws_watch *w;
-	OBJ_ALLOC(w, WATCH_MAGIC);
-	w->handler = h;
-	w->arg = arg;
-	lws_sock_file_fd_type copy = {.filefd = fcntl(fd, F_DUPFD_CLOEXEC, 3)};
-	w->wsi = lws_adopt_descriptor_vhost(l->stream_vhost, LWS_ADOPT_RAW_FILE_DESC, copy, "watch", NULL);
-	if (w->wsi == NULL)
-		panic("libwebsockets refuses a descriptor");
-	lws_set_opaque_user_data(w->wsi, w);
-	return w;
-}
-
-void ws_watch_want_write(struct ws_watch *w)
-{
-	OBJ_CHECK(w, WATCH_MAGIC);
-	lws_callback_on_writable(w->wsi);
-}
-
-void ws_watch_free(struct ws_watch **ww)
-{
-	struct ws_watch *w = *ww;
-	if (w == NULL)
-		return;
-	OBJ_CHECK(w, WATCH_MAGIC);
-	lws_set_opaque_user_data(w->wsi, NULL);
-	lws_set_timeout(w->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-	OBJ_FREE(w);
-	*ww = NULL;
-}
-
-/* ---- WebSockets ---- */
 
 static void free_ws(struct ws *w)
 {
@@ -222,8 +75,18 @@ static void free_ws(struct ws *w)
 	buffer_free(&w->message);
 	buffer_free(&w->scratch);
 	free(w->header);
-	ws_timer_stop(w->loop, &w->later);
+	if (w->loop->context != NULL)
+		lws_sul_schedule(w->loop->context, 0, &w->later, NULL, LWS_SET_TIMER_USEC_CANCEL);
+	else
+		LIST_REMOVE(w, next);
 	OBJ_FREE(w);
+}
+
+/* The owner is about to be told: recorded, if that is wished. */
+static void came(struct ws *w, const char *event, const char *text, size_t len, struct mono_us born)
+{
+	struct flight_socket e = {w->number, event, text, len, born, w->peer_close_code, w->http_status};
+	flight_socket_in(w->loop->flight, &e);
 }
 
 static void tell_closed(struct ws *w, const char *why)
@@ -237,11 +100,13 @@ static void tell_closed(struct ws *w, const char *why)
 	if (w->connecting || w->close_told)
 		return;
 	w->close_told = true;
-	const struct ws_handler *handler = w->handler;
-	if (handler == NULL)
+	if (w->handler == NULL) {
 		free_ws(w);
-	else
-		handler->closed(w->arg, w->fault[0] ? w->fault : why);
+		return;
+	}
+	why = w->fault[0] ? w->fault : why;
+	came(w, "closed", why, strlen(why), mono_real());
+	w->handler->closed(w->arg, why);
 }
 
 /* Writes one message; false when the connection broke. */
@@ -250,7 +115,7 @@ static bool write_now(struct ws *w, unsigned char *bytes, size_t len, struct mon
 	if (lws_write(w->wsi, bytes, len, LWS_WRITE_TEXT) < (int)len)
 		return false;
 	if (born.us != 0)
-		latency_add(&w->delays, mono_now().us - born.us);
+		latency_add(&w->delays, mono_real().us - born.us);
 	return true;
 }
 
@@ -278,6 +143,7 @@ static int on_writable(struct ws *w)
 static int break_off(struct ws *w, const char *why)
 {
 	w->broken = true;
+	came(w, "broken", why, strlen(why), mono_real());
 	w->handler->broken(w->arg, why);
 	return 0;
 }
@@ -289,9 +155,10 @@ static int on_receive(struct ws *w, const char *bytes, size_t len)
 	if (lws_frame_is_binary(w->wsi))
 		return break_off(w, "a binary frame came where only text is spoken");
 	if (w->message.len == 0)
-		w->born = mono_now();
+		w->born = mono_real();
 	bool whole = lws_is_final_fragment(w->wsi) && lws_remaining_packet_payload(w->wsi) == 0;
 	if (whole && w->message.len == 0) {
+		came(w, "text", bytes, len, w->born);
 		w->handler->text(w->arg, bytes, len, w->born);
 		return 0;
 	}
@@ -301,6 +168,7 @@ static int on_receive(struct ws *w, const char *bytes, size_t len)
 	if (whole) {
 		struct buffer message = w->message;
 		w->message = (struct buffer){0};
+		came(w, "text", (char *)message.data, message.len, w->born);
 		w->handler->text(w->arg, (char *)message.data, message.len, w->born);
 		message.len = 0;
 		if (w->message.data == NULL && message.cap <= RECEIVE_CHUNK * 16)
@@ -345,6 +213,7 @@ static int on_stream(struct lws *wsi, enum lws_callback_reasons why, void *user,
 		w->open = true;
 		if (w->handler == NULL)
 			return -1;
+		came(w, "open", "", 0, mono_real());
 		w->handler->open(w->arg);
 		return 0;
 	case LWS_CALLBACK_RECEIVE:
@@ -389,21 +258,33 @@ static struct ws *new_ws(struct ws_loop *l, size_t message_max, const struct ws_
 	struct ws *w;
 	OBJ_ALLOC(w, WS_MAGIC);
 	w->loop = l;
+	w->number = ++l->sockets;
 	w->handler = h;
 	w->arg = arg;
 	w->message_max = message_max;
 	STAILQ_INIT(&w->queue);
+	if (l->context == NULL)
+		LIST_INSERT_HEAD(&l->imagined, w, next);
 	return w;
 }
 
-static void on_failed_at_once(void *arg)
+static void on_failed_at_once(lws_sorted_usec_list_t *later)
 {
-	tell_closed(arg, "no connection");
+	tell_closed(lws_container_of(later, struct ws, later), "no connection");
+}
+
+static void fail_at_once(struct ws *w)
+{
+	lws_sul_schedule(w->loop->context, 0, &w->later, on_failed_at_once, 1);
 }
 
 struct ws *ws_adopt(struct ws_loop *l, int fd, size_t message_max, const struct ws_handler *h, void *arg)
 {
 	struct ws *w = new_ws(l, message_max, h, arg);
+	if (l->context == NULL) {
+		close(fd);
+		return w;
+	}
 	/* Else a small message waits for the acknowledgement of the one before, up to 40 ms. */
 	int on = 1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -411,7 +292,7 @@ struct ws *ws_adopt(struct ws_loop *l, int fd, size_t message_max, const struct 
 	if (w->wsi != NULL)
 		lws_set_opaque_user_data(w->wsi, w);
 	else
-		ws_timer_start(l, &w->later, 0, on_failed_at_once, w);
+		fail_at_once(w);
 	return w;
 }
 
@@ -437,7 +318,7 @@ void ws_prepare_tls(struct ws_loop *l, const char *ca_file)
 	struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN,
 		.vhost_name = "agent",
-		.protocols = protocols,
+		.protocols = ws_protocols,
 		.provided_client_ssl_ctx = new_tls(ca_file),
 		.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
 		.timeout_secs = HANDSHAKE_TIMEOUT_S,
@@ -469,6 +350,9 @@ struct ws *ws_connect(struct ws_loop *l, const char *url, const char *address, c
 		      size_t message_max, const struct ws_handler *h, void *arg)
 {
 	struct ws *w = new_ws(l, message_max, h, arg);
+	flight_socket_out(l->flight, w->number, "connect", url, strcspn(url, "?"));
+	if (l->context == NULL)
+		return w;
 	set_header(w, header);
 	char *copy = xstrdup(url);
 	const char *protocol, *name, *rest;
@@ -493,7 +377,7 @@ struct ws *ws_connect(struct ws_loop *l, const char *url, const char *address, c
 	w->wsi = parsed ? lws_client_connect_via_info(&info) : NULL;
 	w->connecting = false;
 	if (w->wsi == NULL)
-		ws_timer_start(l, &w->later, 0, on_failed_at_once, w);
+		fail_at_once(w);
 	free(host);
 	free(path);
 	free(copy);
@@ -518,8 +402,11 @@ static bool enqueue(struct ws *w, size_t len, struct mono_us born)
 /* Sends what the scratch holds. */
 static bool commit(struct ws *w, size_t len, struct mono_us born)
 {
-	if (w->wsi == NULL || w->closing || !w->open)
+	if (w->closing || !w->open)
 		return false;
+	flight_socket_out(w->loop->flight, w->number, "text", (char *)w->scratch.data + LWS_PRE, len);
+	if (w->wsi == NULL)
+		return w->loop->context == NULL;
 	if (!STAILQ_EMPTY(&w->queue) || lws_partial_buffered(w->wsi))
 		return enqueue(w, len, born);
 	if (!write_now(w, w->scratch.data + LWS_PRE, len, born)) {
@@ -552,9 +439,13 @@ bool ws_send(struct ws *w, const char *text, size_t len)
 void ws_close(struct ws *w, enum lws_close_status status, const char *reason)
 {
 	OBJ_CHECK(w, WS_MAGIC);
-	if (w->wsi == NULL || w->closing)
+	if (w->closing || (w->wsi == NULL && w->loop->context != NULL))
 		return;
+	if (w->handler != NULL)
+		flight_socket_out(w->loop->flight, w->number, "close", reason, strlen(reason));
 	w->closing = true;
+	if (w->wsi == NULL)
+		return;
 	w->close_status = status;
 	snprintf(w->close_reason, sizeof w->close_reason, "%s", reason);
 	if (w->open)
@@ -603,4 +494,29 @@ const struct latency *ws_delays(const struct ws *w)
 {
 	OBJ_CHECK(w, WS_MAGIC);
 	return &w->delays;
+}
+
+/* ---- a replay ---- */
+
+bool ws_imagine_event(struct ws_loop *l, const struct flight_socket *e)
+{
+	struct ws *w;
+	LIST_FOREACH (w, &l->imagined, next)
+		if (w->number == e->socket)
+			break;
+	if (w == NULL)
+		return false;
+	w->peer_close_code = e->close_code;
+	w->http_status = e->http_status;
+	if (strcmp(e->event, "open") == 0) {
+		w->open = true;
+		w->handler->open(w->arg);
+	} else if (strcmp(e->event, "text") == 0) {
+		w->handler->text(w->arg, e->text, e->len, e->born);
+	} else if (strcmp(e->event, "broken") == 0) {
+		w->handler->broken(w->arg, e->text);
+	} else {
+		tell_closed(w, e->text);
+	}
+	return true;
 }

@@ -1,50 +1,18 @@
 /*
- * The worker's loop and its two WebSockets, on libwebsockets: adopting the
- * carrier's connection, connecting to the provider, sending at once when the
- * socket takes it, a queue with a limit when it does not.
+ * The worker's two WebSockets, on libwebsockets: adopting the carrier's
+ * connection, connecting to the provider, sending at once when the socket takes
+ * it, a queue with a limit when it does not.
  */
 #ifndef PHONY_WS_H
 #define PHONY_WS_H
 
 #include "callworker/latency.h"
+#include "callworker/ws_loop.h"
 #include "lib/base/clock.h"
 
-#include <libwebsockets.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 struct ws;
-
-/* ---- the loop ---- */
-
-struct ws_loop;
-struct ws_loop *ws_loop_new(void);
-/* Runs until ws_loop_stop. */
-void ws_loop_run(struct ws_loop *l);
-void ws_loop_stop(struct ws_loop *l);
-void ws_loop_free(struct ws_loop **l);
-
-/* A one-shot timer, embedded in its owner. Zero-initialise. */
-struct ws_timer {
-	lws_sorted_usec_list_t sul; /* first: the callback gets it */
-	void (*fn)(void *arg);
-	void *arg;
-};
-void ws_timer_start(struct ws_loop *l, struct ws_timer *t, int ms, void (*fn)(void *), void *arg);
-void ws_timer_stop(struct ws_loop *l, struct ws_timer *t);
-
-/* Watches a descriptor that the caller reads and writes itself. */
-struct ws_watch;
-struct ws_watch_handler {
-	void (*readable)(void *arg);
-	void (*writable)(void *arg);
-};
-/* fd is duplicated: the caller keeps its own. */
-struct ws_watch *ws_watch_new(struct ws_loop *l, int fd, const struct ws_watch_handler *h, void *arg);
-void ws_watch_want_write(struct ws_watch *w);
-void ws_watch_free(struct ws_watch **w);
-
-/* ---- a WebSocket ---- */
 
 struct ws_handler {
 	void (*open)(void *arg);

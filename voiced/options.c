@@ -54,7 +54,7 @@ void options_read(const struct config *config, struct json_reader *r, struct cal
 {
 	static const char *const detections[] = {"off", "hangup", "message", "continue", NULL};
 	const char *detection = NULL, *message = NULL, *transfer = NULL;
-	bool record = config->record_calls;
+	bool record = config->record_calls, flight = false;
 	*o = (struct call_options){.more = json_object()};
 	set_int(o, r, "ringTimeout", RING_MIN_S, RING_MAX_S);
 	set_int(o, r, "maxDuration", 10, DURATION_MAX_S);
@@ -67,6 +67,7 @@ void options_read(const struct config *config, struct json_reader *r, struct cal
 	json_read_text(r, "voicemailMessage", JSON_OPTIONAL, 1, 4000, &message);
 	json_read_number(r, "transferNumber", JSON_OPTIONAL, &transfer);
 	json_read_bool(r, "record", JSON_OPTIONAL, &record);
+	json_read_bool(r, "flightRecorder", JSON_OPTIONAL, &flight);
 	json_read_bool(r, "ignoreQuietHours", JSON_OPTIONAL, &o->ignore_hours);
 	json_read_text(r, "context", JSON_OPTIONAL, 1, 100, &o->context);
 	read_outcome_schema(o, r);
@@ -81,6 +82,8 @@ void options_read(const struct config *config, struct json_reader *r, struct cal
 		json_object_set_new(o->more, "transferNumber", json_string(transfer));
 	if (record)
 		json_object_set_new(o->more, "record", json_true());
+	if (flight)
+		json_object_set_new(o->more, "flightRecorder", json_true());
 	if (o->ignore_hours)
 		json_object_set_new(o->more, "ignoreQuietHours", json_true());
 }

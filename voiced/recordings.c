@@ -79,22 +79,30 @@ void recordings_delete(struct voiced *v, const char *call_id)
 
 /* ---- what is too old ---- */
 
-static void sweep(void *arg)
+static void sweep_folder(const struct voiced *v, const char *name, const char *ending)
 {
-	struct recordings *r = arg;
-	char *dir = folder(r->v);
-	DIR *files = r->v->config->retention_days > 0 ? opendir(dir) : NULL;
-	int64_t before = wall_now().ms / 1000 - (int64_t)r->v->config->retention_days * 86400;
+	char *path = config_state_path(v->config, name);
+	DIR *files = opendir(path);
+	int64_t before = wall_now().ms / 1000 - (int64_t)v->config->retention_days * 86400;
 	struct dirent *file;
 	struct stat st;
 	while (files != NULL && (file = readdir(files)) != NULL)
-		if (strstr(file->d_name, ".wav") != NULL &&
+		if (strstr(file->d_name, ending) != NULL &&
 		    fstatat(dirfd(files), file->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    st.st_mtime < before && unlinkat(dirfd(files), file->d_name, 0) == 0)
-			log_info("the recording %s is older than RETENTION_DAYS: removed", file->d_name);
+			log_info("%s/%s is older than RETENTION_DAYS: removed", name, file->d_name);
 	if (files != NULL)
 		closedir(files);
-	free(dir);
+	free(path);
+}
+
+static void sweep(void *arg)
+{
+	struct recordings *r = arg;
+	if (r->v->config->retention_days > 0) {
+		sweep_folder(r->v, "recordings", ".wav");
+		sweep_folder(r->v, "flights", ".jsonl");
+	}
 	timer_start(&r->timer, r->v->base, SWEEP_MS, sweep, r);
 }
 

@@ -5,6 +5,7 @@
 #include "lib/base/panic.h"
 #include "lib/store/answers.h"
 #include "lib/store/words.h"
+#include "voiced/flights.h"
 #include "voiced/recordings.h"
 #include "voiced/verbs_call.h"
 
@@ -171,7 +172,9 @@ static void delete_one(struct question *q, const json_t *document)
 	if (id == NULL)
 		return;
 	q->left++;
+	const char *sid = json_string_value(json_object_get(document, "callSid"));
 	recordings_delete(q->v, id);
+	flights_delete(q->v, sid ? sid : "");
 	store_remove(q->v->store, STORE_TURNS, json_pack("[[s, s, s]]", "callId", "=", id), NULL, NULL);
 	store_remove(q->v->store, STORE_EVENTS, json_pack("[[s, s, s]]", "callId", "=", id), NULL, NULL);
 	store_remove(q->v->store, STORE_CALLS, json_pack("[[s, s, s]]", "callId", "=", id), on_removed, q);

@@ -11,6 +11,7 @@
 #include "lib/loop/loop.h"
 #include "voiced/agent.h"
 #include "voiced/events.h"
+#include "voiced/flights.h"
 #include "voiced/load.h"
 #include "voiced/prompt.h"
 #include "voiced/recordings.h"
@@ -469,6 +470,9 @@ void workers_serve(struct workers *all, struct call *call, int fd)
 	int recording = recordings_open(all->v, call);
 	if (recording >= 0)
 		peer_tell(link_peer(w->link), MSG_RECORD, json_object(), recording);
+	int flight = flights_open(all->v, call);
+	if (flight != FLIGHTS_LEFT_OUT)
+		peer_tell(link_peer(w->link), MSG_FLIGHT, json_object(), flight);
 	peer_tell(link_peer(w->link), MSG_ASSIGN, assignment(all, call), fd);
 	worker_tell_agent(call);
 	if (!timer_running(&all->refill))

@@ -5,18 +5,40 @@
 #include <string.h>
 #include <time.h>
 
-struct mono_us mono_now(void)
+static int64_t held_us;       /* 0: the clocks go */
+static int64_t wall_ahead_ms; /* of held_us, as milliseconds */
+
+struct mono_us mono_real(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (struct mono_us){(int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000};
 }
 
+struct mono_us mono_now(void)
+{
+	return held_us != 0 ? (struct mono_us){held_us} : mono_real();
+}
+
 struct wall_ms wall_now(void)
 {
 	struct timespec now;
+	if (held_us != 0)
+		return (struct wall_ms){held_us / 1000 + wall_ahead_ms};
 	clock_gettime(CLOCK_REALTIME, &now);
 	return (struct wall_ms){(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000};
+}
+
+void clock_hold(struct mono_us at, struct wall_ms wall)
+{
+	held_us = at.us;
+	if (wall.ms != 0)
+		wall_ahead_ms = wall.ms - at.us / 1000;
+}
+
+void clock_release(void)
+{
+	held_us = 0;
 }
 
 void wall_format(struct wall_ms t, char out[WALL_TEXT_SIZE])

@@ -17,6 +17,15 @@ struct wall_ms {
 struct mono_us mono_now(void);
 struct wall_ms wall_now(void);
 
+/*
+ * Stops both clocks: until the next call it is `at`, and wall is the time of day
+ * then (0: as the one before has it). mono_real goes on. For a process whose
+ * every step is to be repeatable (callworker/flight.h).
+ */
+void clock_hold(struct mono_us at, struct wall_ms wall);
+void clock_release(void);
+struct mono_us mono_real(void);
+
 /* 2026-11-24T16:40:03.120Z */
 enum { WALL_TEXT_SIZE = 32 };
 void wall_format(struct wall_ms t, char out[WALL_TEXT_SIZE]);

@@ -44,6 +44,7 @@ SETTING(TEXT, state_dir, "STATE_DIR", "", "", "where data is kept")
 SETTING(TEXT, run_dir, "RUN_DIR", "", "", "where the sockets are")
 SETTING(SECRET, api_token, "API_TOKEN", "", "", "bearer token of /api; made at first start")
 SETTING(BOOL, record_calls, "RECORD_CALLS", "RECORD", "false", "record calls at Twilio")
+SETTING(BOOL, flight_recorder, "FLIGHT_RECORDER", "", "false", "record all that a call sends and gets, to run it again")
 SETTING(TEXT, callworker_wrapper, "CALLWORKER_WRAPPER", "", "",
 	"command put before callworker; %p becomes a process id")
 SETTING(CHOICE, log_level, "LOG_LEVEL", "", "info", "debug|info|warn|error")

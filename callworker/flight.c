@@ -1,0 +1,313 @@
+#include "callworker/flight.h"
+
+#include "lib/base/base64.h"
+#include "lib/base/log.h"
+#include "lib/base/object.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FLIGHT_MAGIC 0x666c7967u
+
+enum { SHOWN = 300 }; /* of a line, in a sentence */
+
+struct flight {
+	unsigned magic;
+	int fd;     /* that is recorded into; -1 in a replay */
+	FILE *file; /* that is replayed */
+	unsigned line;
+	json_t *next; /* a line that was read, and not used yet */
+	char difference[3 * SHOWN];
+};
+
+struct flight *flight_record(int fd)
+{
+	struct flight *f;
+	OBJ_ALLOC(f, FLIGHT_MAGIC);
+	f->fd = fd;
+	struct mono_us at = mono_real();
+	dprintf(fd, "{\"flight\": 1, \"at\": %lld, \"wall\": %lld}\n", (long long)at.us,
+		(long long)wall_now().ms);
+	clock_hold(at, wall_now());
+	return f;
+}
+
+void flight_free(struct flight **ff)
+{
+	struct flight *f = *ff;
+	if (f == NULL)
+		return;
+	OBJ_CHECK(f, FLIGHT_MAGIC);
+	if (f->fd >= 0)
+		close(f->fd);
+	if (f->file != NULL)
+		fclose(f->file);
+	json_decref(f->next);
+	OBJ_FREE(f);
+	*ff = NULL;
+	clock_release();
+}
+
+/* ---- writing ---- */
+
+/* A line; steals it. What cannot be written is missed: the call goes on. */
+static void put(struct flight *f, json_t *line)
+{
+	char *text = json_dumps(line, JSON_COMPACT);
+	size_t len = text ? strlen(text) : 0, done = 0;
+	if (text != NULL)
+		text[len++] = '\n'; /* in place of the terminator */
+	while (f->fd >= 0 && done < len) {
+		ssize_t n = write(f->fd, text + done, len - done);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			log_warn("the flight recorder ends: %s", strerror(errno));
+			close(f->fd);
+			f->fd = -1;
+		} else {
+			done += (size_t)n;
+		}
+	}
+	free(text);
+	json_decref(line);
+}
+
+/* The text as it is, or what is no UTF-8 in base64. */
+static void set_text(json_t *line, const char *text, size_t len)
+{
+	json_t *value = json_stringn(text, len);
+	if (value != NULL) {
+		json_object_set_new(line, "text", value);
+		return;
+	}
+	char *encoded = xcalloc(1, BASE64_LEN(len) + 1);
+	base64_encode(text, len, encoded);
+	json_object_set_new(line, "base64", json_string(encoded));
+	free(encoded);
+}
+
+/* What came in: from now on it is then. Steals line. */
+static void came(struct flight *f, json_t *line)
+{
+	struct mono_us at = mono_real();
+	clock_hold(at, (struct wall_ms){0});
+	json_object_set_new(line, "at", json_integer(at.us));
+	put(f, line);
+}
+
+static bool recording(const struct flight *f)
+{
+	return f != NULL && f->file == NULL;
+}
+
+/* A signed URL ends where its query begins, and a key is none of the record's business. */
+static json_t *without_secrets(enum message type, json_t *body)
+{
+	if (type != MSG_AGENT)
+		return json_incref(body);
+	json_t *copy = json_copy(body);
+	const char *url = json_string_value(json_object_get(copy, "url"));
+	if (url != NULL)
+		json_object_set_new(copy, "url", json_stringn(url, strcspn(url, "?")));
+	if (json_object_get(copy, "header") != NULL)
+		json_object_set_new(copy, "header", json_string("Authorization: (left out)"));
+	return copy;
+}
+
+void flight_frame_in(struct flight *f, const struct frame *frame)
+{
+	if (recording(f))
+		came(f, json_pack("{s:s, s:i, s:i, s:I, s:o}", "in", "voiced", "type", (int)frame->type,
+				  "flags", (int)frame->flags, "id", (json_int_t)frame->id, "body",
+				  without_secrets(frame->type, frame->body)));
+}
+
+void flight_gone(struct flight *f, const char *why)
+{
+	if (recording(f))
+		came(f, json_pack("{s:s, s:s}", "in", "voiced", "gone", why));
+}
+
+void flight_socket_in(struct flight *f, const struct flight_socket *e)
+{
+	if (!recording(f))
+		return;
+	json_t *line = json_pack("{s:s, s:i, s:s, s:I, s:i, s:i}", "in", "socket", "socket", (int)e->socket,
+				 "event", e->event, "born", (json_int_t)e->born.us, "closeCode",
+				 (int)e->close_code, "httpStatus", (int)e->http_status);
+	set_text(line, e->text, e->len);
+	came(f, line);
+}
+
+void flight_timer(struct flight *f, unsigned number)
+{
+	if (recording(f))
+		came(f, json_pack("{s:s, s:i}", "in", "timer", "timer", (int)number));
+}
+
+/* ---- reading ---- */
+
+struct flight *flight_open(const char *path, char *why, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	if (file == NULL) {
+		snprintf(why, size, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	struct flight *f;
+	OBJ_ALLOC(f, FLIGHT_MAGIC);
+	f->fd = -1;
+	f->file = file;
+	json_t *first = flight_next(f);
+	if (json_integer_value(json_object_get(first, "flight")) == 1) {
+		clock_hold((struct mono_us){json_integer_value(json_object_get(first, "at"))},
+			   (struct wall_ms){json_integer_value(json_object_get(first, "wall"))});
+	} else {
+		snprintf(why, size, "%s is no record of a flight", path);
+		flight_free(&f);
+	}
+	json_decref(first);
+	return f;
+}
+
+const char *flight_difference(const struct flight *f)
+{
+	OBJ_CHECK(f, FLIGHT_MAGIC);
+	return f->difference;
+}
+
+unsigned flight_line(const struct flight *f)
+{
+	OBJ_CHECK(f, FLIGHT_MAGIC);
+	return f->line;
+}
+
+void flight_differs(struct flight *f, const char *fmt, ...)
+{
+	va_list args;
+	if (f->difference[0] != '\0')
+		return; /* what follows the first is its consequence */
+	va_start(args, fmt);
+	vsnprintf(f->difference, sizeof f->difference, fmt, args);
+	va_end(args);
+}
+
+/* The next line, kept until it is used; NULL at the end. A last line that was cut off is the end. */
+static json_t *look(struct flight *f)
+{
+	char *text = NULL;
+	size_t size = 0;
+	ssize_t len;
+	if (f->next == NULL && (len = getline(&text, &size, f->file)) > 0) {
+		f->line++;
+		f->next = json_loadb(text, (size_t)len, 0, NULL);
+		if (!json_is_object(f->next) && text[len - 1] == '\n')
+			flight_differs(f, "line %u is no JSON object", f->line);
+	}
+	free(text);
+	return json_is_object(f->next) ? f->next : NULL;
+}
+
+static void use(struct flight *f)
+{
+	json_decref(f->next);
+	f->next = NULL;
+}
+
+static void show(const json_t *value, char out[SHOWN])
+{
+	char *text = json_dumps(value, JSON_COMPACT);
+	snprintf(out, SHOWN, "%s", text ? text : "nothing");
+	free(text);
+}
+
+json_t *flight_next(struct flight *f)
+{
+	OBJ_CHECK(f, FLIGHT_MAGIC);
+	json_t *line = look(f);
+	char shown[SHOWN];
+	if (line != NULL && json_object_get(line, "out") != NULL) {
+		show(line, shown);
+		flight_differs(f, "line %u was sent then, and is not sent now: %s", f->line, shown);
+	}
+	if (line == NULL || f->difference[0] != '\0')
+		return NULL;
+	json_incref(line);
+	use(f);
+	if (json_object_get(line, "flight") == NULL)
+		clock_hold((struct mono_us){json_integer_value(json_object_get(line, "at"))},
+			   (struct wall_ms){0});
+	return line;
+}
+
+bool flight_dial(struct flight *f, bool ok)
+{
+	if (f == NULL)
+		return ok;
+	if (recording(f)) {
+		put(f, json_pack("{s:s, s:b}", "in", "dial", "ok", ok));
+		return ok;
+	}
+	json_t *line = look(f);
+	const char *in = json_string_value(json_object_get(line, "in"));
+	if (in == NULL || strcmp(in, "dial") != 0) {
+		flight_differs(f, "voiced is looked for now, and was not then, before line %u", f->line);
+		return false;
+	}
+	ok = json_is_true(json_object_get(line, "ok"));
+	use(f);
+	return ok;
+}
+
+/* ---- what is sent ---- */
+
+/* Steals line. */
+static void sent(struct flight *f, json_t *line)
+{
+	if (f->file == NULL) {
+		put(f, line);
+		return;
+	}
+	json_t *then = look(f);
+	char was[SHOWN], is[SHOWN];
+	if (then != NULL && json_equal(then, line)) {
+		use(f);
+	} else {
+		show(then, was);
+		show(line, is);
+		flight_differs(f, "line %u\n\twas %s\n\tis  %s", f->line, was, is);
+	}
+	json_decref(line);
+}
+
+/* What the process measured of itself, or of this machine, is another each time. */
+static json_t *without_measures(enum message type, const json_t *body)
+{
+	json_t *copy = json_deep_copy(body), *data = json_object_get(copy, "data");
+	if (type == MSG_EVENT && json_object_get(data, "delayToAgentUs") != NULL) {
+		json_object_del(data, "delayToAgentUs");
+		json_object_del(data, "delayToCallerUs");
+	}
+	return copy;
+}
+
+void flight_frame_out(struct flight *f, enum message type, const json_t *body)
+{
+	if (f != NULL)
+		sent(f, json_pack("{s:s, s:i, s:o}", "out", "voiced", "type", (int)type, "body",
+				  without_measures(type, body)));
+}
+
+void flight_socket_out(struct flight *f, unsigned socket, const char *event, const char *text, size_t len)
+{
+	if (f == NULL)
+		return;
+	json_t *line = json_pack("{s:s, s:i, s:s}", "out", "socket", "socket", (int)socket, "event", event);
+	set_text(line, text, len);
+	sent(f, line);
+}

@@ -1,0 +1,41 @@
+#include "voiced/flights.h"
+
+#include "lib/base/log.h"
+#include "lib/base/panic.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int flights_open(struct voiced *v, const struct call *call)
+{
+	if (!v->config->flight_recorder && !json_is_true(call_value(call, "flightRecorder")))
+		return FLIGHTS_LEFT_OUT;
+	char *folder = config_state_path(v->config, "flights");
+	char *path = xasprintf("%s/%s.%lld.jsonl", folder, call_sid(call), (long long)call_attempt(call));
+	int fd = config_make_dir(folder)
+			 ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600)
+			 : -1;
+	if (fd < 0)
+		log_call(LOG_SEV_ERROR, call_sid(call), "no flight recorder: %s: %s", path, strerror(errno));
+	free(path);
+	free(folder);
+	return fd < 0 ? FLIGHTS_LEFT_OUT : fd;
+}
+
+void flights_delete(struct voiced *v, const char *call_sid)
+{
+	char *folder = config_state_path(v->config, "flights");
+	DIR *files = opendir(folder);
+	size_t len = strlen(call_sid);
+	struct dirent *file;
+	while (files != NULL && len > 0 && (file = readdir(files)) != NULL)
+		if (strncmp(file->d_name, call_sid, len) == 0 && file->d_name[len] == '.')
+			unlinkat(dirfd(files), file->d_name, 0);
+	if (files != NULL)
+		closedir(files);
+	free(folder);
+}
