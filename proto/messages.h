@@ -50,6 +50,8 @@ enum {
 	MESSAGE(14, STEP_DOWN, ROLE_SUPERVISOR, ROLE_DAEMONS, TELLS, BARE)                         \
 	/* {}: the TCP port's listening socket, before one steps down for the next supervisor */     \
 	MESSAGE(16, DOOR, ROLE_VOICED, ROLE_SUPERVISOR, TELLS, CARRIES)                             \
+	/* {}: settings were changed: the same, on a person's wish */                               \
+	MESSAGE(17, RELOAD, ROLE_VOICED, ROLE_SUPERVISOR, TELLS, BARE)                              \
 	/* {} -> {}: new programs and settings, without hanging up */                              \
 	MESSAGE(15, UPGRADE, ROLE_TOOL, ROLE_SUPERVISOR, ASKS, BARE)                               \
                                                                                                    \
@@ -102,9 +104,11 @@ enum {
 	MESSAGE(58, SEND_DTMF, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                 \
 	MESSAGE(59, EMERGENCY_SHUTDOWN, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                        \
 	MESSAGE(60, SYSTEM_STATUS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                              \
-	/* the same in the browser; how loud a call is: voiced's own, over HTTP */                  \
+	/* voiced's own, over HTTP: the same in the browser; how loud a call is; settings */         \
 	MESSAGE(61, BROWSER_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                               \
 	MESSAGE(62, CALL_LEVELS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                \
+	MESSAGE(63, LIST_SETTINGS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                              \
+	MESSAGE(64, CHANGE_SETTINGS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                            \
                                                                                                     \
 	/* the same of messages; smsd answers {status, message, data} */                            \
 	MESSAGE(70, SEND_SMS, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                     \

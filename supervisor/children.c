@@ -121,6 +121,8 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 	int64_t clients = 0, live = 0;
 	struct json_reader r;
 	fd_close(&fd);
+	if (f->type == MSG_RELOAD)
+		c->all->handler->reload(c->all->arg);
 	if (f->type != MSG_LOAD)
 		return;
 	json_read_open(&r, f->body);

@@ -15,6 +15,8 @@ struct children_handler {
 	void (*ready)(void *arg);
 	/* voiced tells of its load. */
 	void (*load)(void *arg, unsigned clients, unsigned live_calls);
+	/* voiced has changed settings that are to be put in force. */
+	void (*reload)(void *arg);
 	/* All have ended, as children_stop wished, or one for good: its exit code. */
 	void (*ended)(void *arg, int exit_code);
 };

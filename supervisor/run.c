@@ -139,6 +139,13 @@ static const char *begin_upgrade(struct run *r)
 	return NULL;
 }
 
+static void on_reload(void *arg)
+{
+	const char *refusal = begin_upgrade(arg);
+	if (refusal != NULL)
+		log_warn("the changed settings wait for the next start: %s", refusal);
+}
+
 static void on_ended(void *arg, int exit_code)
 {
 	struct run *r = arg;
@@ -150,7 +157,7 @@ static void on_ended(void *arg, int exit_code)
 	event_base_loopbreak(r->base);
 }
 
-static const struct children_handler children_events = {on_ready, on_load, on_ended};
+static const struct children_handler children_events = {on_ready, on_load, on_reload, on_ended};
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {

@@ -13,6 +13,7 @@
 #include "voiced/outgoing.h"
 #include "voiced/recordings.h"
 #include "voiced/schedule.h"
+#include "voiced/settings.h"
 #include "voiced/search.h"
 #include "voiced/stats.h"
 #include "voiced/steering.h"
@@ -541,6 +542,8 @@ static const struct {
 	{MSG_INJECT_CONTEXT, inject_context},
 	{MSG_SEND_DTMF, send_dtmf},
 	{MSG_CALL_LEVELS, call_levels},
+	{MSG_LIST_SETTINGS, settings_list},
+	{MSG_CHANGE_SETTINGS, settings_change},
 	{MSG_EMERGENCY_SHUTDOWN, emergency_shutdown},
 	{MSG_SYSTEM_STATUS, system_status},
 	{MSG_SEARCH_CALLS, search_calls},

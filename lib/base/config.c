@@ -1,9 +1,10 @@
 #include "lib/base/config.h"
 
-#include "lib/base/e164.h"
 #include "lib/base/log.h"
+#include "lib/base/overrides.h"
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
+#include "lib/base/setting.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -14,84 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TOKEN_LEN = 40, LINE_SIZE = 8192, SETTINGS_MAX = 64 };
-
-enum kind { K_TEXT, K_SECRET, K_URL_HTTP, K_URL_WS, K_NUMBER, K_NUMBERS, K_SID, K_CHOICE, K_BOOL, K_UINT };
-
-struct kind_of {
-	enum kind kind;
-	unsigned min, max;
-};
-
-struct setting {
-	struct kind_of kind;
-	size_t offset;
-	const char *name, *alias, *fallback, *help;
-};
-
-#define TEXT                 \
-	{                    \
-		K_TEXT, 0, 0 \
-	}
-#define SECRET                 \
-	{                      \
-		K_SECRET, 0, 0 \
-	}
-#define URL_HTTP                 \
-	{                        \
-		K_URL_HTTP, 0, 0 \
-	}
-#define URL_WS                 \
-	{                      \
-		K_URL_WS, 0, 0 \
-	}
-#define NUMBER                 \
-	{                      \
-		K_NUMBER, 0, 0 \
-	}
-#define NUMBERS                 \
-	{                       \
-		K_NUMBERS, 0, 0 \
-	}
-#define SID                 \
-	{                   \
-		K_SID, 0, 0 \
-	}
-#define CHOICE                 \
-	{                      \
-		K_CHOICE, 0, 0 \
-	}
-#define BOOL                 \
-	{                    \
-		K_BOOL, 0, 0 \
-	}
-#define UINT(min, max)           \
-	{                        \
-		K_UINT, min, max \
-	}
-static const struct setting settings[] = {
-#define SETTING(kind, field, name, alias, fallback, help) \
-	{kind, offsetof(struct config, field), name, alias, fallback, help},
-#include "lib/base/settings.h"
-#undef SETTING
-};
-enum { SETTING_COUNT = sizeof settings / sizeof *settings };
-_Static_assert((int)SETTING_COUNT <= (int)SETTINGS_MAX, "raise SETTINGS_MAX");
+enum { TOKEN_LEN = 40, LINE_SIZE = 8192 };
 
 static void fault(struct buffer *faults, const char *name, const char *why)
 {
 	char line[1024];
 	int n = snprintf(line, sizeof line, "%s: %s\n", name, why);
 	buffer_append(faults, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
-}
-
-static const struct setting *find_setting(const char *name)
-{
-	for (size_t i = 0; i < SETTING_COUNT; i++)
-		if (strcmp(settings[i].name, name) == 0 ||
-		    (settings[i].alias[0] && strcmp(settings[i].alias, name) == 0))
-			return &settings[i];
-	return NULL;
 }
 
 static char *trim(char *text)
@@ -126,10 +56,10 @@ static void read_values(FILE *file, char *values[])
 		if (*at == '#' || equals == NULL)
 			continue;
 		*equals = '\0';
-		const struct setting *s = find_setting(trim(at));
-		if (s == NULL || values[s - settings] != NULL)
+		const struct setting *s = setting_find(trim(at));
+		if (s == NULL || values[s - setting_table] != NULL)
 			continue;
-		values[s - settings] = xstrdup(unquote(trim(equals + 1)));
+		values[s - setting_table] = xstrdup(unquote(trim(equals + 1)));
 	}
 }
 
@@ -149,10 +79,10 @@ static void read_file(const char *path, bool required, char *values[], struct bu
 
 static void read_environment(char *values[])
 {
-	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		const char *value = getenv(settings[i].name);
-		if ((value == NULL || value[0] == '\0') && settings[i].alias[0])
-			value = getenv(settings[i].alias);
+	for (size_t i = 0; i < setting_count; i++) {
+		const char *value = getenv(setting_table[i].name);
+		if ((value == NULL || value[0] == '\0') && setting_table[i].alias[0])
+			value = getenv(setting_table[i].alias);
 		if (value != NULL && value[0] != '\0')
 			values[i] = xstrdup(value);
 	}
@@ -176,99 +106,16 @@ bool url_is_loopback(const char *url)
 	return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == name;
 }
 
-static const char *check_url(const char *value, const char *secure, const char *plain)
-{
-	size_t n = strlen(secure);
-	bool tls = strncmp(value, secure, n) == 0 && value[n] != '\0';
-	if (!tls && strncmp(value, plain, strlen(plain)) != 0)
-		return secure[0] == 'w' ? "must be a wss:// URL" : "must be an https:// URL";
-	if (!tls && !url_is_loopback(value))
-		return "without TLS only loopback hosts are allowed";
-	for (; *value != '\0'; value++)
-		if ((unsigned char)*value <= ' ' || *value == '"' || *value == '<')
-			return "has a character that no URL has";
-	return NULL;
-}
-
-static const char *check_sid(const char *value)
-{
-	if (strncmp(value, "AC", 2) != 0 || strspn(value + 2, "0123456789abcdefABCDEF") != 32 ||
-	    value[34] != '\0')
-		return "must be AC and 32 hexadecimal digits, as the Twilio Console shows it";
-	return NULL;
-}
-
-static const char *check_numbers(const char *value)
-{
-	char *copy = xstrdup(value), *rest = copy, *part;
-	const char *why = NULL;
-	while ((part = strsep(&rest, ",")) != NULL && why == NULL)
-		if (!e164_valid(trim(part)))
-			why = E164_ADVICE;
-	free(copy);
-	return why;
-}
-
-static const char *check_choice(const char *value, const char *words)
-{
-	size_t len = strlen(value);
-	for (const char *at = words; at != NULL && *at != '\0';) {
-		size_t word = strcspn(at, "|");
-		if (word == len && memcmp(at, value, len) == 0)
-			return NULL;
-		at += word + (at[word] == '|');
-	}
-	return words;
-}
-
-/* Why value does not fit the setting, or NULL. */
-static const char *check(const struct setting *s, const char *value, char *why, size_t size)
-{
-	switch (s->kind.kind) {
-	case K_URL_HTTP:
-		return check_url(value, "https://", "http://");
-	case K_URL_WS:
-		return check_url(value, "wss://", "ws://");
-	case K_NUMBER:
-		return e164_valid(value) ? NULL : E164_ADVICE;
-	case K_NUMBERS:
-		return check_numbers(value);
-	case K_SID:
-		return check_sid(value);
-	case K_CHOICE:
-		if (check_choice(value, s->help) == NULL)
-			return NULL;
-		snprintf(why, size, "must be one of %s", s->help);
-		return why;
-	case K_BOOL:
-		return check_choice(value, "true|false|1|0|yes|no") ? "must be true or false" : NULL;
-	case K_UINT: {
-		char *end;
-		errno = 0;
-		unsigned long number = strtoul(value, &end, 10);
-		if (isdigit((unsigned char)value[0]) && *end == '\0' && errno == 0 && number >= s->kind.min &&
-		    number <= s->kind.max)
-			return NULL;
-		snprintf(why, size, "must be a whole number from %u to %u", s->kind.min, s->kind.max);
-		return why;
-	}
-	case K_TEXT:
-	case K_SECRET:
-		return NULL;
-	}
-	return NULL;
-}
-
 static void assign(struct config *c, const struct setting *s, const char *value)
 {
 	void *target = (char *)c + s->offset;
-	if (s->kind.kind == K_UINT)
+	if (s->rule.kind == K_UINT)
 		*(unsigned *)target = (unsigned)strtoul(value, NULL, 10);
-	else if (s->kind.kind == K_BOOL)
+	else if (s->rule.kind == K_BOOL)
 		*(bool *)target = strchr("t1y", value[0]) != NULL && value[0] != '\0';
 	else
 		*(char **)target = xstrdup(value);
-	if (s->kind.kind == K_SECRET)
+	if (s->rule.kind == K_SECRET)
 		log_hide_secret(value);
 }
 
@@ -278,33 +125,31 @@ static void replace(char **field, char *value)
 	*field = value;
 }
 
-/* A directory by the XDG rules, for clients that pass no XDG variables too. */
-static void default_dirs(struct config *c)
+/* A directory by the XDG rules, for clients that pass no XDG variables too. Owned by the caller. */
+static char *default_state_dir(void)
 {
 	const char *home = getenv("HOME"), *state = getenv("XDG_STATE_HOME");
+	if (geteuid() == 0)
+		return xstrdup("/var/lib/phony");
+	if (state != NULL && state[0] == '/')
+		return xasprintf("%s/phony", state);
+	return xasprintf("%s/.local/state/phony", home ? home : "/tmp");
+}
+
+static char *default_run_dir(void)
+{
 	const char *run = getenv("XDG_RUNTIME_DIR");
-	bool root = geteuid() == 0;
-	if (c->state_dir[0] == '\0') {
-		if (root)
-			replace(&c->state_dir, xstrdup("/var/lib/phony"));
-		else if (state != NULL && state[0] == '/')
-			replace(&c->state_dir, xasprintf("%s/phony", state));
-		else
-			replace(&c->state_dir, xasprintf("%s/.local/state/phony", home ? home : "/tmp"));
-	}
-	if (c->run_dir[0] == '\0') {
-		if (root)
-			replace(&c->run_dir, xstrdup("/run/phony"));
-		else if (run != NULL && run[0] == '/')
-			replace(&c->run_dir, xasprintf("%s/phony", run));
-		else
-			replace(&c->run_dir, xasprintf("/run/user/%u/phony", (unsigned)getuid()));
-	}
+	if (geteuid() == 0)
+		return xstrdup("/run/phony");
+	if (run != NULL && run[0] == '/')
+		return xasprintf("%s/phony", run);
+	return xasprintf("/run/user/%u/phony", (unsigned)getuid());
 }
 
 static void derive(struct config *c)
 {
-	default_dirs(c);
+	if (c->run_dir[0] == '\0')
+		replace(&c->run_dir, default_run_dir());
 	for (size_t n; (n = strlen(c->public_url)) > 0 && c->public_url[n - 1] == '/';)
 		c->public_url[n - 1] = '\0';
 	if (c->voice_provider[0] == '\0')
@@ -325,11 +170,15 @@ unsigned config_load(struct config *c, const char *file, struct buffer *faults)
 		read_file(".env", false, values, faults, &count);
 		read_file("/etc/phony/phony.env", false, values, faults, &count);
 	}
-	for (size_t i = 0; i < SETTING_COUNT; i++) {
-		const struct setting *s = &settings[i];
+	char **dir = &values[setting_find("STATE_DIR") - setting_table];
+	if (*dir == NULL || **dir == '\0')
+		replace(dir, default_state_dir());
+	overrides_read(*dir, values);
+	for (size_t i = 0; i < setting_count; i++) {
+		const struct setting *s = &setting_table[i];
 		const char *value = values[i] && values[i][0] ? values[i] : s->fallback;
 		char why[256];
-		const char *wrong = value[0] ? check(s, value, why, sizeof why) : NULL;
+		const char *wrong = value[0] ? setting_check(s, value, why, sizeof why) : NULL;
 		if (wrong != NULL) {
 			fault(faults, s->name, wrong);
 			count++;
@@ -344,9 +193,9 @@ unsigned config_load(struct config *c, const char *file, struct buffer *faults)
 
 void config_free(struct config *c)
 {
-	for (size_t i = 0; i < SETTING_COUNT; i++)
-		if (settings[i].kind.kind != K_UINT && settings[i].kind.kind != K_BOOL)
-			free(*(char **)((char *)c + settings[i].offset));
+	for (size_t i = 0; i < setting_count; i++)
+		if (setting_table[i].rule.kind != K_UINT && setting_table[i].rule.kind != K_BOOL)
+			free(*(char **)((char *)c + setting_table[i].offset));
 	memset(c, 0, sizeof *c);
 }
 

@@ -1,7 +1,7 @@
 /*
  * Configuration from the environment and KEY=value files. Precedence: the
- * environment, then --config FILE; without --config ./.env, then
- * /etc/phony/phony.env. Everything that is wrong is reported at once, by name.
+ * what was changed while it ran (lib/base/overrides.h), the environment, then
+ * --config FILE; without --config ./.env, then /etc/phony/phony.env. Everything that is wrong is reported at once, by name.
  */
 #ifndef PHONY_CONFIG_H
 #define PHONY_CONFIG_H
@@ -17,6 +17,8 @@ struct config {
 #define URL_WS char *
 #define NUMBER char *
 #define NUMBERS char *
+#define PREFIXES char *
+#define HOURS char *
 #define SID char *
 #define CHOICE char *
 #define BOOL bool
@@ -30,6 +32,8 @@ struct config {
 #undef URL_WS
 #undef NUMBER
 #undef NUMBERS
+#undef PREFIXES
+#undef HOURS
 #undef SID
 #undef CHOICE
 #undef BOOL

@@ -3,7 +3,8 @@
  *
  * kinds: TEXT, SECRET (a text that never appears in a line), URL_HTTP and
  * URL_WS (TLS, or plain on loopback hosts), NUMBER (E.164), NUMBERS (several,
- * by commas), SID, UINT(min, max), BOOL, CHOICE (words by '|' in the help).
+ * by commas), PREFIXES (of numbers, by commas), HOURS (of a day), SID,
+ * UINT(min, max), BOOL, CHOICE (words by '|' in the help).
  * An empty default means unset.
  */
 #ifndef SETTING
@@ -56,11 +57,11 @@ SETTING(UINT(1, 10000), max_incoming_calls, "MAX_CONCURRENT_INCOMING_CALLS", "",
 	"live calls that came in")
 SETTING(UINT(1, 14400), max_outgoing_duration_s, "MAX_OUTGOING_CALL_DURATION", "", "600", "seconds")
 SETTING(UINT(1, 14400), max_incoming_duration_s, "MAX_INCOMING_CALL_DURATION", "", "1800", "seconds")
-SETTING(TEXT, allowed_prefixes, "ALLOWED_PREFIXES", "", "", "only numbers that begin so are called, comma-separated")
-SETTING(TEXT, denied_prefixes, "DENIED_PREFIXES", "", "", "numbers that begin so are not called")
+SETTING(PREFIXES, allowed_prefixes, "ALLOWED_PREFIXES", "", "", "only numbers that begin so are called, comma-separated")
+SETTING(PREFIXES, denied_prefixes, "DENIED_PREFIXES", "", "", "numbers that begin so are not called")
 SETTING(UINT(1, 100000), max_calls_per_hour, "MAX_CALLS_PER_HOUR", "", "60", "calls placed in an hour")
 SETTING(UINT(1, 1000000), max_calls_per_day, "MAX_CALLS_PER_DAY", "", "300", "calls placed in 24 hours")
-SETTING(TEXT, quiet_hours, "QUIET_HOURS", "", "22:00-07:00", "where the phone rings, no calls then; off")
+SETTING(HOURS, quiet_hours, "QUIET_HOURS", "", "22:00-07:00", "where the phone rings, no calls then; off")
 SETTING(BOOL, confirm_calls, "CONFIRM_CALLS", "", "false", "ask the person before a call, where the client can")
 SETTING(UINT(0, 36500), retention_days, "RETENTION_DAYS", "", "0", "recordings are kept so long; 0: for ever")
 SETTING(NUMBERS, sms_enabled_numbers, "SMS_ENABLED_NUMBERS", "", "",

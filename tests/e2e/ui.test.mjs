@@ -193,10 +193,23 @@ test('activity and health', async () => {
   await accessible('health');
 });
 
+test('settings: changed in the page, in force in a moment, and back', async () => {
+  const kept = async () => (await phony.api('GET', '/api/settings').catch(() => ({}))).body?.data?.settings.find((s) => s.name === 'SILENCE_SECONDS');
+  const before = (await kept()).value;
+  await link('Settings');
+  await page.getByLabel('SILENCE_SECONDS').fill('33');
+  await accessible('settings');
+  await button('Keep').click();
+  await sees(/SILENCE_SECONDS: Kept; in force in a moment/);
+  await until(async () => (await kept())?.value === '33', 'the new value');
+  await button('As configured').click();
+  await until(async () => (await kept())?.value === before, 'the old value');
+});
+
 test('dark, and on a telephone: nothing is wider than the screen', async () => {
   await page.emulateMedia({ colorScheme: 'dark' });
   await page.setViewportSize({ width: 360, height: 740 });
-  for (const name of ['Calls', 'Messages', 'Voicemails', 'Templates', 'Numbers', 'Operator', 'Activity', 'Health']) {
+  for (const name of ['Calls', 'Messages', 'Voicemails', 'Templates', 'Numbers', 'Operator', 'Activity', 'Health', 'Settings']) {
     await link(name);
     await page.getByRole('heading', { name, level: 1 }).waitFor();
     await accessible(`${name}, dark`);

@@ -11,6 +11,7 @@ import { Health } from './pages/Health.tsx';
 import { Messages } from './pages/Messages.tsx';
 import { Numbers } from './pages/Numbers.tsx';
 import { Operator } from './pages/Operator.tsx';
+import { Settings } from './pages/Settings.tsx';
 import { Templates } from './pages/Templates.tsx';
 import { Voicemails } from './pages/Voicemails.tsx';
 import './style.css';
@@ -18,7 +19,7 @@ import './style.css';
 const pages: [string, string, () => React.ReactNode][] = [
   ['calls', 'Calls', () => <Calls />], ['messages', 'Messages', () => <Messages />], ['voicemails', 'Voicemails', () => <Voicemails />],
   ['templates', 'Templates', () => <Templates />], ['numbers', 'Numbers', () => <Numbers />], ['operator', 'Operator', () => <Operator />],
-  ['activity', 'Activity', () => <Activity />], ['health', 'Health', () => <Health />],
+  ['activity', 'Activity', () => <Activity />], ['health', 'Health', () => <Health />], ['settings', 'Settings', () => <Settings />],
 ];
 
 function useRoute() {
