@@ -109,6 +109,7 @@ enum {
 	MESSAGE(62, CALL_LEVELS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                \
 	MESSAGE(63, LIST_SETTINGS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                              \
 	MESSAGE(64, CHANGE_SETTINGS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                            \
+	MESSAGE(65, CHECKUP, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                    \
                                                                                                     \
 	/* the same of messages; smsd answers {status, message, data} */                            \
 	MESSAGE(70, SEND_SMS, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                     \

@@ -4,6 +4,7 @@
  */
 #include "voiced/jobs.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/exit_codes.h"
 #include "lib/base/form.h"
 #include "lib/base/json_read.h"
@@ -14,10 +15,12 @@
 #include "voiced/numbers.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/statvfs.h>
 
 enum {
@@ -26,6 +29,7 @@ enum {
 	FILES_OF_A_CALL =
 		4, /* in voiced: the stream's duplicate, the worker's socket, what is asked meanwhile */
 	FILES_BESIDE = 200,
+	CLOCK_MOST_S = 60,
 };
 
 struct doctor {
@@ -92,12 +96,53 @@ static void check_files(struct doctor *d)
 	    "Raise the limit (LimitNOFILE in the unit, ulimit -Hn), or lower the setting.");
 }
 
+static void check_name(struct doctor *d, const char *setting, const char *url)
+{
+	char what[80], fault[200], host[256];
+	struct addrinfo *found = NULL, hints = {.ai_socktype = SOCK_STREAM};
+	const char *at = strstr(url, "://");
+	if (at == NULL || url_is_loopback(url))
+		return;
+	snprintf(host, sizeof host, "%.*s", (int)strcspn(at + 3, ":/?#"), at + 3);
+	int code = getaddrinfo(host, NULL, &hints, &found);
+	snprintf(what, sizeof what, "the name in %s", setting);
+	snprintf(fault, sizeof fault, "%.100s is not found: %.60s.", host, gai_strerror(code));
+	say(d, what, code ? fault : NULL,
+	    "Look at /etc/resolv.conf and the network, or correct the setting.");
+	if (code == 0)
+		freeaddrinfo(found);
+}
+
+static void check_names(struct doctor *d)
+{
+	const struct config *c = d->config;
+	bool openai = strcmp(c->voice_provider, "openai") == 0;
+	check_name(d, "TWILIO_API_URL", c->twilio_api_url);
+	check_name(d, openai ? "OPENAI_WEBSOCKET_URL" : "ELEVENLABS_API_URL",
+		   openai ? c->openai_websocket_url : c->elevenlabs_api_url);
+	check_name(d, "PUBLIC_URL", c->public_url);
+}
+
+/* Certificates are valid from then to then, and QUIET_HOURS are hours. */
+static void check_clock(struct doctor *d, long long twilio_s)
+{
+	long long ahead = wall_now().ms / 1000 - twilio_s;
+	char fault[100];
+	if (twilio_s == 0)
+		return;
+	snprintf(fault, sizeof fault, "it is %lld s %s Twilio's.", ahead < 0 ? -ahead : ahead,
+		 ahead < 0 ? "behind" : "ahead of");
+	say(d, "the clock", ahead < -CLOCK_MOST_S || ahead > CLOCK_MOST_S ? fault : NULL,
+	    "Let it be set by the network (apt-get install systemd-timesyncd, or chrony).");
+}
+
 /* ---- Twilio ---- */
 
 static void on_account(void *arg, const struct twilio_answer *a)
 {
 	struct doctor *d = arg;
 	say(d, "Twilio's credentials", a->outcome == TWILIO_DONE ? NULL : a->message, "");
+	check_clock(d, a->date_s);
 	d->left--;
 }
 
@@ -326,6 +371,7 @@ static int look(struct daemon *daemon, bool mend)
 	check_store(&d);
 	check_disk(&d);
 	check_files(&d);
+	check_names(&d);
 	d.http = http_client_new(daemon->base, config->tls_ca_file);
 	d.twilio = twilio_new(d.http, config->twilio_api_url, config->twilio_account_sid,
 			      config->twilio_auth_token);

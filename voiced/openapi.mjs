@@ -16,6 +16,7 @@ const others = {
   MSG_BROWSER_CALL: { title: 'Begin a call whose phone is a web page, which then opens streamPath', properties: inBrowser, required: ['callInstructions'] },
   MSG_CALL_LEVELS: { title: 'Who speaks in a live call just now, and how loud, from 0 to 1', properties: { callSid: string } },
   MSG_GET_HANDLER: { title: 'Get the handler of incoming calls of one number', properties: { phoneNumber: string } },
+  MSG_CHECKUP: { title: 'Look for what is wrong, as phony doctor does', properties: {} },
   MSG_LIST_SETTINGS: { title: 'List the settings', properties: {} },
   MSG_CHANGE_SETTINGS: { title: 'Change settings while phony runs: each a text, or null to go back to what is configured', properties: {}, additionalProperties: { type: ['string', 'null'] } },
   MSG_STATS: { title: 'Sums over calls and messages', properties: {} },

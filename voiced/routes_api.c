@@ -54,6 +54,7 @@ static const struct api_route routes[] = {
 	{"GET", "/api/tags", MSG_SEARCH_BY_TAGS},
 	{"POST", "/api/tags", MSG_ADD_TAGS},
 	{"DELETE", "/api/tags", MSG_REMOVE_TAGS},
+	{"POST", "/api/doctor", MSG_CHECKUP},
 	{"GET", "/api/settings", MSG_LIST_SETTINGS},
 	{"PUT", "/api/settings", MSG_CHANGE_SETTINGS},
 	{"GET", "/api/status", MSG_SYSTEM_STATUS},

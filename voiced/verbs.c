@@ -5,6 +5,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/object.h"
 #include "lib/store/filter.h"
+#include "voiced/checkup.h"
 #include "voiced/contexts.h"
 #include "voiced/ending.h"
 #include "voiced/guard.h"
@@ -542,6 +543,7 @@ static const struct {
 	{MSG_INJECT_CONTEXT, inject_context},
 	{MSG_SEND_DTMF, send_dtmf},
 	{MSG_CALL_LEVELS, call_levels},
+	{MSG_CHECKUP, checkup_run},
 	{MSG_LIST_SETTINGS, settings_list},
 	{MSG_CHANGE_SETTINGS, settings_change},
 	{MSG_EMERGENCY_SHUTDOWN, emergency_shutdown},

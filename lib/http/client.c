@@ -175,13 +175,23 @@ void http_client_ask(struct http_client *c, const struct http_ask *ask, http_ans
 	curl_multi_add_handle(c->multi, t->easy);
 }
 
+static long long date_of(CURL *easy)
+{
+	struct curl_header *date;
+	if (curl_easy_header(easy, "date", 0, CURLH_HEADER, -1, &date) != CURLHE_OK)
+		return 0;
+	time_t when = curl_getdate(date->value, NULL);
+	return when > 0 ? when : 0;
+}
+
 static void finish(struct transfer *t, enum http_outcome outcome, long status)
 {
 	buffer_append(&t->body, "", 1);
 	curl_off_t retry_after = 0;
 	curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after);
 	struct http_answer answer = {outcome,         status,   (char *)t->body.data,
-				     t->body.len - 1, t->fault, (long)retry_after};
+				     t->body.len - 1, t->fault, (long)retry_after,
+				     date_of(t->easy)};
 	LIST_REMOVE(t, next);
 	t->fn(t->arg, &answer);
 	timer_stop(&t->retry);

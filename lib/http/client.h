@@ -42,6 +42,7 @@ struct http_answer {
 	size_t body_len;
 	const char *fault;  /* words when not answered */
 	long retry_after_s; /* the answer's Retry-After, or 0 */
+	long long date_s;   /* its Date, in seconds since 1970, or 0 */
 };
 
 typedef void http_answer_fn(void *arg, const struct http_answer *answer);

@@ -142,7 +142,7 @@ static void refused(const struct request *r, long status, json_t *body)
 	json_read_int(&reader, "code", JSON_OPTIONAL, 0, 999999, &code);
 	json_read_text(&reader, "message", JSON_OPTIONAL, 1, 1000, &words);
 	if (code == CALL_NOT_IN_PROGRESS && r->over_is_done) {
-		struct twilio_answer done = {TWILIO_DONE, (int)code, "the call was over already", NULL, 0};
+		struct twilio_answer done = {TWILIO_DONE, (int)code, "the call was over already", NULL, 0, 0};
 		r->fn(r->arg, &done);
 		return;
 	}
@@ -152,7 +152,7 @@ static void refused(const struct request *r, long status, json_t *body)
 	else
 		snprintf(message, sizeof message, "Twilio error %d: %.600s.%s%s", (int)code, words,
 			 advice[0] ? " " : "", advice);
-	struct twilio_answer answer = {TWILIO_REFUSED, (int)code, message, NULL, 0};
+	struct twilio_answer answer = {TWILIO_REFUSED, (int)code, message, NULL, 0, 0};
 	r->fn(r->arg, &answer);
 }
 
@@ -165,21 +165,22 @@ static void on_answer(void *arg, const struct http_answer *a)
 		snprintf(message, sizeof message, "Twilio could not be reached: %s.",
 			 a->status == 429 ? "it is asked too often at once" : a->fault);
 		struct twilio_answer answer = {TWILIO_UNREACHED, a->status == 429 ? TOO_MANY_REQUESTS : 0,
-					       message, NULL, a->retry_after_s};
+					       message,          NULL,
+					       a->retry_after_s, 0};
 		r->fn(r->arg, &answer);
 	} else if (a->outcome == HTTP_AMBIGUOUS || a->status >= 500 || a->status < 200) {
 		snprintf(message, sizeof message, "Twilio did not answer clearly: %s.",
 			 a->outcome == HTTP_AMBIGUOUS ? a->fault : "a server error");
-		struct twilio_answer answer = {TWILIO_AMBIGUOUS, 0, message, NULL, a->retry_after_s};
+		struct twilio_answer answer = {TWILIO_AMBIGUOUS, 0, message, NULL, a->retry_after_s, 0};
 		r->fn(r->arg, &answer);
 	} else if (a->status >= 300) {
 		refused(r, a->status, body);
 	} else if (body == NULL && a->status != 204) {
 		snprintf(message, sizeof message, "Twilio's answer is %s.", fault);
-		struct twilio_answer answer = {TWILIO_AMBIGUOUS, 0, message, NULL, a->retry_after_s};
+		struct twilio_answer answer = {TWILIO_AMBIGUOUS, 0, message, NULL, a->retry_after_s, 0};
 		r->fn(r->arg, &answer);
 	} else {
-		struct twilio_answer answer = {TWILIO_DONE, 0, "", body, 0};
+		struct twilio_answer answer = {TWILIO_DONE, 0, "", body, 0, a->date_s};
 		r->fn(r->arg, &answer);
 	}
 	json_decref(body);

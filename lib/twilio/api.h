@@ -22,6 +22,7 @@ struct twilio_answer {
 	const char *message; /* Twilio's words and our advice, for a person */
 	json_t *body;        /* borrowed; NULL unless TWILIO_DONE */
 	long retry_after_s;  /* how long Twilio asks to be left alone, or 0 */
+	long long date_s;    /* Twilio's time, in seconds since 1970, when it was TWILIO_DONE; or 0 */
 };
 typedef void twilio_answer_fn(void *arg, const struct twilio_answer *answer);
 

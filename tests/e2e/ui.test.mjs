@@ -190,6 +190,9 @@ test('activity and health', async () => {
   await link('Health');
   await sees('ready for a call');
   await sees(/seccomp|nobody|root/);
+  await button('Look at everything').click();
+  await sees('Twilio\'s credentials');
+  await sees('the clock');
   await accessible('health');
 });
 

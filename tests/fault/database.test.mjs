@@ -176,7 +176,7 @@ test('phony doctor tells what is wrong, and how to mend it', async () => {
   const phony = await startPhony({ sims: { carrier, agent }, settings: { MONGODB_URL: mongo.url } });
   const well = await phonyCommand(['doctor'], phony.env);
   assert.equal(well.code, 0, well.stdout + well.stderr);
-  for (const line of [/^ok +settings$/m, /^ok +database \(MongoDB\)$/m, /^ok +disk of STATE_DIR$/m, /^ok +descriptors$/m, /^ok +Twilio's credentials$/m, /^ok +TWILIO_NUMBER$/m, /^ok +PUBLIC_URL$/m, /^ok +the agent at ElevenLabs$/m,
+  for (const line of [/^ok +settings$/m, /^ok +database \(MongoDB\)$/m, /^ok +disk of STATE_DIR$/m, /^ok +descriptors$/m, /^ok +the clock$/m, /^ok +Twilio's credentials$/m, /^ok +TWILIO_NUMBER$/m, /^ok +PUBLIC_URL$/m, /^ok +the agent at ElevenLabs$/m,
     /^ok +the agent's override of the prompt$/m, /^advice voice_url: .*\/call\/incoming/m, /^advice sms_url: .*--fix/m]) assert.match(well.stdout, line);
   // Mended once, there is nothing left to say.
   assert.match((await phonyCommand(['doctor', '--fix'], phony.env)).stdout, /^ok +the number's webhooks, set now$/m);
@@ -202,6 +202,11 @@ test('phony doctor tells what is wrong, and how to mend it', async () => {
   assert.equal((await phony.stop()).code, 0);
   const sqlite = temporaryFolder();
   assert.match((await phonyCommand(['doctor'], { ...poorEnvironment(), ...settings({ carrier, port: await freePort(), folder: sqlite }) })).stdout, /^ok +database \(SQLite/m);
+  const early = await startCarrier({ default: { script: [] }, date: 'Thu, 01 Jan 2026 00:00:00 GMT' });
+  const late = await phonyCommand(['doctor'], { ...poorEnvironment(), ...settings({ carrier: early, port: await freePort(), folder: sqlite, ELEVENLABS_API_URL: 'https://elevenlabs.invalid' }) });
+  assert.match(late.stdout, /^fault +the clock: it is \d+ s ahead of Twilio's\. .*timesyncd/m);
+  assert.match(late.stdout, /^fault +the name in ELEVENLABS_API_URL: elevenlabs\.invalid is not found: .*resolv\.conf/m);
+  assert.equal(await early.stop(), 0);
   const unset = await phonyCommand(['doctor'], { ...poorEnvironment(), PORT: 'x' });
   assert.equal(unset.code, 78);
   assert.match(unset.stdout, /^fault +PORT: /m);

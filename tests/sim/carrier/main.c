@@ -4,7 +4,8 @@
  *	sim-carrier --scenario FILE --spec OPENAPI.json [--port N] [--record DIR]
  *
  * FILE: {accountSid, authToken, numbers: […], callees: {NUMBER: {…}}, default: {…},
- * create_faults?: ["drop", "lose", "429", "500", …]}; stream.c tells of callees.
+ * create_faults?: ["drop", "lose", "429", "500", …], date?: what its clock says};
+ * stream.c tells of callees.
  * Lines on standard input are commands: {"cut": CALLSID} resets the stream's
  * connection, {"hangup": CALLSID} lets the person hang up, {"dial": NUMBER of ours,
  * "from": NUMBER, "url": its webhook} lets somebody call (the scenario's callees

@@ -20,6 +20,9 @@ void rest_answer(struct evhttp_request *r, int status, json_t *body)
 	json_decref(body);
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(r);
 	evhttp_add_header(headers, "Content-Type", "application/json");
+	const char *date = json_string_value(json_object_get(carrier.scenario, "date"));
+	if (date != NULL)
+		evhttp_add_header(headers, "Date", date);
 	evhttp_add_header(headers, "Twilio-Request-Id", "RQ00000000000000000000000000000000");
 	evhttp_send_reply(r, status, "X", out);
 	evbuffer_free(out);
