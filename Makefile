@@ -53,7 +53,7 @@ archive = $(addprefix $(BUILD)/lib/lib,$(addsuffix .a,$(1)))
 PROGRAMS = phony voiced callworker smsd mcpd
 SIMS = sim-carrier sim-agent
 
-.PHONY: all help deps run demo test unit e2e soak bench bench-messages install uninstall deb lint layers fuzz valgrind clean
+.PHONY: all help deps run demo test unit e2e soak bench bench-messages bench-ui screens install uninstall deb lint layers fuzz valgrind clean
 .DEFAULT_GOAL := all
 all: $(addprefix $(BUILD)/bin/,$(PROGRAMS))
 
@@ -222,6 +222,15 @@ bench-messages: deps mongo-server
 	@$(MAKE) --no-print-directory -j4 all sims
 	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) tests/bench/messages.mjs
 
+bench-ui: deps
+	@$(MAKE) --no-print-directory -j4 all sims
+	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) tests/bench/ui.mjs
+
+# The pictures in docs/, taken anew.
+screens: deps
+	@$(MAKE) --no-print-directory -j4 all sims
+	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) tests/bench/screens.mjs
+
 valgrind: deps
 	@$(MAKE) --no-print-directory -j4 all sims
 	@BUILD=$(BUILD) $(NODE_AFTER_DEPS) --test tests/fault/valgrind.test.mjs
@@ -290,6 +299,7 @@ install: all
 	install -m 755 etc/init.d/phony $(SYSTEM)/etc/init.d/phony
 	install -m 644 etc/logrotate/phony $(SYSTEM)/etc/logrotate.d/phony
 	sed 's|/usr/bin/phony|$(PREFIX)/bin/phony|' etc/systemd/phony.service >$(SYSTEM)/lib/systemd/system/phony.service
+	install -m 644 etc/systemd/phony.socket $(SYSTEM)/lib/systemd/system/phony.socket
 	install -m 644 etc/sysusers/phony.conf $(SYSTEM)/usr/lib/sysusers.d/phony.conf
 	install -m 644 etc/tmpfiles/phony.conf $(SYSTEM)/usr/lib/tmpfiles.d/phony.conf
 
@@ -297,6 +307,7 @@ uninstall:
 	rm -f $(addprefix $(BINDIR)/,$(PROGRAMS)) $(COMPLETIONDIR)/phony
 	for page in etc/man/*; do rm -f $(MANDIR)/man$${page##*.}/$${page##*/}; done
 	rm -f $(SYSTEM)/etc/init.d/phony $(SYSTEM)/etc/logrotate.d/phony $(SYSTEM)/lib/systemd/system/phony.service \
+	  $(SYSTEM)/lib/systemd/system/phony.socket \
 	  $(SYSTEM)/usr/lib/sysusers.d/phony.conf $(SYSTEM)/usr/lib/tmpfiles.d/phony.conf
 	rm -rf $(DOCDIR) $(DESTDIR)$(PREFIX)/share/phony
 

@@ -2,6 +2,7 @@
 
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"
+#include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/daemon/privileges.h"
 
@@ -123,6 +124,17 @@ static int listen_on(const struct addrinfo *address)
 	return fd;
 }
 
+/* The port of a service manager (sd_listen_fds(3)), which has it open before us and after; -1: none. */
+static int activated(void)
+{
+	const char *pid = getenv("LISTEN_PID");
+	int fd = pid != NULL && atoi(pid) == (int)getpid() ? fd_inherited(DOOR_HTTP) : -1;
+	unsetenv("LISTEN_PID"); /* asked once */
+	if (fd >= 0)
+		fd_set_nonblock(fd, true);
+	return fd;
+}
+
 bool doors_open_http(struct doors *d, const struct config *config)
 {
 	char port[8];
@@ -134,6 +146,9 @@ bool doors_open_http(struct doors *d, const struct config *config)
 		errno = EADDRNOTAVAIL;
 		return false;
 	}
+	if (d->http < 0 && (d->http = activated()) >= 0 && port_differs(d->http, found))
+		log_warn("the port that was handed to phony is not that of BIND_ADDRESS and PORT, which is "
+			 "opened");
 	if (d->http >= 0 && port_differs(d->http, found))
 		fd_close(&d->http);
 	if (d->http < 0)

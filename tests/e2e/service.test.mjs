@@ -7,6 +7,8 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { bin, freePort, noProcesses, poorEnvironment, root, settings, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 
+import { sources } from '../bench/screens.mjs';
+
 const run = promisify(execFile);
 const manual = (name) => fs.readFileSync(path.join(root, 'etc/man', name), 'utf8');
 
@@ -15,12 +17,12 @@ test('make install puts everything in its place, make uninstall leaves nothing',
   const make = (target) => execFileSync('make', ['-s', '-o', 'all', target, `DESTDIR=${folder}`, 'PREFIX=/usr', `BUILD=${from}`], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
   make('install');
   const there = () => fs.readdirSync(folder, { recursive: true, withFileTypes: true }).filter((e) => e.isFile()).map((e) => path.join(e.parentPath, e.name).slice(folder.length));
-  for (const file of ['/usr/bin/phony', '/usr/bin/callworker', '/usr/share/man/man1/phony.1', '/usr/share/man/man5/phony.env.5', '/etc/init.d/phony', '/lib/systemd/system/phony.service',
+  for (const file of ['/usr/bin/phony', '/usr/bin/callworker', '/usr/share/man/man1/phony.1', '/usr/share/man/man5/phony.env.5', '/etc/init.d/phony', '/lib/systemd/system/phony.service', '/lib/systemd/system/phony.socket',
     '/etc/logrotate.d/phony', '/usr/lib/sysusers.d/phony.conf', '/usr/share/bash-completion/completions/phony', '/usr/share/doc/phony/phony.env.example']) assert.ok(there().includes(file), file);
   assert.match(execFileSync(path.join(folder, 'usr/bin/phony'), ['--help'], { encoding: 'utf8' }), /usage: phony run/);
   const unit = path.join(folder, 'phony.service');
   fs.writeFileSync(unit, fs.readFileSync(path.join(folder, 'lib/systemd/system/phony.service'), 'utf8').replace('=/usr/bin/', `=${folder}/usr/bin/`));
-  const verified = spawnSync('systemd-analyze', ['verify', '--man=no', unit], { encoding: 'utf8' });
+  const verified = spawnSync('systemd-analyze', ['verify', '--man=no', unit, path.join(folder, 'lib/systemd/system/phony.socket')], { encoding: 'utf8' });
   assert.deepEqual([verified.status, verified.stderr], [0, '']);
   fs.unlinkSync(unit);
   make('uninstall');
@@ -70,6 +72,20 @@ test('a service manager is told: ready, alive, reloading, ready, stopping', { sk
   await noProcesses();
 });
 
+test('socket activation: the first connection starts phony, and is answered', async () => {
+  const port = await freePort(), carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier }, port, wrapper: ['systemd-socket-activate', '-l', `127.0.0.1:${port}`, '--fdname=http', ...['STATE_DIR', 'RUN_DIR', 'PORT', 'PUBLIC_URL', 'TWILIO_ACCOUNT_SID', 'TWILIO_AUTH_TOKEN', 'TWILIO_NUMBER', 'TWILIO_API_URL', 'ELEVENLABS_AGENT_ID'].flatMap((name) => ['-E', name])], wait: false });
+  await phony.log.wait((l) => /Listening on/.test(l), 'the port');
+  assert.equal((await fetch(`http://127.0.0.1:${port}/health`)).status, 200);
+  assert.ok(!phony.log.find((l) => /already in use/.test(l)));
+  // A new program keeps the port, too.
+  await run(bin('phony'), ['upgrade'], { env: phony.env, cwd: phony.folder });
+  assert.equal((await fetch(`http://127.0.0.1:${port}/health`)).status, 200);
+  assert.equal((await phony.stop()).code, 0);
+  assert.equal(await carrier.stop(), 0);
+  await noProcesses();
+});
+
 test('what is documented is there, and what is there is documented', () => {
   const help = execFileSync(bin('phony'), ['--help'], { encoding: 'utf8' });
   const usage = help.slice(0, help.indexOf('\nSettings'));
@@ -91,6 +107,7 @@ test('what is documented is there, and what is there is documented', () => {
   const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
   const tools = JSON.parse(fs.readFileSync(path.join(root, 'mcpd/tools.json'), 'utf8'));
   for (const tool of tools.tools ?? tools) assert.ok(readme.includes(tool.name), `README: ${tool.name}`);
+  assert.equal(fs.readFileSync(path.join(root, 'docs/screens/made-from'), 'utf8').trim(), sources(), 'docs/screens show older pages: run `make screens`');
   const lint = spawnSync('mandoc', ['-Tlint', '-Wwarning', ...fs.readdirSync(path.join(root, 'etc/man')).map((n) => path.join(root, 'etc/man', n))], { encoding: 'utf8' });
   assert.deepEqual(lint.stdout.split('\n').filter((l) => /WARNING|ERROR/.test(l)), []);
 });
