@@ -33,7 +33,6 @@ struct call {
 	bool failed, ending;
 	char *agent_text, *agent_address;
 	unsigned agent_tries;
-	int pending;
 	bool retiring;
 	json_t *history;
 	enum call_agent agent;
@@ -693,22 +692,16 @@ const char *call_agent_address(const struct call *call)
 	return call->agent_address ? call->agent_address : "";
 }
 
-void call_count_pending(struct call *call, int change)
-{
-	OBJ_CHECK(call, CALL_MAGIC);
-	call->pending += change;
-}
-
 void call_set_retiring(struct call *call, bool retiring)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
 	call->retiring = retiring;
 }
 
-bool call_is_settled(const struct call *call)
+bool call_is_retiring(const struct call *call)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
-	return call->pending <= 0 && !call->retiring;
+	return call->retiring;
 }
 
 struct worker *call_worker(const struct call *call)

@@ -142,11 +142,9 @@ unsigned call_agent_tries(const struct call *call);
 void call_set_agent_address(struct call *call, const char *address);
 const char *call_agent_address(const struct call *call);
 
-/* Events that are not stored yet, one more or one less; and a worker that is still to tell its last ones. */
-void call_count_pending(struct call *call, int change);
+/* A worker that is still to tell its last events. */
 void call_set_retiring(struct call *call, bool retiring);
-/* Everything that was told of the call so far is stored. */
-bool call_is_settled(const struct call *call);
+bool call_is_retiring(const struct call *call);
 
 struct worker *call_worker(const struct call *call);
 void call_set_worker(struct call *call, struct worker *worker);

@@ -24,9 +24,9 @@ struct taken {
 	struct voiced *v;
 	char *call_id;
 	int64_t attempt, seq;
-	pid_t worker;  /* of a call that is over: whom to tell; else 0 */
-	json_t *event; /* as the worker told it */
-	struct timer again;
+	pid_t worker;       /* of a call that is over: whom to tell; else 0 */
+	json_t *event;      /* as the worker told it */
+	struct timer again; /* running: the store refused it for the moment */
 };
 
 static void store(void *arg);
@@ -68,10 +68,18 @@ static void on_stored(void *arg, json_t *result, const char *error)
 	if (t->worker != 0 && t->v->workers != NULL) {
 		workers_acknowledge(t->v->workers, t->worker, t->seq, stored_before(t));
 	} else if (call != NULL) {
-		call_count_pending(call, -1);
 		worker_acknowledge(call, t->attempt, t->seq, stored_before(t));
 	}
 	forget(t);
+}
+
+bool events_wait(const struct voiced *v, const struct call *call)
+{
+	const struct taken *t;
+	LIST_FOREACH (t, &v->taken, next)
+		if (timer_running(&t->again) && strcmp(t->call_id, call_id(call)) == 0)
+			return true;
+	return false;
 }
 
 void events_forget(struct voiced *v)
@@ -228,7 +236,6 @@ void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *e
 			    .seq = e.seq,
 			    .event = json_incref(event)};
 	LIST_INSERT_HEAD(&v->taken, t, next);
-	call_count_pending(call, 1);
 	act(v, call, attempt, &e);
 	stats_event(v, call, e.type, e.data);
 	store(t);

@@ -13,6 +13,9 @@ void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *e
  */
 void events_take_late(struct voiced *v, const char *call_id, int64_t attempt, pid_t worker, json_t *event);
 
+/* Whether an event of the call waits because the store could not take it: it is not read yet. */
+bool events_wait(const struct voiced *v, const struct call *call);
+
 /* What is not stored yet is its worker's to tell again: voiced ends. */
 void events_forget(struct voiced *v);
 

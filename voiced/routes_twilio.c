@@ -7,6 +7,7 @@
 #include "voiced/agent.h"
 #include "voiced/elsewhere.h"
 #include "voiced/ending.h"
+#include "voiced/events.h"
 #include "voiced/hook.h"
 #include "voiced/load.h"
 #include "voiced/machine.h"
@@ -187,8 +188,9 @@ static void read_history(void *arg)
 }
 
 /*
- * What the call's last worker told has to be in the store first. A worker that
- * an earlier voiced had may still be on its way to us.
+ * What the call's last worker has to tell must have come first (the store reads
+ * in the order asked, so what came stands before the question). A worker that an
+ * earlier voiced had may still be on its way to us.
  */
 static void settle(void *arg)
 {
@@ -203,7 +205,7 @@ static void settle(void *arg)
 		worker_retire(call);
 	}
 	bool young = mono_now().us - h->v->born.us < YOUNG_MS * INT64_C(1000);
-	bool settled = call_is_settled(call) && (h->retired || !young);
+	bool settled = !call_is_retiring(call) && !events_wait(h->v, call) && (h->retired || !young);
 	if (settled || h->waits++ >= SETTLE_TRIES)
 		read_history(h);
 	else

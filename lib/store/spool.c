@@ -15,6 +15,7 @@
  */
 #include "lib/store/backend.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/store/mirror.h"
@@ -28,9 +29,14 @@
 
 enum {
 	PROBE_MS = 500,
-	FIRST_MS = 400,     /* that a start waits for the database */
-	REPLAY_BATCH = 200, /* entries a batch, so that writes go on meanwhile */
+	FIRST_MS = 400, /* that a start waits for the database */
+	REPLAY_BATCH = 100,
+	REPLAY_MS = 30,
+	REFUSALS = 40, /* of one write, half a second apart at least */
 };
+
+/* Sorts behind every number. */
+#define ASIDE "aside-"
 
 struct spool {
 	struct store_backend *db, *local;
@@ -38,6 +44,7 @@ struct spool {
 	bool away, begun; /* begun: a transaction of local */
 	size_t pending;   /* entries of the journal */
 	long long seq;
+	unsigned refusals; /* of the oldest entry */
 	/* Asks the database whether it is back. */
 	pthread_t prober;
 	pthread_mutex_t mutex;
@@ -454,27 +461,52 @@ static void forget(struct spool *s, const json_t *entry, struct store_error *err
 	s->pending--;
 }
 
+/*
+ * What the database refuses is tried for a while: it may have been going away, or
+ * coming back. Then it is laid aside, so that it does not stand before all the
+ * rest; it stays on local disk, and each start tries it again.
+ */
+static void lay_aside(struct spool *s, const json_t *entry, const struct store_error *refusal)
+{
+	struct store_error error = {.text = ""};
+	if (++s->refusals < REFUSALS)
+		return;
+	s->refusals = 0;
+	log_error("a spooled write (%s) is laid aside until the next start: %s",
+		  json_string_value(json_object_get(entry, "target")), refusal->text);
+	char *seq = xasprintf("%s%s", ASIDE, json_string_value(json_object_get(entry, "seq")));
+	json_t *args = json_pack("{s:O, s:{s:s}}", "key", json_object_get(entry, "entry"), "set", "seq", seq);
+	json_decref(s->local->update(s->local->self, journal, args, &error));
+	json_decref(args);
+	free(seq);
+	s->pending--;
+}
+
+/* For a moment, so that whoever asks meanwhile does not wait for all of it. */
 static void replay(struct spool *s)
 {
 	struct store_error error = {.text = ""};
-	json_t *args = json_pack("{s:b, s:i}", "ascending", 1, "limit", REPLAY_BATCH), *entry;
+	json_t *args = json_pack("{s:[[s, s, s]], s:b, s:i}", "where", "seq", "<", ASIDE, "ascending", 1,
+				 "limit", REPLAY_BATCH),
+	       *entry;
 	json_t *entries = s->local->find(s->local->self, journal, args, &error);
+	int64_t until = mono_now().us + REPLAY_MS * 1000;
 	size_t i;
 	json_decref(args);
 	json_array_foreach (entries, i, entry) {
-		if (error.text[0] != '\0' || !begin_local(s, &error))
+		if (mono_now().us > until || !begin_local(s, &error))
 			break;
 		replay_entry(s, entry, &error);
-		/* What the database refuses for good must not stand before all the rest. */
-		if (error.text[0] != '\0' && !error.away) {
-			log_error("a spooled write was refused and is left out: %s", error.text);
-			error = (struct store_error){.text = ""};
+		if (error.text[0] != '\0') {
+			if (!error.away)
+				lay_aside(s, entry, &error);
+			break;
 		}
-		if (error.text[0] == '\0')
-			forget(s, entry, &error);
+		s->refusals = 0;
+		forget(s, entry, &error);
 	}
 	json_decref(entries);
-	if (!lost(s, &error) && s->pending == 0)
+	if (!lost(s, &error) && error.text[0] == '\0' && s->pending == 0)
 		log_info("the database is back and has everything that it missed");
 }
 
@@ -493,6 +525,12 @@ static void tick(void *self)
 	}
 	if (!s->away && s->pending > 0)
 		replay(s);
+}
+
+static bool busy(void *self)
+{
+	const struct spool *s = self;
+	return !s->away && s->pending > 0 && s->refusals == 0;
 }
 
 static bool begin(void *self)
@@ -536,9 +574,31 @@ static void close_store(void *self)
 	free(s);
 }
 
+/* What was laid aside is tried again, in its place. */
+static void take_up(struct spool *s, struct store_error *error)
+{
+	json_t *args = json_pack("{s:[[s, s, s]], s:i}", "where", "seq", ">=", ASIDE, "limit", 1000000),
+	       *entry;
+	json_t *entries = s->local->find(s->local->self, journal, args, error);
+	size_t i;
+	bool any = json_array_size(entries) > 0 && s->local->begin(s->local->self);
+	json_array_foreach (entries, i, entry) {
+		json_t *set = json_pack("{s:O, s:{s:O}}", "key", json_object_get(entry, "entry"), "set",
+					"seq", json_object_get(entry, "entry"));
+		if (any)
+			json_decref(s->local->update(s->local->self, journal, set, error));
+		json_decref(set);
+	}
+	if (any)
+		s->local->end(s->local->self);
+	json_decref(entries);
+	json_decref(args);
+}
+
 /* What an earlier process left, and where the numbers go on. */
 static void read_journal(struct spool *s, struct store_error *error)
 {
+	take_up(s, error);
 	json_t *all = json_pack("{s:i}", "limit", 1000000000), *last = json_pack("{s:i}", "limit", 1);
 	json_t *n = s->local->count(s->local->self, journal, all, error);
 	json_t *newest = s->local->find(s->local->self, journal, last, error);
@@ -581,6 +641,7 @@ struct store_backend *spool_backend_open(const char *url, const char *path, stru
 	*backend = (struct store_backend){.kind = "mongodb",
 					  .self = s,
 					  .tick = tick,
+					  .busy = busy,
 					  .begin = begin,
 					  .end = end,
 					  .close = close_store,

@@ -13,7 +13,7 @@
 #define STORE_MAGIC 0x73746f72u
 
 /* More than a call can have: its transcript and events are read whole. */
-enum { ALL = 100000, TICK_MS = 500 };
+enum { ALL = 100000, TICK_MS = 500, SOON_MS = 30 };
 
 struct store {
 	unsigned magic;
@@ -21,6 +21,7 @@ struct store {
 	struct store_backend *backend;
 	struct event_base *base;
 	struct timer tick;
+	bool closing;
 	/* Of the batch at hand, on the thread: the first write begins it. */
 	enum { IDLE, BEGUN, UNWRITABLE } batch;
 };
@@ -148,11 +149,11 @@ static void on_done(struct worker_job *w, bool ok)
 	free(j);
 }
 
+/* -> whether the tick has more to do. */
 static json_t *run_nothing(struct store *s, struct job *j)
 {
-	(void)s;
 	(void)j;
-	return NULL;
+	return json_boolean(s->backend->busy != NULL && s->backend->busy(s->backend->self));
 }
 
 /* Steals args. */
@@ -175,11 +176,20 @@ static void post(struct store *s, job_fn *run, bool writes, enum store_kind kind
 }
 
 /* Looks whether the database is back, when nothing else is asked. */
+static void on_tick(void *arg);
+
+static void on_ticked(void *arg, json_t *busy, const char *error)
+{
+	struct store *s = arg;
+	(void)error;
+	if (!s->closing)
+		timer_start(&s->tick, s->base, json_is_true(busy) ? SOON_MS : TICK_MS, on_tick, s);
+}
+
 static void on_tick(void *arg)
 {
 	struct store *s = arg;
-	post(s, run_nothing, false, STORE_HEALTH, json_object(), NULL, NULL);
-	timer_start(&s->tick, s->base, TICK_MS, on_tick, s);
+	post(s, run_nothing, false, STORE_HEALTH, json_object(), on_ticked, s);
 }
 
 struct store *store_open(struct event_base *base, const char *mongodb_url, const char *state_dir,
@@ -213,6 +223,7 @@ void store_close(struct store **ss)
 	if (s == NULL)
 		return;
 	OBJ_CHECK(s, STORE_MAGIC);
+	s->closing = true;
 	timer_stop(&s->tick);
 	worker_thread_free(&s->thread);
 	s->backend->close(s->backend->self);

@@ -110,7 +110,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     for (const patience = Date.now() + 120000; ;) {
       const { body } = await api('GET', `/api/calls/${callSid}`);
       if (body?.isLive === false) return body;
-      if (Date.now() > patience) throw new Error(`call ${callSid} does not end: ${JSON.stringify(body).slice(0, 800)}`);
+      if (Date.now() > patience) throw new Error(`call ${callSid} does not end: ${JSON.stringify(body).slice(0, 800)}\n    ${logs.flatMap((l) => l.filter((line) => line.includes(callSid))).join('\n    ')}`);
       await sleep(200);
     }
   };
@@ -275,6 +275,8 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   const left = fs.readdirSync(path.join(folder, 'run')).filter((name) => name.endsWith('.sock'));
   if (left.length) problems.push(`sockets are left: ${left}`);
   if (fs.readdirSync('/dev/shm').length > shared) problems.push('shared memory is left');
+  const aside = logs.flatMap((l) => l.items).filter((l) => /laid aside|cannot be read:|not stored yet/.test(l));
+  if (problems.length) problems.push(...aside.slice(0, 20));
   const panics = logs.flatMap((l) => l.items).filter((l) => /panic:|Sanitizer|runtime error/.test(l) && !(inject && /out of memory/.test(l)));
   if (panics.length) problems.push(...panics.slice(0, 3));
   await Promise.all([front.close(), voice.close(), rest.close()]);
