@@ -1,11 +1,11 @@
 #include "mcpd/discover.h"
 
 #include "lib/base/json_read.h"
+#include "lib/base/version.h"
 #include "mcpd/tasks.h"
 
 #include <string.h>
 
-#define PHONY_VERSION "1.0.0"
 #define MODERN_VERSION "2026-07-28"
 
 static const char *const legacy_versions[] = {"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"};

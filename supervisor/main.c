@@ -25,7 +25,7 @@ static const char usage[] =
 	"       phony import [--config FILE]           such lines, from standard input\n"
 	"       phony debug CALLSID [strace|gdb]       attaches to one live call's process\n"
 	"       phony mcp-config CLIENT [--config FILE] the entry for claude-desktop, claude-code, cursor, "
-	"vscode\n"
+	"vscode, registry\n"
 	"       phony --help\n";
 
 /* One process for each client: it speaks MCP itself, and brings up the rest when it needs it. */

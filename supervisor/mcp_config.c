@@ -2,8 +2,10 @@
  * belongs. */
 #include "supervisor/commands.h"
 
+#include "lib/base/config.h"
 #include "lib/base/exit_codes.h"
 #include "lib/base/panic.h"
+#include "lib/base/version.h"
 #include "lib/daemon/spawn.h"
 
 #include <jansson.h>
@@ -40,9 +42,63 @@ static void print_entry(const struct client *c, const char *program, const char 
 	json_decref(entry);
 }
 
+/* A host's name backwards, as the registry's namespaces are: com.example.phone. Owned by the caller. */
+static char *namespace_of(const char *url)
+{
+	char *host = xasprintf("%s", strstr(url, "://") + 3), *backwards = xstrdup("");
+	host[strcspn(host, ":/?#")] = '\0';
+	for (char *label; (label = strrchr(host, '.')) != NULL || host[0] != '\0';) {
+		const char *last = label ? label + 1 : host;
+		char *longer = xasprintf("%s%s%s", backwards, backwards[0] ? "." : "", last);
+		free(backwards);
+		backwards = longer;
+		host[label ? label - host : 0] = '\0';
+	}
+	free(host);
+	return backwards;
+}
+
+/*
+ * server.json: this instance as an entry of a registry of MCP servers
+ * (modelcontextprotocol.io/registry, schema of 2025-12-11): a remote server,
+ * since phony is no package of npm's kind. Its name is of PUBLIC_URL's domain,
+ * by which the registry knows whose it is.
+ */
+static int print_registry_entry(const struct command_options *o)
+{
+	struct config config;
+	struct buffer faults = {0};
+	config_load(&config, o->config_file, &faults);
+	buffer_free(&faults);
+	bool remote = strncmp(config.public_url, "https://", 8) == 0;
+	if (remote) {
+		char *space = namespace_of(config.public_url);
+		json_t *entry = json_pack(
+			"{s:s, s:o, s:s, s:s, s:s, s:[{s:s, s:o, s:[{s:s, s:s, s:b, s:b}]}]}", "$schema",
+			"https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json", "name",
+			json_sprintf("%s/phony", space), "title", "phony", "description",
+			"Phone calls and text messages: an agent calls, talks, and reports what came of it.",
+			"version", PHONY_VERSION, "remotes", "type", "streamable-http", "url",
+			json_sprintf("%s/mcp", config.public_url), "headers", "name", "Authorization",
+			"description", "Bearer, a space, and the API token of this phony", "isRequired", 1,
+			"isSecret", 1);
+		json_dumpf(entry, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(entry);
+		free(space);
+		fputs("Save this as server.json. The server before phony (nginx) must let /mcp through.\n", stderr);
+	} else {
+		fputs("phony: PUBLIC_URL must be set, to the https URL at which clients reach phony\n", stderr);
+	}
+	config_free(&config);
+	return remote ? EXIT_OK : EXIT_CONFIG;
+}
+
 int command_mcp_config(const struct command_options *o)
 {
 	const char *name = o->argument ? o->argument : "";
+	if (strcmp(name, "registry") == 0)
+		return print_registry_entry(o);
 	for (size_t i = 0; i < sizeof clients / sizeof *clients; i++) {
 		const struct client *c = &clients[i];
 		if (strcmp(c->name, name) != 0)
@@ -64,6 +120,6 @@ int command_mcp_config(const struct command_options *o)
 		free(config);
 		return EXIT_OK;
 	}
-	fputs("usage: phony mcp-config claude-desktop|claude-code|cursor|vscode [--config FILE]\n", stderr);
+	fputs("usage: phony mcp-config claude-desktop|claude-code|cursor|vscode|registry [--config FILE]\n", stderr);
 	return EXIT_USAGE;
 }

@@ -1,10 +1,71 @@
 #include "voiced/steering.h"
 
 #include "lib/store/answers.h"
+#include "voiced/ending.h"
 #include "voiced/guard.h"
 #include "voiced/verbs_call.h"
 
 #include <string.h>
+
+static void on_hung_up(void *arg, const char *error)
+{
+	struct call_question *q = arg;
+	if (error != NULL)
+		call_question_fail(q, 502, "twilio", error);
+	else
+		call_question_acted(q, "Call ended");
+}
+
+static void on_hung_up_elsewhere(void *arg, const struct twilio_answer *answer)
+{
+	on_hung_up(arg, answer->outcome == TWILIO_DONE ? NULL : answer->message);
+}
+
+/* A live call of another host is ended at Twilio: its host hears of it. */
+static void hangup_elsewhere(struct call_question *q)
+{
+	if (json_is_true(json_object_get(q->document, "isLive")))
+		twilio_end_call(q->v->twilio, json_string_value(json_object_get(q->document, "callSid")),
+				on_hung_up_elsewhere, q);
+	else
+		call_question_not_live(q);
+}
+
+void steering_hang_up(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	const char *sid = verb_read_sid(&r, args);
+	if (verb_refuse_faults(&r, reply))
+		return;
+	struct call *call = calls_by_sid(v->calls, sid);
+	if (call != NULL && !call_is_over(call))
+		ending_begin(v, call, "hung up on request", on_hung_up, call_question_new(v, sid, reply));
+	else
+		call_question_look_up(v, sid, NULL, reply, hangup_elsewhere);
+}
+
+void steering_inject(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	const char *context = NULL, *sid = verb_read_sid(&r, args);
+	json_read_text(&r, "context", JSON_NEEDED, 1, 32 * 1024, &context);
+	if (!verb_refuse_faults(&r, reply))
+		verb_ask_worker(v, sid, MSG_WORKER_INJECT, json_pack("{s:s}", "context", context),
+				"Context injected successfully", reply);
+}
+
+void steering_press(struct voiced *v, json_t *args, struct reply reply)
+{
+	struct json_reader r;
+	const char *digits = NULL, *sid = verb_read_sid(&r, args);
+	json_read_text(&r, "digits", JSON_NEEDED, 1, 100, &digits);
+	if (digits != NULL && digits[strspn(digits, "0123456789*#ABCDabcdwW ")] != '\0')
+		json_read_fault(&r,
+				"Invalid DTMF digits. Allowed: 0-9, *, #, A-D, w (0.5s pause), W (1s pause)");
+	if (!verb_refuse_faults(&r, reply))
+		verb_ask_worker(v, sid, MSG_WORKER_DTMF, json_pack("{s:s}", "digits", digits),
+				"DTMF digits are being sent", reply);
+}
 
 void steering_hold(struct voiced *v, json_t *args, struct reply reply)
 {

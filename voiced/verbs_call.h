@@ -7,6 +7,28 @@
 #include "proto/messages.h"
 #include "voiced/voiced.h"
 
+/* A question about one call that needs more than one step. */
+struct call_question {
+	struct voiced *v;
+	struct reply reply;
+	json_t *document; /* the call, as a person sees it, once it was looked up */
+	char *sid;        /* as it was asked for */
+	char *call_id;    /* once it was looked up */
+	char *text;
+	void (*next)(struct call_question *q);
+};
+struct call_question *call_question_new(struct voiced *v, const char *sid, struct reply reply);
+/* Looks the call up, live or over, then goes on with next; an unknown one is answered with 404. */
+void call_question_look_up(struct voiced *v, const char *sid, const char *text, struct reply reply,
+			   void (*next)(struct call_question *q));
+/* Each answers and ends the question; acted: {status: "success", message, callSid}. */
+void call_question_done(struct call_question *q, json_t *body);
+void call_question_acted(struct call_question *q, const char *message);
+void call_question_fail(struct call_question *q, int http_status, const char *code, const char *message);
+
+/* Answers with 409: the call is over, or another host's. */
+void call_question_not_live(struct call_question *q);
+
 /* Opens the reader and reads callSid; "" after a fault. */
 const char *verb_read_sid(struct json_reader *r, json_t *args);
 /* Closes the reader; answers 400 when there are faults. */

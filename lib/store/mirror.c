@@ -12,20 +12,22 @@ enum {
 	KEPT_MS = 24 * 3600 * 1000,
 	SWEEP_S = 600,
 	SWEPT_AT_ONCE = 100,
+	OPEN_AGAIN_MS = 1000,
+	CHANGES_MAX = 10000,
 };
 
 struct mirror {
 	char *path;
-	struct store_backend *local; /* NULL: not needed yet, or there can be none */
-	bool tried, begun;
-	struct mono_us swept;
+	struct store_backend *local; /* NULL: not needed yet, or it cannot be opened at the moment */
+	struct mono_us tried, swept;
+	bool begun;
+	json_t *changes; /* of this batch, and of earlier ones that could not be written: [{verb, kind, args}]
+			  */
 };
 
-static struct store_backend *open_file(struct mirror *m, struct store_error *error)
+static bool is_ruined(const struct store_error *error)
 {
-	*error = (struct store_error){.text = ""};
-	m->local = sqlite_backend_open(m->path, false, error);
-	return m->local;
+	return strstr(error->text, "malformed") != NULL || strstr(error->text, "not a database") != NULL;
 }
 
 static void remove_file(struct mirror *m)
@@ -38,25 +40,35 @@ static void remove_file(struct mirror *m)
 	}
 }
 
-/* Opens it for the first who needs it: a process without calls has none. */
+/* Opens it for the first who needs it: a process without calls has none. On a full disk, later. */
+static bool is_open(struct mirror *m)
+{
+	struct store_error error = {.text = ""};
+	if (m->local != NULL)
+		return true;
+	if (m->tried.us != 0 && mono_now().us - m->tried.us < OPEN_AGAIN_MS * INT64_C(1000))
+		return false;
+	m->tried = mono_now();
+	m->local = sqlite_backend_open(m->path, false, &error);
+	if (m->local == NULL && is_ruined(&error)) {
+		remove_file(m);
+		m->local = sqlite_backend_open(m->path, false, &error);
+	}
+	if (m->local == NULL)
+		log_warn("while the database is away, less is known: %s", error.text);
+	return m->local != NULL;
+}
+
 static bool mirrors(struct mirror *m, const struct store_collection *c)
 {
-	struct store_error error;
-	if (c != &store_collections[STORE_CALLS] && c != &store_collections[STORE_TURNS])
-		return false;
-	if (!m->tried && open_file(m, &error) == NULL) {
-		remove_file(m);
-		if (open_file(m, &error) == NULL)
-			log_warn("while the database is away, less is known: %s", error.text);
-	}
-	m->tried = true;
-	return m->local != NULL;
+	return (c == &store_collections[STORE_CALLS] || c == &store_collections[STORE_TURNS]) && is_open(m);
 }
 
 struct mirror *mirror_new(const char *path)
 {
 	struct mirror *m = xcalloc(1, sizeof *m);
 	m->path = xstrdup(path);
+	m->changes = json_array();
 	return m;
 }
 
@@ -68,6 +80,7 @@ void mirror_free(struct mirror **mm)
 	if (m->local != NULL)
 		m->local->close(m->local->self);
 	free(m->local);
+	json_decref(m->changes);
 	free(m->path);
 	free(m);
 	*mm = NULL;
@@ -89,12 +102,10 @@ static json_t *sound(json_t *result, const struct store_error *error)
 	return NULL;
 }
 
-json_t *mirror_change(struct mirror *m, enum mirror_verb verb, const struct store_collection *c,
-		      const json_t *args)
+static json_t *apply(struct mirror *m, enum mirror_verb verb, const struct store_collection *c,
+		     const json_t *args)
 {
 	struct store_error error = {.text = ""};
-	if (!mirrors(m, c) || !begin(m))
-		return NULL;
 	store_backend_fn *const verbs[] = {[MIRROR_PUT] = m->local->put,
 					   [MIRROR_INSERT] = m->local->insert,
 					   [MIRROR_UPDATE] = m->local->update,
@@ -103,6 +114,38 @@ json_t *mirror_change(struct mirror *m, enum mirror_verb verb, const struct stor
 	if (error.text[0] != '\0')
 		log_debug("not mirrored: %s", error.text);
 	return sound(result, &error);
+}
+
+/* What could not be written before. Each change may be made again: it says how something is, not how it
+ * differs. */
+static void catch_up(struct mirror *m)
+{
+	size_t i;
+	json_t *change;
+	if (json_array_size(m->changes) == 0 || !is_open(m) || !begin(m))
+		return;
+	json_array_foreach (m->changes, i, change) {
+		int kind = (int)json_integer_value(json_object_get(change, "kind"));
+		json_decref(apply(m, (enum mirror_verb)json_integer_value(json_object_get(change, "verb")),
+				  &store_collections[kind], json_object_get(change, "args")));
+	}
+}
+
+json_t *mirror_change(struct mirror *m, enum mirror_verb verb, const struct store_collection *c,
+		      const json_t *args)
+{
+	bool first = json_array_size(m->changes) == 0;
+	if (c != &store_collections[STORE_CALLS] && c != &store_collections[STORE_TURNS])
+		return NULL;
+	if (json_array_size(m->changes) < CHANGES_MAX)
+		json_array_append_new(m->changes,
+				      json_pack("{s:i, s:i, s:o}", "verb", (int)verb, "kind",
+						(int)(c - store_collections), "args", json_deep_copy(args)));
+	if (!first && !m->begun)
+		catch_up(m); /* this one among them */
+	else if (is_open(m) && begin(m))
+		return apply(m, verb, c, args);
+	return NULL;
 }
 
 json_t *mirror_get(struct mirror *m, const struct store_collection *c, const json_t *args)
@@ -153,6 +196,8 @@ static void sweep(struct mirror *m)
 
 void mirror_tick(struct mirror *m)
 {
+	m->begun = false;
+	catch_up(m);
 	if (m->local == NULL || mono_now().us - m->swept.us < SWEEP_S * INT64_C(1000000))
 		return;
 	m->swept = mono_now();
@@ -161,7 +206,9 @@ void mirror_tick(struct mirror *m)
 
 void mirror_end(struct mirror *m)
 {
-	if (m->begun && !m->local->end(m->local->self))
-		log_warn("what the database has been told is not mirrored: is the disk full?");
+	if (m->begun && m->local->end(m->local->self))
+		json_array_clear(m->changes);
+	else if (m->begun)
+		log_debug("the mirror cannot be written for the moment");
 	m->begun = false;
 }

@@ -2,8 +2,8 @@
  * What this process wrote to the database of calls and their words, for a day,
  * on local disk: so that a call goes on as if nothing were, when the database
  * goes away and another process of the call ends meanwhile. It is only read
- * while the database is away, and never brought to it. Nothing here fails: a
- * mirror that cannot be written mirrors less.
+ * while the database is away, and never brought to it. Nothing here fails: what
+ * cannot be written (the disk is full) is kept in memory until it can.
  */
 #ifndef PHONY_STORE_MIRROR_H
 #define PHONY_STORE_MIRROR_H
@@ -12,7 +12,7 @@
 
 struct mirror;
 
-/* path: of a file of SQLite, opened when it is needed, and made anew when it cannot be used. */
+/* path: of a file of SQLite, opened when it is needed, and made anew when it is ruined. */
 struct mirror *mirror_new(const char *path);
 void mirror_free(struct mirror **m);
 

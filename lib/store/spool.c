@@ -13,15 +13,11 @@
  *	  first       its key in the beginning; changed: it was changed since
  *	update, remove  args: as asked
  */
-#include "lib/store/backend.h"
+#include "lib/store/spool_inside.h"
 
-#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
-#include "lib/store/mirror.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,30 +26,7 @@
 enum {
 	PROBE_MS = 500,
 	FIRST_MS = 400, /* that a start waits for the database */
-	REPLAY_BATCH = 100,
-	REPLAY_MS = 30,
-	REFUSALS = 40, /* of one write, half a second apart at least */
 };
-
-/* Sorts behind every number. */
-#define ASIDE "aside-"
-
-struct spool {
-	struct store_backend *db, *local;
-	struct mirror *mirror;
-	bool away, begun; /* begun: a transaction of local */
-	size_t pending;   /* entries of the journal */
-	long long seq;
-	unsigned refusals; /* of the oldest entry */
-	/* Asks the database whether it is back. */
-	pthread_t prober;
-	pthread_mutex_t mutex;
-	pthread_cond_t wake, answered;
-	bool probing, stopping, first; /* first: at once */
-	atomic_bool back;
-};
-
-static const struct store_collection *const journal = &store_collections[STORE_JOURNAL];
 
 /* ---- away and back ---- */
 
@@ -113,8 +86,7 @@ static void go_away(struct spool *s, const char *why)
 	pthread_mutex_unlock(&s->mutex);
 }
 
-/* Whether a verb of the database failed because it is away: the spool takes over. */
-static bool lost(struct spool *s, struct store_error *error)
+bool spool_lost(struct spool *s, struct store_error *error)
 {
 	if (!error->away)
 		return false;
@@ -123,7 +95,7 @@ static bool lost(struct spool *s, struct store_error *error)
 	return true;
 }
 
-static bool begin_local(struct spool *s, struct store_error *error)
+bool spool_begin_local(struct spool *s, struct store_error *error)
 {
 	if (!s->begun)
 		s->begun = s->local->begin(s->local->self);
@@ -133,9 +105,8 @@ static bool begin_local(struct spool *s, struct store_error *error)
 	return s->begun;
 }
 
-/* A verb that changes the database, and then the mirror. */
-static json_t *change(struct spool *s, enum mirror_verb verb, const struct store_collection *c,
-		      const json_t *args, struct store_error *error)
+json_t *spool_change(struct spool *s, enum mirror_verb verb, const struct store_collection *c,
+		     const json_t *args, struct store_error *error)
 {
 	store_backend_fn *const verbs[] = {[MIRROR_PUT] = s->db->put,
 					   [MIRROR_INSERT] = s->db->insert,
@@ -159,9 +130,8 @@ static json_t *by_field(const char *field, const char *value)
 	return json_pack("{s:s, s:s}", "field", field, "value", value);
 }
 
-/* A local document, or NULL. */
-static json_t *local_get(struct spool *s, const struct store_collection *c, const char *field,
-			 const char *value, struct store_error *error)
+json_t *spool_local(struct spool *s, const struct store_collection *c, const char *field, const char *value,
+		    struct store_error *error)
 {
 	json_t *args = by_field(field, value);
 	json_t *found = s->local->get(s->local->self, c, args, error);
@@ -188,7 +158,7 @@ static void note(struct spool *s, const struct store_collection *c, const char *
 	json_object_set_new(entry, "target", json_string(target));
 	json_object_set_new(entry, "collection", json_string(c->name));
 	json_t *args = json_pack("{s:o}", "document", entry);
-	json_decref(s->local->insert(s->local->self, journal, args, error));
+	json_decref(s->local->insert(s->local->self, SPOOL_JOURNAL, args, error));
 	json_decref(args);
 	free(target);
 	s->pending++;
@@ -199,7 +169,7 @@ static json_t *entry_of(struct spool *s, const struct store_collection *c, const
 			struct store_error *error)
 {
 	char *target = target_of(c, key);
-	json_t *entry = local_get(s, journal, "target", target, error);
+	json_t *entry = spool_local(s, SPOOL_JOURNAL, "target", target, error);
 	free(target);
 	return entry;
 }
@@ -210,11 +180,11 @@ static json_t *put(void *self, const struct store_collection *c, const json_t *a
 	struct spool *s = self;
 	const char *key = store_key(c, json_object_get(args, "document"));
 	if (direct(s)) {
-		json_t *result = change(s, MIRROR_PUT, c, args, error);
-		if (!lost(s, error))
+		json_t *result = spool_change(s, MIRROR_PUT, c, args, error);
+		if (!spool_lost(s, error))
 			return result;
 	}
-	if (!begin_local(s, error))
+	if (!spool_begin_local(s, error))
 		return NULL;
 	json_t *there = entry_of(s, c, key, error), *result = s->local->put(s->local->self, c, args, error);
 	if (there == NULL)
@@ -229,11 +199,11 @@ static json_t *insert(void *self, const struct store_collection *c, const json_t
 	struct spool *s = self;
 	const char *key = store_key(c, json_object_get(args, "document"));
 	if (direct(s)) {
-		json_t *result = change(s, MIRROR_INSERT, c, args, error);
-		if (!lost(s, error))
+		json_t *result = spool_change(s, MIRROR_INSERT, c, args, error);
+		if (!spool_lost(s, error))
 			return result;
 	}
-	if (!begin_local(s, error))
+	if (!spool_begin_local(s, error))
 		return NULL;
 	json_t *result = s->local->insert(s->local->self, c, args, error);
 	if (json_is_true(json_object_get(result, "inserted")))
@@ -251,7 +221,7 @@ static void entry_changed(struct spool *s, const struct store_collection *c, con
 	json_t *set = json_pack("{s:O?, s:{s:b, s:s}}", "key", json_object_get(entry, "entry"), "set",
 				"changed", 1, "target", target);
 	if (entry != NULL)
-		json_decref(s->local->update(s->local->self, journal, set, error));
+		json_decref(s->local->update(s->local->self, SPOOL_JOURNAL, set, error));
 	json_decref(entry);
 	json_decref(set);
 	free(target);
@@ -263,18 +233,18 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 	struct spool *s = self;
 	const char *key = json_string_value(json_object_get(args, "key"));
 	if (direct(s)) {
-		json_t *result = change(s, MIRROR_UPDATE, c, args, error);
-		if (!lost(s, error))
+		json_t *result = spool_change(s, MIRROR_UPDATE, c, args, error);
+		if (!spool_lost(s, error))
 			return result;
 	}
-	json_t *local = local_get(s, c, c->key, key, error);
+	json_t *local = spool_local(s, c, c->key, key, error);
 	if (local == NULL && json_is_true(json_object_get(args, "strict"))) {
 		snprintf(error->text, sizeof error->text,
 			 "the database is away; this waits until it is back");
 		return NULL;
 	}
 	json_decref(local);
-	if (!begin_local(s, error))
+	if (!spool_begin_local(s, error))
 		return NULL;
 	if (local == NULL) {
 		note(s, c, key, json_pack("{s:s, s:O}", "op", "update", "args", args), error);
@@ -292,11 +262,11 @@ static json_t *remove_documents(void *self, const struct store_collection *c, co
 {
 	struct spool *s = self;
 	if (direct(s)) {
-		json_t *result = change(s, MIRROR_REMOVE, c, args, error);
-		if (!lost(s, error))
+		json_t *result = spool_change(s, MIRROR_REMOVE, c, args, error);
+		if (!spool_lost(s, error))
 			return result;
 	}
-	if (!begin_local(s, error))
+	if (!spool_begin_local(s, error))
 		return NULL;
 	json_t *removed = s->local->remove(s->local->self, c, args, error);
 	json_decref(mirror_change(s->mirror, MIRROR_REMOVE, c, args));
@@ -324,7 +294,7 @@ static json_t *get(void *self, const struct store_collection *c, const json_t *a
 	}
 	if (!s->away) {
 		json_t *result = s->db->get(s->db->self, c, args, error);
-		if (!lost(s, error))
+		if (!spool_lost(s, error))
 			return result;
 	}
 	json_t *mirrored = mirror_get(s->mirror, c, args);
@@ -375,7 +345,7 @@ static json_t *find(void *self, const struct store_collection *c, const json_t *
 	json_t *theirs = NULL;
 	if (!s->away) {
 		theirs = s->db->find(s->db->self, c, args, error);
-		if (lost(s, error)) {
+		if (spool_lost(s, error)) {
 			json_decref(theirs);
 			theirs = NULL;
 		}
@@ -395,7 +365,7 @@ static json_t *count(void *self, const struct store_collection *c, const json_t 
 	struct spool *s = self;
 	if (!s->away) {
 		json_t *result = s->db->count(s->db->self, c, args, error);
-		if (!lost(s, error))
+		if (!spool_lost(s, error))
 			return result;
 	}
 	json_t *local = s->local->count(s->local->self, c, args, error);
@@ -404,111 +374,7 @@ static json_t *count(void *self, const struct store_collection *c, const json_t 
 	return json_integer(all);
 }
 
-/* ---- when it is back ---- */
-
-static void replay_document(struct spool *s, const struct store_collection *c, const json_t *entry,
-			    struct store_error *error)
-{
-	const char *target = json_string_value(json_object_get(entry, "target"));
-	json_t *document = local_get(s, c, c->key, target + strlen(c->name) + 1, error);
-	if (document == NULL)
-		return; /* removed meanwhile */
-	json_t *whole = json_pack("{s:O}", "document", document), *there = NULL;
-	/* An insert may have arrived although its answer was lost: then it is changed there. */
-	if (json_is_true(json_object_get(entry, "changed"))) {
-		json_t *set =
-			json_pack("{s:O, s:O}", "key", json_object_get(entry, "first"), "set", document);
-		there = change(s, MIRROR_UPDATE, c, set, error);
-		json_decref(set);
-	}
-	if (!json_is_object(there) && error->text[0] == '\0')
-		json_decref(change(s, MIRROR_INSERT, c, whole, error));
-	json_decref(there);
-	json_decref(whole);
-	json_decref(document);
-}
-
-static void replay_entry(struct spool *s, const json_t *entry, struct store_error *error)
-{
-	const char *op = json_string_value(json_object_get(entry, "op"));
-	int kind = store_collection_by_name(json_string_value(json_object_get(entry, "collection")));
-	const json_t *args = json_object_get(entry, "args");
-	if (kind < 0)
-		return;
-	const struct store_collection *c = &store_collections[kind];
-	if (strcmp(op, "update") == 0)
-		json_decref(change(s, MIRROR_UPDATE, c, args, error));
-	else if (strcmp(op, "remove") == 0)
-		json_decref(change(s, MIRROR_REMOVE, c, args, error));
-	else
-		replay_document(s, c, entry, error);
-}
-
-/* Forgets an entry, and the document that it carried. */
-static void forget(struct spool *s, const json_t *entry, struct store_error *error)
-{
-	int kind = store_collection_by_name(json_string_value(json_object_get(entry, "collection")));
-	const char *target = json_string_value(json_object_get(entry, "target"));
-	json_t *args = json_pack("{s:[[s, s, O]]}", "where", "entry", "=", json_object_get(entry, "entry"));
-	json_decref(s->local->remove(s->local->self, journal, args, error));
-	json_decref(args);
-	if (kind >= 0 && json_object_get(entry, "first") != NULL) {
-		const struct store_collection *c = &store_collections[kind];
-		args = json_pack("{s:[[s, s, s]]}", "where", c->key, "=", target + strlen(c->name) + 1);
-		json_decref(s->local->remove(s->local->self, c, args, error));
-		json_decref(args);
-	}
-	s->pending--;
-}
-
-/*
- * What the database refuses is tried for a while: it may have been going away, or
- * coming back. Then it is laid aside, so that it does not stand before all the
- * rest; it stays on local disk, and each start tries it again.
- */
-static void lay_aside(struct spool *s, const json_t *entry, const struct store_error *refusal)
-{
-	struct store_error error = {.text = ""};
-	if (++s->refusals < REFUSALS)
-		return;
-	s->refusals = 0;
-	log_error("a spooled write (%s) is laid aside until the next start: %s",
-		  json_string_value(json_object_get(entry, "target")), refusal->text);
-	char *seq = xasprintf("%s%s", ASIDE, json_string_value(json_object_get(entry, "seq")));
-	json_t *args = json_pack("{s:O, s:{s:s}}", "key", json_object_get(entry, "entry"), "set", "seq", seq);
-	json_decref(s->local->update(s->local->self, journal, args, &error));
-	json_decref(args);
-	free(seq);
-	s->pending--;
-}
-
-/* For a moment, so that whoever asks meanwhile does not wait for all of it. */
-static void replay(struct spool *s)
-{
-	struct store_error error = {.text = ""};
-	json_t *args = json_pack("{s:[[s, s, s]], s:b, s:i}", "where", "seq", "<", ASIDE, "ascending", 1,
-				 "limit", REPLAY_BATCH),
-	       *entry;
-	json_t *entries = s->local->find(s->local->self, journal, args, &error);
-	int64_t until = mono_now().us + REPLAY_MS * 1000;
-	size_t i;
-	json_decref(args);
-	json_array_foreach (entries, i, entry) {
-		if (mono_now().us > until || !begin_local(s, &error))
-			break;
-		replay_entry(s, entry, &error);
-		if (error.text[0] != '\0') {
-			if (!error.away)
-				lay_aside(s, entry, &error);
-			break;
-		}
-		s->refusals = 0;
-		forget(s, entry, &error);
-	}
-	json_decref(entries);
-	if (!lost(s, &error) && error.text[0] == '\0' && s->pending == 0)
-		log_info("the database is back and has everything that it missed");
-}
+/* ---- the backend's frame ---- */
 
 /* Before each batch. */
 static void tick(void *self)
@@ -524,7 +390,7 @@ static void tick(void *self)
 			log_info("the database is back; %zu spooled writes to bring", s->pending);
 	}
 	if (!s->away && s->pending > 0)
-		replay(s);
+		spool_replay(s);
 }
 
 static bool busy(void *self)
@@ -574,43 +440,6 @@ static void close_store(void *self)
 	free(s);
 }
 
-/* What was laid aside is tried again, in its place. */
-static void take_up(struct spool *s, struct store_error *error)
-{
-	json_t *args = json_pack("{s:[[s, s, s]], s:i}", "where", "seq", ">=", ASIDE, "limit", 1000000),
-	       *entry;
-	json_t *entries = s->local->find(s->local->self, journal, args, error);
-	size_t i;
-	bool any = json_array_size(entries) > 0 && s->local->begin(s->local->self);
-	json_array_foreach (entries, i, entry) {
-		json_t *set = json_pack("{s:O, s:{s:O}}", "key", json_object_get(entry, "entry"), "set",
-					"seq", json_object_get(entry, "entry"));
-		if (any)
-			json_decref(s->local->update(s->local->self, journal, set, error));
-		json_decref(set);
-	}
-	if (any)
-		s->local->end(s->local->self);
-	json_decref(entries);
-	json_decref(args);
-}
-
-/* What an earlier process left, and where the numbers go on. */
-static void read_journal(struct spool *s, struct store_error *error)
-{
-	take_up(s, error);
-	json_t *all = json_pack("{s:i}", "limit", 1000000000), *last = json_pack("{s:i}", "limit", 1);
-	json_t *n = s->local->count(s->local->self, journal, all, error);
-	json_t *newest = s->local->find(s->local->self, journal, last, error);
-	const char *seq = json_string_value(json_object_get(json_array_get(newest, 0), "seq"));
-	s->pending = (size_t)json_integer_value(n);
-	s->seq = seq ? atoll(seq) : 0;
-	json_decref(n);
-	json_decref(newest);
-	json_decref(all);
-	json_decref(last);
-}
-
 struct store_backend *spool_backend_open(const char *url, const char *path, struct store_error *error)
 {
 	struct store_backend *db = mongodb_backend_open(url, error);
@@ -628,7 +457,7 @@ struct store_backend *spool_backend_open(const char *url, const char *path, stru
 	pthread_cond_init(&s->wake, NULL);
 	pthread_cond_init(&s->answered, NULL);
 	s->probing = s->first = true;
-	read_journal(s, error);
+	spool_read_journal(s, error);
 	char *mirror = xasprintf("%s.mirror", path);
 	s->mirror = mirror_new(mirror);
 	free(mirror);

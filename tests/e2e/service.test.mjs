@@ -135,6 +135,12 @@ test('phony mcp-config prints what each client reads', () => {
     assert.deepEqual(entry[servers].phony.args, ['mcp']);
     assert.ok(fs.existsSync(entry[servers].phony.command));
   }
+  const registry = (PUBLIC_URL) => spawnSync(bin('phony'), ['mcp-config', 'registry'], { encoding: 'utf8', cwd: '/', env: { PUBLIC_URL } });
+  const entry = JSON.parse(registry('https://phone.example.com:8443').stdout);
+  assert.deepEqual([entry.name, entry.remotes[0].type, entry.remotes[0].url, entry.remotes[0].headers[0].name], ['com.example.phone/phony', 'streamable-http', 'https://phone.example.com:8443/mcp', 'Authorization']);
+  assert.ok(entry.description.length <= 100 && /^\d+\.\d+\.\d+$/.test(entry.version));
+  assert.match(fs.readFileSync(path.join(root, 'etc/debian/changelog'), 'utf8'), new RegExp(`^phony \\(${entry.version}\\)`));
+  assert.deepEqual([registry('http://127.0.0.1:3004').status, registry('').status], [78, 78]);
   assert.equal(spawnSync(bin('phony'), ['mcp-config', 'elsewhere']).status, 2);
   assert.equal(spawnSync(bin('phony'), ['mcp-config', 'cursor', '--config', '/nowhere']).status, 1);
 });

@@ -1,0 +1,7 @@
+/* The version of phony, as etc/debian/changelog has it. */
+#ifndef PHONY_VERSION_H
+#define PHONY_VERSION_H
+
+#define PHONY_VERSION "1.0.0"
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * What the two halves of the spool share: spool.c writes and reads, and takes
+ * over when the database goes away; spool_replay.c brings to it what it missed.
+ */
+#ifndef PHONY_SPOOL_INSIDE_H
+#define PHONY_SPOOL_INSIDE_H
+
+#include "lib/store/backend.h"
+#include "lib/store/mirror.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct spool {
+	struct store_backend *db, *local;
+	struct mirror *mirror;
+	bool away, begun; /* begun: a transaction of local */
+	size_t pending;   /* entries of the journal */
+	long long seq;
+	unsigned refusals; /* of the oldest entry */
+	/* Asks the database whether it is back. */
+	pthread_t prober;
+	pthread_mutex_t mutex;
+	pthread_cond_t wake, answered;
+	bool probing, stopping, first; /* first: at once */
+	atomic_bool back;
+};
+
+#define SPOOL_JOURNAL (&store_collections[STORE_JOURNAL])
+
+/* A local document, or NULL. */
+json_t *spool_local(struct spool *s, const struct store_collection *c, const char *field, const char *value,
+		    struct store_error *error);
+/* The first write of a batch to local disk begins it; false: it is full. */
+bool spool_begin_local(struct spool *s, struct store_error *error);
+/* A verb that changes the database, and then the mirror. */
+json_t *spool_change(struct spool *s, enum mirror_verb verb, const struct store_collection *c,
+		     const json_t *args, struct store_error *error);
+/* Whether a verb of the database failed because it is away: the spool takes over. */
+bool spool_lost(struct spool *s, struct store_error *error);
+
+/* Brings a part of what waits to the database. */
+void spool_replay(struct spool *s);
+/* What an earlier process left, and where the numbers go on. */
+void spool_read_journal(struct spool *s, struct store_error *error);
+
+#endif

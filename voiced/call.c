@@ -1,0 +1,500 @@
+#include "voiced/calls_inside.h"
+
+#include "lib/base/log.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	CHECK_AFTER_S = 60, /* without news of a call, Twilio is asked */
+	SAVE_AGAIN_MS = 1000,
+	HISTORY_TURNS = 200,
+	HISTORY_BYTES = 32 * 1024,
+	OVERDUE_GRACE_S = 5, /* Twilio's own limit comes first */
+};
+
+static const struct {
+	enum call_status status;
+	const char *name;
+} status_names[] = {
+	{CALL_INITIATED, "initiated"},
+	{CALL_INITIATED, "queued"},
+	{CALL_RINGING, "ringing"},
+	{CALL_IN_PROGRESS, "in-progress"},
+	{CALL_IN_PROGRESS, "answered"},
+	{CALL_COMPLETED, "completed"},
+	{CALL_BUSY, "busy"},
+	{CALL_NO_ANSWER, "no-answer"},
+	{CALL_FAILED, "failed"},
+	{CALL_CANCELED, "canceled"},
+};
+
+const char *call_status_name(enum call_status status)
+{
+	for (size_t i = 0; i < sizeof status_names / sizeof *status_names; i++)
+		if (status_names[i].status == status)
+			return status_names[i].name;
+	return "?";
+}
+
+bool call_parse_status(const char *text, enum call_status *out)
+{
+	for (size_t i = 0; i < sizeof status_names / sizeof *status_names; i++)
+		if (strcmp(status_names[i].name, text) == 0) {
+			*out = status_names[i].status;
+			return true;
+		}
+	return false;
+}
+
+/* ---- time ---- */
+
+static void on_check(void *arg)
+{
+	struct call *call = arg;
+	struct calls *c = call->calls;
+	timer_start(&call->check, c->base, CHECK_AFTER_S * 1000, on_check, call);
+	if (c->check)
+		c->check(call, c->check_arg);
+}
+
+void call_heard_of(struct call *call)
+{
+	timer_start(&call->check, call->calls->base, CHECK_AFTER_S * 1000, on_check, call);
+}
+
+void call_check_soon(struct call *call, int ms)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	timer_start(&call->check, call->calls->base, ms, on_check, call);
+}
+
+static void on_overdue(void *arg)
+{
+	struct call *call = arg;
+	if (call->calls->overdue)
+		call->calls->overdue(call, call->calls->overdue_arg);
+}
+
+void call_start_overdue(struct call *call)
+{
+	const struct config *config = call->calls->config;
+	unsigned most =
+		call_is_inbound(call) ? config->max_incoming_duration_s : config->max_outgoing_duration_s;
+	if (call_number(call, "maxDuration") > 0)
+		most = (unsigned)call_number(call, "maxDuration");
+	if (!timer_running(&call->overdue))
+		timer_start(&call->overdue, call->calls->base, (int)(most + OVERDUE_GRACE_S) * 1000,
+			    on_overdue, call);
+}
+
+/* ---- the document ---- */
+
+bool call_is_ours(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	const char *host = call_text(call, "host");
+	return host[0] == '\0' || strcmp(host, call->calls->host_id) == 0;
+}
+
+void call_take(struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	if (call_is_ours(call))
+		return;
+	json_object_set_new(call->document, "host", json_string(call->calls->host_id));
+	call_save(call, NULL, NULL);
+}
+
+static void on_saved(void *arg, json_t *result, const char *error)
+{
+	(void)result;
+	char *id = arg;
+	if (error != NULL)
+		log_error("call %s could not be stored: %s", id, error);
+	free(id);
+}
+
+void call_save(struct call *call, store_fn *fn, void *arg)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	if (fn == NULL) {
+		fn = on_saved;
+		arg = xstrdup(call_id(call));
+	}
+	store_put(call->calls->store, STORE_CALLS, call->document, fn, arg);
+	/* From here on they are changed in the store alone. */
+	json_object_del(call->document, "tags");
+}
+
+const char *call_text(const struct call *call, const char *field)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	const char *text = json_string_value(json_object_get(call->document, field));
+	return text ? text : "";
+}
+
+const char *call_id(const struct call *call)
+{
+	return call_text(call, "callId");
+}
+
+const char *call_sid(const struct call *call)
+{
+	return call_text(call, "callSid");
+}
+
+const char *call_token(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->token;
+}
+
+enum call_status call_status(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->status;
+}
+
+bool call_is_over(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->status >= CALL_COMPLETED;
+}
+
+json_t *call_document_public(const json_t *document)
+{
+	json_t *copy = json_copy((json_t *)document);
+	json_object_del(copy, "callId");
+	json_object_del(copy, "secret");
+	json_object_del(copy, "host");
+	json_object_del(copy, "attempt");
+	json_object_del(copy, "streams");
+	json_object_del(copy, "failure");
+	json_object_del(copy, "searchText");
+	json_object_del(copy, "streamedAt");
+	json_object_del(copy, "goOn");
+	json_object_del(copy, "sums"); /* figures has them, and more */
+	json_object_del(copy, "costAt");
+	json_object_del(copy, "recordingUntilAt");
+	if (json_is_null(json_object_get(copy, "operatorQuestion")))
+		json_object_del(copy, "operatorQuestion");
+	/* The contract's names beside those of the record. */
+	if (json_object_get(copy, "voiceProvider") != NULL)
+		json_object_set(copy, "provider", json_object_get(copy, "voiceProvider"));
+	if (json_object_get(copy, "callType") != NULL)
+		json_object_set(copy, "direction", json_object_get(copy, "callType"));
+	json_object_set_new(copy, "isLive",
+			    json_boolean(json_object_get(copy, "endedAt") == NULL &&
+					 json_object_get(copy, "dueAt") == NULL));
+	return copy;
+}
+
+json_t *call_public(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call_document_public(call->document);
+}
+
+static void set_text(struct call *call, const char *field, const char *text)
+{
+	json_t *value = json_string(text);
+	json_object_set_new(call->document, field, value ? value : json_string("(not UTF-8)"));
+}
+
+bool call_set_sid(struct call *call, const char *sid)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	if (call_sid(call)[0] != '\0')
+		return strcmp(call_sid(call), sid) == 0;
+	set_text(call, "callSid", sid);
+	return true;
+}
+
+static void become_over(struct call *call)
+{
+	char now[WALL_TEXT_SIZE];
+	struct wall_ms ended = wall_now(), started = ended;
+	wall_format(ended, now);
+	set_text(call, "endedAt", now);
+	wall_parse(call_text(call, "startedAt"), &started);
+	if (json_object_get(call->document, "duration") == NULL)
+		call_set_duration(call, lround((double)(ended.ms - started.ms) / 1000));
+	timer_stop(&call->check);
+	timer_stop(&call->overdue);
+	if (call->calls->over)
+		call->calls->over(call, call->calls->over_arg);
+}
+
+static void on_over_saved(void *arg, json_t *result, const char *error);
+
+/* The end of a call is tried until it is durable. */
+static void save_again(void *arg)
+{
+	call_save(arg, on_over_saved, arg);
+}
+
+static void on_over_saved(void *arg, json_t *result, const char *error)
+{
+	(void)result;
+	struct call *call = arg;
+	OBJ_CHECK(call, CALL_MAGIC);
+	if (error != NULL) {
+		log_call(LOG_SEV_ERROR, call_sid(call), "the call's end is not stored yet: %s", error);
+		timer_start(&call->check, call->calls->base, SAVE_AGAIN_MS, save_again, call);
+		return;
+	}
+	if (--call->last_saves == 0 && call->worker == NULL)
+		call_leave(call);
+}
+
+/* A call that is over leaves the register once its document is stored and its worker gone. */
+static void save_last(struct call *call)
+{
+	call->last_saves++;
+	call_save(call, on_over_saved, call);
+}
+
+bool call_set_status(struct call *call, enum call_status status)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	call_heard_of(call);
+	if (call_is_over(call) || status <= call->status)
+		return false;
+	if (status == CALL_COMPLETED && call->failed)
+		status = CALL_FAILED;
+	call->status = status;
+	set_text(call, "status", call_status_name(status));
+	log_call(LOG_SEV_INFO, call_sid(call), "the call to %s is %s", call_text(call, "toNumber"),
+		 call_status_name(status));
+	if (status == CALL_IN_PROGRESS)
+		call_start_overdue(call);
+	if (call_is_over(call)) {
+		become_over(call);
+		save_last(call);
+	}
+	if (call->calls->change)
+		call->calls->change(call, call->calls->change_arg);
+	return true;
+}
+
+void call_set_error(struct call *call, const char *message, bool final)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	if (call->failed)
+		return; /* the first failure is the cause */
+	set_text(call, "errorMessage", message);
+	if (!final)
+		return;
+	call->failed = true;
+	set_text(call, "failure", message);
+	if (call->status == CALL_COMPLETED) {
+		call->status = CALL_FAILED;
+		set_text(call, "status", call_status_name(CALL_FAILED));
+	}
+}
+
+bool call_has_failed(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->failed;
+}
+
+void call_set_ending(struct call *call, const char *reason)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	if (!call->ending)
+		set_text(call, "endReason", reason);
+	call->ending = true;
+}
+
+bool call_is_ending(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->ending;
+}
+
+void call_set_duration(struct call *call, long seconds)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	json_object_set_new(call->document, "duration", json_integer(seconds));
+}
+
+int64_t call_attempt(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return json_integer_value(json_object_get(call->document, "attempt"));
+}
+
+void call_set_attempt(struct call *call, int64_t attempt)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	json_object_set_new(call->document, "attempt", json_integer(attempt));
+}
+
+bool call_is_inbound(const struct call *call)
+{
+	return strcmp(call_text(call, "callType"), "inbound") == 0;
+}
+
+bool call_is_browser(const struct call *call)
+{
+	return strcmp(call_text(call, "callType"), "browser") == 0;
+}
+
+int64_t call_streams(const struct call *call)
+{
+	return json_array_size(call_value(call, "streams"));
+}
+
+bool call_count_stream(struct call *call, int64_t attempt)
+{
+	size_t i;
+	json_t *known, *streams = call_value(call, "streams");
+	json_array_foreach (streams, i, known)
+		if (json_integer_value(known) == attempt)
+			return false;
+	streams = streams ? json_copy(streams) : json_array();
+	json_array_append_new(streams, json_integer(attempt));
+	call_put(call, "streams", streams);
+	return true;
+}
+
+static void replace(char **field, const char *text)
+{
+	free(*field);
+	*field = xstrdup(text);
+}
+
+void call_set_history(struct call *call, const json_t *turns)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	size_t count = json_array_size(turns), bytes = 0, from = count;
+	while (from > 0 && count - from < HISTORY_TURNS && bytes < HISTORY_BYTES)
+		bytes += json_string_length(json_object_get(json_array_get(turns, --from), "content"));
+	json_decref(call->history);
+	call->history = json_array();
+	for (; from < count; from++) {
+		json_t *turn = json_array_get(turns, from);
+		json_t *role = json_object_get(turn, "role"), *content = json_object_get(turn, "content");
+		if (json_is_string(role) && json_is_string(content))
+			json_array_append_new(call->history,
+					      json_pack("{s:O, s:O}", "role", role, "content", content));
+	}
+}
+
+json_t *call_history(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->history;
+}
+
+json_t *call_value(const struct call *call, const char *field)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return json_object_get(call->document, field);
+}
+
+int64_t call_number(const struct call *call, const char *field)
+{
+	return json_integer_value(call_value(call, field));
+}
+
+int64_t call_age_ms(const struct call *call)
+{
+	struct wall_ms since = {0};
+	wall_parse(call_text(call, "streamedAt"), &since);
+	return since.ms > 0 ? wall_now().ms - since.ms : 0;
+}
+
+void call_put(struct call *call, const char *field, json_t *value)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	if (value != NULL)
+		json_object_set_new(call->document, field, value);
+	else
+		json_object_del(call->document, field);
+}
+
+enum call_agent call_agent(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->agent;
+}
+
+void call_set_agent(struct call *call, enum call_agent agent, const char *url_or_error)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	call->agent = agent;
+	call->agent_tries += agent == AGENT_ASKED;
+	replace(&call->agent_text, url_or_error);
+}
+
+const char *call_agent_text(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->agent_text ? call->agent_text : "";
+}
+
+unsigned call_agent_tries(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->agent_tries;
+}
+
+void call_set_agent_address(struct call *call, const char *address)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	replace(&call->agent_address, address);
+}
+
+const char *call_agent_address(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->agent_address ? call->agent_address : "";
+}
+
+void call_set_retiring(struct call *call, bool retiring)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	call->retiring = retiring;
+}
+
+bool call_is_retiring(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->retiring;
+}
+
+struct worker *call_worker(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return call->worker;
+}
+
+void call_set_worker(struct call *call, struct worker *worker)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	bool was = call->worker != NULL;
+	call->worker = worker;
+	/* The last that a call that is over waits for is its worker's last event. */
+	if (was && worker == NULL && call_is_over(call))
+		save_last(call);
+}
+
+void call_note(struct call *call, const char *type, json_t *data)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	char now[WALL_TEXT_SIZE];
+	struct wall_ms wall = wall_now();
+	wall_format(wall, now);
+	/* voiced's own events have attempt -1, and a number that survives its restart. */
+	call->last_note = wall.ms * 1000 > call->last_note ? wall.ms * 1000 : call->last_note + 1;
+	/* A line of the transcript stands behind those of the present stream. */
+	bool turn = strcmp(type, "turn") == 0;
+	int64_t attempt = turn ? call_attempt(call) : -1;
+	struct store_event event = {call_id(call), attempt, call->last_note, type, now, data};
+	store_add_event(call->calls->store, &event, NULL, NULL);
+	json_decref(data);
+}

@@ -1,0 +1,55 @@
+/* What the register (calls.c) and a call of it (call.c) share. */
+#ifndef PHONY_CALLS_INSIDE_H
+#define PHONY_CALLS_INSIDE_H
+
+#include "lib/base/clock.h"
+#include "lib/base/object.h"
+#include "lib/loop/loop.h"
+#include "voiced/calls.h"
+
+#include <sys/queue.h>
+
+#define CALLS_MAGIC 0x63616c73u
+#define CALL_MAGIC 0x63616c6cu
+
+struct call {
+	unsigned magic;
+	LIST_ENTRY(call) next;
+	struct calls *calls;
+	json_t *document; /* the contract's fields, and callId, secret, attempt */
+	enum call_status status;
+	char *token; /* id, then secret */
+	bool failed, ending;
+	char *agent_text, *agent_address;
+	unsigned agent_tries;
+	bool retiring;
+	json_t *history;
+	enum call_agent agent;
+	struct worker *worker;
+	struct timer check, overdue;
+	struct mono_us created;
+	int64_t last_note;
+	unsigned last_saves; /* writes of a call that is over, on their way */
+};
+
+struct calls {
+	unsigned magic;
+	struct event_base *base;
+	struct store *store;
+	const struct config *config;
+	const char *host_id;
+	LIST_HEAD(, call) all;
+	calls_check_fn *check, *overdue;
+	calls_over_fn *over, *change;
+	void *check_arg, *overdue_arg, *over_arg, *change_arg;
+};
+
+/* Something was heard of the call: the next question to Twilio can wait. */
+void call_heard_of(struct call *call);
+/* Its duration is limited from now on. */
+void call_start_overdue(struct call *call);
+/* Leaves the register, and is freed. */
+void call_leave(struct call *call);
+const char *call_status_name(enum call_status status);
+
+#endif
