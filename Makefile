@@ -323,7 +323,7 @@ deb: deps build/ui/ui_files.h
 	@lintian --fail-on error build/deb/*.changes && ls build/deb/*.deb
 
 help:
-	@sed -n '1,7p' Makefile; echo "#"; echo "# targets: all deps run demo test soak bench bench-messages fuzz valgrind lint layers install uninstall deb clean"
+	@sed -n '1,7p' Makefile; echo "#"; echo "# targets: all deps run demo test soak bench bench-messages bench-ui screens fuzz valgrind lint layers install uninstall deb clean"
 
 clean:
 	rm -rf build

@@ -129,6 +129,8 @@ static bool open_doors(struct voiced *v)
 
 static void on_recover(struct call *call, void *arg)
 {
+	struct voiced *v = arg;
+	store_have_turns(v->store, call_id(call));
 	if (call_sid(call)[0] == '\0')
 		outgoing_recover(arg, call);
 }

@@ -7,7 +7,6 @@
 #include "lib/store/filter.h"
 #include "voiced/checkup.h"
 #include "voiced/contexts.h"
-#include "voiced/ending.h"
 #include "voiced/guard.h"
 #include "voiced/handlers.h"
 #include "voiced/numbers.h"
@@ -17,6 +16,7 @@
 #include "voiced/schedule.h"
 #include "voiced/search.h"
 #include "voiced/settings.h"
+#include "voiced/shutdown.h"
 #include "voiced/stats.h"
 #include "voiced/steering.h"
 #include "voiced/tags.h"
@@ -28,70 +28,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- all calls ---- */
-
-struct shutdown {
-	struct voiced *v;
-	struct reply reply;
-	unsigned pending, ended;
-	json_t *failures;
-};
-
-static void shutdown_step(struct shutdown *s)
-{
-	if (--s->pending > 0)
-		return;
-	char message[96];
-	size_t failed = json_array_size(s->failures);
-	snprintf(message, sizeof message, "%u call(s) ended, %zu could not be ended", s->ended, failed);
-	json_t *body = json_pack("{s:s, s:s, s:i, s:o}", "status", failed ? "error" : "success", "message",
-				 message, "ended", (int)s->ended, "failures", s->failures);
-	s->reply.done(s->reply.arg, failed ? 502 : 200, body);
-	free(s);
-}
-
-struct shutdown_call {
-	struct shutdown *all;
-	char *sid;
-};
-
-static void on_shut_down(void *arg, const char *error)
-{
-	struct shutdown_call *one = arg;
-	struct shutdown *s = one->all;
-	if (error == NULL)
-		s->ended++;
-	else
-		json_array_append_new(s->failures,
-				      json_pack("{s:s, s:s}", "callSid", one->sid, "message", error));
-	free(one->sid);
-	free(one);
-	shutdown_step(s);
-}
-
-static void shut_down(struct call *call, void *arg)
-{
-	struct shutdown *s = arg;
-	if (call_is_over(call))
-		return;
-	struct shutdown_call *one = xcalloc(1, sizeof *one);
-	*one = (struct shutdown_call){s, xstrdup(call_sid(call))};
-	s->pending++;
-	ending_begin(s->v, call, "emergency shutdown", on_shut_down, one);
-}
-
-static void emergency_shutdown(struct voiced *v, json_t *args, struct reply reply)
-{
-	struct json_reader r;
-	json_read_open(&r, args);
-	if (verb_refuse_faults(&r, reply))
-		return;
-	struct shutdown *s = xcalloc(1, sizeof *s);
-	*s = (struct shutdown){v, reply, 1, 0, json_array()};
-	calls_each(v->calls, shut_down, s);
-	shutdown_step(s);
-}
 
 static void system_status(struct voiced *v, json_t *args, struct reply reply)
 {
@@ -150,7 +86,7 @@ static const struct {
 	{MSG_CHECKUP, checkup_run},
 	{MSG_LIST_SETTINGS, settings_list},
 	{MSG_CHANGE_SETTINGS, settings_change},
-	{MSG_EMERGENCY_SHUTDOWN, emergency_shutdown},
+	{MSG_EMERGENCY_SHUTDOWN, shutdown_run},
 	{MSG_SYSTEM_STATUS, system_status},
 	{MSG_SEARCH_CALLS, search_calls},
 	{MSG_DELETE_CALL, search_delete_call},

@@ -148,6 +148,19 @@ json_t *mirror_change(struct mirror *m, enum mirror_verb verb, const struct stor
 	return NULL;
 }
 
+void mirror_learn(struct mirror *m, const struct store_collection *c, const json_t *documents)
+{
+	size_t i;
+	json_t *document;
+	json_array_foreach (documents, i, document) {
+		if (c == &store_collections[STORE_CALLS] && json_object_get(document, "endedAt") != NULL)
+			continue;
+		json_t *args = json_pack("{s:O}", "document", document);
+		json_decref(mirror_change(m, MIRROR_PUT, c, args));
+		json_decref(args);
+	}
+}
+
 json_t *mirror_get(struct mirror *m, const struct store_collection *c, const json_t *args)
 {
 	struct store_error error = {.text = ""};

@@ -350,6 +350,8 @@ static json_t *find(void *self, const struct store_collection *c, const json_t *
 			theirs = NULL;
 		}
 	}
+	if (error->text[0] == '\0' && !s->away)
+		mirror_learn(s->mirror, c, theirs);
 	if (direct(s) || error->text[0] != '\0')
 		return theirs;
 	if (s->away)

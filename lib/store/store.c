@@ -409,3 +409,8 @@ void store_turns(struct store *s, const char *call_id, store_fn *fn, void *arg)
 		       ALL),
 	     fn, arg);
 }
+
+void store_have_turns(struct store *s, const char *call_id)
+{
+	store_turns(s, call_id, NULL, NULL);
+}

@@ -105,6 +105,8 @@ struct store_event {
 void store_add_event(struct store *s, const struct store_event *event, store_fn *fn, void *arg);
 /* In order -> {documents: [{attempt, seq, type, timestamp, data}], incomplete?}; type may be NULL. */
 void store_events(struct store *s, const char *call_id, const char *type, store_fn *fn, void *arg);
+/* What was said in this call is at hand from now on, should the database go away. */
+void store_have_turns(struct store *s, const char *call_id);
 /* In order -> {documents: [{role, content, timestamp, truncated?, truncatedAt?}], incomplete?}. */
 void store_turns(struct store *s, const char *call_id, store_fn *fn, void *arg);
 

@@ -47,6 +47,14 @@ test('three hosts: calls and messages go on wherever they are reached; one is ki
   const adopted = hosts.flatMap((h) => h.log.filter((l) => l.includes('placed by another host')));
   assert.ok(adopted.length > 0, 'no webhook reached another host');
 
+  // Everything off: whoever is asked ends the calls of all.
+  const many = [];
+  for (let i = 0; i < 3; i++) many.push((await api(hosts[i], 'POST', '/api/calls', { toNumber: `+1404555077${i}`, systemInstructions: 'x', callInstructions: 'y', elevenLabsAgentId: 'agent-talks' })).body.callSid);
+  for (const callSid of many) await carrier.events.wait((e) => e.event === 'stream-first-audio' && e.callSid === callSid, 'the first words');
+  const off = await api(hosts[2], 'POST', '/api/emergency-shutdown');
+  assert.deepEqual([off.status, off.body.ended, off.body.failures], [200, 3, []], off.text);
+  for (const callSid of many) await until(async () => (await api(hosts[0], 'GET', `/api/calls/${callSid}`)).body?.status === 'completed', 'the end', 20000);
+
   // Messages: received by any, seen by all; sent by one, told of through another.
   const answered = [], sent = [];
   const receiving = Promise.all([...Array(10)].map(async (_, w) => {
