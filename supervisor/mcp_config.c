@@ -75,8 +75,8 @@ static int print_registry_entry(const struct command_options *o)
 		char *space = namespace_of(config.public_url);
 		json_t *entry = json_pack(
 			"{s:s, s:o, s:s, s:s, s:s, s:[{s:s, s:o, s:[{s:s, s:s, s:b, s:b}]}]}", "$schema",
-			"https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json", "name",
-			json_sprintf("%s/phony", space), "title", "phony", "description",
+			"https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
+			"name", json_sprintf("%s/phony", space), "title", "phony", "description",
 			"Phone calls and text messages: an agent calls, talks, and reports what came of it.",
 			"version", PHONY_VERSION, "remotes", "type", "streamable-http", "url",
 			json_sprintf("%s/mcp", config.public_url), "headers", "name", "Authorization",
@@ -86,9 +86,11 @@ static int print_registry_entry(const struct command_options *o)
 		putchar('\n');
 		json_decref(entry);
 		free(space);
-		fputs("Save this as server.json. The server before phony (nginx) must let /mcp through.\n", stderr);
+		fputs("Save this as server.json. The server before phony (nginx) must let /mcp through.\n",
+		      stderr);
 	} else {
-		fputs("phony: PUBLIC_URL must be set, to the https URL at which clients reach phony\n", stderr);
+		fputs("phony: PUBLIC_URL must be set, to the https URL at which clients reach phony\n",
+		      stderr);
 	}
 	config_free(&config);
 	return remote ? EXIT_OK : EXIT_CONFIG;
@@ -120,6 +122,7 @@ int command_mcp_config(const struct command_options *o)
 		free(config);
 		return EXIT_OK;
 	}
-	fputs("usage: phony mcp-config claude-desktop|claude-code|cursor|vscode|registry [--config FILE]\n", stderr);
+	fputs("usage: phony mcp-config claude-desktop|claude-code|cursor|vscode|registry [--config FILE]\n",
+	      stderr);
 	return EXIT_USAGE;
 }

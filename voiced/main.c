@@ -282,7 +282,7 @@ static void stop(struct daemon *d)
 	clients_close(&v->clients);
 	resolver_free(&v->resolver); /* before the calls that it answers */
 	workers_free(&v->workers);
-	/* What the store tells may ask Twilio something; what Twilio does not answer any more may be stored. */
+	/* What the store tells may ask Twilio; what Twilio does not answer any more may be stored. */
 	if (v->http_out != NULL)
 		do {
 			store_finish(v->store);

@@ -5,7 +5,8 @@
 #include "lib/base/reply.h"
 #include "voiced/voiced.h"
 
-/* -> {status, message, ended, failures: [{callSid, message}], incomplete?: other hosts' calls are not known} */
+/* -> {status, message, ended, failures: [{callSid, message}], incomplete?: other hosts' calls are not known}
+ */
 void shutdown_run(struct voiced *v, json_t *args, struct reply reply);
 
 #endif

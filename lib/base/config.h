@@ -1,7 +1,8 @@
 /*
  * Configuration from the environment and KEY=value files. Precedence: the
  * what was changed while it ran (lib/base/overrides.h), the environment, then
- * --config FILE; without --config ./.env, then /etc/phony/phony.env. Everything that is wrong is reported at once, by name.
+ * --config FILE; without --config ./.env, then /etc/phony/phony.env. Everything that is wrong is reported at
+ * once, by name.
  */
 #ifndef PHONY_CONFIG_H
 #define PHONY_CONFIG_H
