@@ -31,8 +31,10 @@ void doors_exec(struct doors *d, const char *path, const char *const argv[]);
 bool doors_lock(struct doors *d, const struct config *config, char *why, size_t size);
 /* The sockets in RUN_DIR. */
 bool doors_open_local(struct doors *d, const struct config *config, char *why, size_t size);
-/* The TCP port, unless it is open already, or a service manager hands it down as "http"; false with errno
- * EADDRINUSE when somebody has it. */
+/*
+ * The TCP port, unless it is open already or a service manager hands it down as
+ * "http"; false with errno EADDRINUSE when somebody has it.
+ */
 bool doors_open_http(struct doors *d, const struct config *config);
 /* Closes everything and removes the sockets. */
 void doors_close(struct doors *d, const struct config *config);

@@ -1,8 +1,8 @@
 /*
- * Configuration from the environment and KEY=value files. Precedence: the
- * what was changed while it ran (lib/base/overrides.h), the environment, then
- * --config FILE; without --config ./.env, then /etc/phony/phony.env. Everything that is wrong is reported at
- * once, by name.
+ * Configuration from the environment and KEY=value files. Precedence: what was
+ * changed while phony ran (lib/base/overrides.h), the environment, then --config
+ * FILE; without --config ./.env, then /etc/phony/phony.env. Everything that is
+ * wrong is reported at once, by name.
  */
 #ifndef PHONY_CONFIG_H
 #define PHONY_CONFIG_H
