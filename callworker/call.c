@@ -1,6 +1,7 @@
 #include "callworker/call.h"
 
 #include "callworker/call_state.h"
+#include "callworker/crash.h"
 #include "callworker/ending.h"
 #include "callworker/mulaw.h"
 #include "callworker/sandbox.h"
@@ -440,6 +441,7 @@ static void on_assign(void *arg, json_t *body, int fd)
 	log_parse_severity(c->a.log_level, &severity);
 	log_open("callworker", severity, strcmp(c->a.log_format, "json") == 0);
 	log_set_call(c->a.call_sid);
+	crash_set_call(c->a.call_sid);
 	control_identify(c->control, c->a.call_id, c->a.attempt, c->a.socket);
 	c->state = STARTING;
 	c->born = mono_now();

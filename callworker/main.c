@@ -3,6 +3,7 @@
  * inherited descriptor "control"; everything else it is told there.
  */
 #include "callworker/call.h"
+#include "callworker/crash.h"
 #include "callworker/replay.h"
 #include "callworker/title.h"
 #include "lib/base/exit_codes.h"
@@ -54,6 +55,9 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);
+#ifndef __SANITIZE_ADDRESS__ /* which tells more */
+	crash_watch();
+#endif
 	title_init(argc, argv);
 	title_set("callworker: waiting for a call");
 	struct ws_loop *loop = ws_loop_new();

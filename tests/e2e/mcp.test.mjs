@@ -140,7 +140,7 @@ test('every other tool', async () => {
     return result.isError ? null : fits('phony_get_recording', result).data;
   }, 'the recording');
   await client.callTool({ name: 'phony_hangup_call', arguments: { callSid: held } });
-  assert.equal((await tool('phony_wait_for_call', { callSid: held, status: 'completed', timeoutSeconds: 20 })).status, 'completed');
+  assert.equal((await tool('phony_wait_for_call', { callSid: held, status: 'in-progress', after: 1000, timeoutSeconds: 20 })).status, 'completed');
   assert.equal((await phony.api('GET', new URL(recording.url, 'http://x').pathname)).status, 200);
   assert.ok((await tool('phony_search_calls', { query: 'goodbye' })).count > 0);
   const asked = await place('agent-asked');

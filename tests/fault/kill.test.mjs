@@ -59,6 +59,8 @@ test('SIGSEGV of one worker of three: the other two lose no frame, the call is m
     await phony.api('POST', `/api/calls/${sid}/hangup`);
     assert.equal((await phony.over(sid)).status, 'completed');
     assert.ok(phony.log.find((l) => l.includes(sid) && l.includes(deadly[0])));
+    // Where it was is told, found by the call's SID.
+    if (deadly[0] === 'SIGSEGV') assert.ok(phony.log.filter((l) => l.includes(`${sid}: at `) && /callworker\(|libwebsockets|libc/.test(l)).length > 3);
   });
 });
 
