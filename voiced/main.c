@@ -155,7 +155,6 @@ static bool start(struct daemon *d)
 	v->daemon = d;
 	v->base = d->base;
 	v->config = &d->config;
-	v->born = mono_now();
 	LIST_INIT(&v->taken);
 	char why[300];
 	v->prompts = prompts_open(v->config, why, sizeof why);
@@ -189,6 +188,7 @@ static bool start(struct daemon *d)
 	http_server_protect(v->http_in, v->config->trusted_proxies, v->config->max_requests_per_s);
 	if (!open_doors(v))
 		return false;
+	v->born = mono_now(); /* from now on those who look for us can find us */
 	calls_each(v->calls, on_recover, v);
 	v->schedule = schedule_new(v);
 	v->voicemails = voicemails_new(v);
