@@ -68,6 +68,7 @@ static void tell(struct checkup *c)
 
 static void end(struct checkup *c)
 {
+	c->v->checkup = NULL;
 	event_free(c->readable);
 	timer_stop(&c->patience);
 	close(c->fd);
@@ -95,6 +96,14 @@ static void on_patience(void *arg)
 {
 	struct checkup *c = arg;
 	kill(c->pid, SIGKILL);
+}
+
+void checkup_free(struct checkup **c)
+{
+	if (*c == NULL)
+		return;
+	kill((*c)->pid, SIGKILL);
+	end(*c);
 }
 
 /* The driver of MongoDB counts in shared memory, which a process as short as this would leave behind. */
@@ -128,6 +137,10 @@ void checkup_run(struct voiced *v, json_t *args, struct reply reply)
 	json_read_open(&r, args);
 	if (answer_faults(reply, &r))
 		return;
+	if (v->checkup != NULL) {
+		answer_error(reply, 409, "busy", "It is being looked already; ask again in a moment.");
+		return;
+	}
 	if (pipe2(ends, O_CLOEXEC) != 0) {
 		answer_error(reply, 503, "failed", "No pipe can be had: %s", strerror(errno));
 		return;
@@ -142,6 +155,7 @@ void checkup_run(struct voiced *v, json_t *args, struct reply reply)
 	fd_set_nonblock(ends[0], true);
 	struct checkup *c = xcalloc(1, sizeof *c);
 	*c = (struct checkup){.v = v, .reply = reply, .pid = pid, .fd = ends[0]};
+	v->checkup = c;
 	c->readable = event_new(v->base, ends[0], EV_READ | EV_PERSIST, on_readable, c);
 	event_add(c->readable, NULL);
 	timer_start(&c->patience, v->base, PATIENCE_MS, on_patience, c);

@@ -11,4 +11,7 @@
  */
 void checkup_run(struct voiced *v, json_t *args, struct reply reply);
 
+/* voiced ends: so does the process that looks. */
+void checkup_free(struct checkup **c);
+
 #endif

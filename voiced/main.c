@@ -3,6 +3,7 @@
  * calls and the callworkers' lives. It never touches audio.
  */
 #include "voiced/afterwards.h"
+#include "voiced/checkup.h"
 #include "voiced/clients.h"
 #include "voiced/door.h"
 #include "voiced/ending.h"
@@ -277,6 +278,7 @@ static void stop(struct daemon *d)
 	schedule_free(&v->schedule);
 	voicemails_free(&v->voicemails);
 	recordings_free(&v->recordings);
+	checkup_free(&v->checkup);
 	afterwards_free(&v->afterwards);
 	door_close(&v->door);
 	clients_close(&v->clients);

@@ -36,6 +36,7 @@ struct voiced {
 	struct schedule *schedule;
 	struct voicemails *voicemails;
 	struct recordings *recordings;
+	struct checkup *checkup; /* NULL: nobody looks just now */
 	LIST_HEAD(, taken) taken; /* events on their way to the store: events.c */
 	bool draining;
 	struct mono_us born;

@@ -17,13 +17,6 @@
 
 enum { TOKEN_LEN = 40, LINE_SIZE = 8192 };
 
-static void fault(struct buffer *faults, const char *name, const char *why)
-{
-	char line[1024];
-	int n = snprintf(line, sizeof line, "%s: %s\n", name, why);
-	buffer_append(faults, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
-}
-
 static char *trim(char *text)
 {
 	while (isspace((unsigned char)*text))
@@ -72,7 +65,7 @@ static void read_file(const char *path, bool required, char *values[], struct bu
 	} else if (required || errno != ENOENT) {
 		char why[256];
 		snprintf(why, sizeof why, "cannot be read: %s", strerror(errno));
-		fault(faults, path, why);
+		setting_fault(faults, path, why);
 		++*count;
 	}
 }
@@ -180,7 +173,7 @@ unsigned config_load(struct config *c, const char *file, struct buffer *faults)
 		char why[256];
 		const char *wrong = value[0] ? setting_check(s, value, why, sizeof why) : NULL;
 		if (wrong != NULL) {
-			fault(faults, s->name, wrong);
+			setting_fault(faults, s->name, wrong);
 			count++;
 			value = s->fallback;
 		}
@@ -218,7 +211,7 @@ unsigned config_require_telephony(const struct config *c, struct buffer *faults)
 	unsigned count = 0;
 	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
 		if (needed[i].value[0] == '\0') {
-			fault(faults, needed[i].name, needed[i].why);
+			setting_fault(faults, needed[i].name, needed[i].why);
 			count++;
 		}
 	return count;

@@ -165,13 +165,6 @@ json_t *overrides_describe(const struct config *c)
 
 /* ---- changing ---- */
 
-static void fault(struct buffer *faults, const char *name, const char *why)
-{
-	char *line = xasprintf("%.100s: %s\n", name, why);
-	buffer_append_text(faults, line);
-	free(line);
-}
-
 static bool change_fits(const char *name, const json_t *value, struct buffer *faults)
 {
 	char why[256];
@@ -189,7 +182,7 @@ static bool change_fits(const char *name, const json_t *value, struct buffer *fa
 	else if (text != NULL && text[0] != '\0')
 		wrong = setting_check(s, text, why, sizeof why);
 	if (wrong != NULL)
-		fault(faults, s ? s->name : name, wrong);
+		setting_fault(faults, s ? s->name : name, wrong);
 	return wrong == NULL;
 }
 
@@ -233,7 +226,7 @@ bool overrides_change(const struct config *c, const json_t *changes, struct buff
 	}
 	ok = write_kept(c->state_dir, kept);
 	if (!ok)
-		fault(faults, "STATE_DIR", "the settings cannot be kept there; is the disk full?");
+		setting_fault(faults, "STATE_DIR", "the settings cannot be kept there; is the disk full?");
 	json_decref(kept);
 	return ok;
 }

@@ -179,3 +179,10 @@ const char *setting_check(const struct setting *s, const char *value, char *why,
 	}
 	return NULL;
 }
+
+void setting_fault(struct buffer *faults, const char *name, const char *why)
+{
+	char line[1024];
+	int n = snprintf(line, sizeof line, "%s: %s\n", name, why);
+	buffer_append(faults, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
+}

@@ -5,6 +5,8 @@
 #ifndef PHONY_SETTING_H
 #define PHONY_SETTING_H
 
+#include "lib/base/buffer.h"
+
 #include <stddef.h>
 
 enum setting_kind {
@@ -42,5 +44,8 @@ const struct setting *setting_find(const char *name);
 
 /* Why value does not fit, perhaps written to why; NULL when it does. */
 const char *setting_check(const struct setting *s, const char *value, char *why, size_t size);
+
+/* A line in faults: the setting's name, and why. */
+void setting_fault(struct buffer *faults, const char *name, const char *why);
 
 #endif

@@ -173,16 +173,6 @@ json_t *mirror_find(struct mirror *m, const struct store_collection *c, const js
 	return mirrors(m, c) ? sound(m->local->find(m->local->self, c, args, &error), &error) : NULL;
 }
 
-json_int_t mirror_count(struct mirror *m, const struct store_collection *c, const json_t *args)
-{
-	struct store_error error = {.text = ""};
-	json_t *result =
-		mirrors(m, c) ? sound(m->local->count(m->local->self, c, args, &error), &error) : NULL;
-	json_int_t count = json_integer_value(result);
-	json_decref(result);
-	return count;
-}
-
 static void drop(struct mirror *m, enum store_kind kind, const char *field, const char *value)
 {
 	json_t *args = json_pack("{s:[[s, s, s]]}", "where", field, "=", value);

@@ -32,7 +32,6 @@ void mirror_learn(struct mirror *m, const struct store_collection *c, const json
 /* As the verbs of a backend; NULL where nothing is mirrored. */
 json_t *mirror_get(struct mirror *m, const struct store_collection *c, const json_t *args);
 json_t *mirror_find(struct mirror *m, const struct store_collection *c, const json_t *args);
-json_int_t mirror_count(struct mirror *m, const struct store_collection *c, const json_t *args);
 
 /* Before each batch: drops what is older than a day, now and then. And after it: what was written lasts. */
 void mirror_tick(struct mirror *m);
