@@ -12,9 +12,6 @@ struct hook {
 	char *call_id; /* once the call is known */
 	struct form form, query;
 	int64_t attempt;
-	unsigned waits, tries; /* for the last worker's events to be stored; to read what was said before */
-	bool retired;
-	struct timer again;
 	size_t route; /* of the table in routes_twilio.c */
 };
 

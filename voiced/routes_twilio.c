@@ -7,7 +7,7 @@
 #include "voiced/agent.h"
 #include "voiced/elsewhere.h"
 #include "voiced/ending.h"
-#include "voiced/events.h"
+#include "voiced/history.h"
 #include "voiced/hook.h"
 #include "voiced/load.h"
 #include "voiced/machine.h"
@@ -21,11 +21,6 @@
 
 enum {
 	ATTEMPTS_MAX = 10, /* streams after the first, those that never began among them */
-	SETTLE_MS = 20,
-	SETTLE_TRIES = 75,
-	YOUNG_MS = 600, /* by then a worker that voiced does not know yet has found it */
-	HISTORY_TRIES = 5,
-	HISTORY_AGAIN_MS = 100,
 };
 
 #define APOLOGY \
@@ -35,7 +30,6 @@ enum {
 
 void hook_free(struct hook *h)
 {
-	timer_stop(&h->again);
 	form_free(&h->form);
 	form_free(&h->query);
 	free(h->call_id);
@@ -155,66 +149,19 @@ void hook_connect(struct hook *h, struct call *call)
 	call_save(call, on_connect_saved, h);
 }
 
-static void read_history(void *arg);
-
-/* A stream broke: the next one goes on with what was said before. */
-static void on_history(void *arg, json_t *result, const char *error)
+static void on_history(void *arg, struct call *call)
 {
 	struct hook *h = arg;
-	struct call *call = hook_call(h);
-	if (call == NULL) {
-		hook_reply_hangup(h, NULL);
-		return;
-	}
-	if (error != NULL && h->tries++ < HISTORY_TRIES) {
-		timer_start(&h->again, h->v->base, HISTORY_AGAIN_MS, read_history, h);
-		return;
-	}
-	if (error == NULL)
-		call_set_history(call, json_object_get(result, "documents"));
-	else
-		log_call(LOG_SEV_ERROR, call_sid(call), "what was said before cannot be read: %s", error);
-	hook_connect(h, call);
-}
-
-static void read_history(void *arg)
-{
-	struct hook *h = arg;
-	struct call *call = hook_call(h);
 	if (call == NULL)
 		hook_reply_hangup(h, NULL);
 	else
-		store_turns(h->v->store, call_id(call), on_history, h);
+		hook_connect(h, call);
 }
 
-/*
- * What the call's last worker has to tell must have come first (the store reads
- * in the order asked, so what came stands before the question). A worker that an
- * earlier voiced had may still be on its way to us.
- */
-static void settle(void *arg)
-{
-	struct hook *h = arg;
-	struct call *call = hook_call(h);
-	if (call == NULL) {
-		hook_reply_hangup(h, NULL);
-		return;
-	}
-	if (call_worker(call) != NULL && !h->retired) {
-		h->retired = true;
-		worker_retire(call);
-	}
-	bool young = mono_now().us - h->v->born.us < YOUNG_MS * INT64_C(1000);
-	bool settled = !call_is_retiring(call) && !events_wait(h->v, call) && (h->retired || !young);
-	if (settled || h->waits++ >= SETTLE_TRIES)
-		read_history(h);
-	else
-		timer_start(&h->again, h->v->base, SETTLE_MS, settle, h);
-}
-
+/* A stream broke: the next one goes on with what was said before. */
 void hook_connect_again(struct hook *h)
 {
-	settle(h);
+	history_read(h->v, hook_call(h), on_history, h);
 }
 
 /* ---- the handlers ---- */

@@ -7,20 +7,16 @@
 #include "voiced/browser.h"
 #include "voiced/door.h"
 #include "voiced/elsewhere.h"
-#include "voiced/events.h"
+#include "voiced/history.h"
 #include "voiced/workers.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { SETTLE_MS = 20, SETTLE_TRIES = 75, HISTORY_TRIES = 5, HISTORY_AGAIN_MS = 100 };
-
 struct stream {
 	struct voiced *v;
 	struct route route;
 	int fd;
-	struct timer again;
-	int waits, tries;
 };
 
 static void refuse(struct stream *s, int status, const char *code, const char *message)
@@ -44,39 +40,13 @@ static void serve(struct stream *s, struct call *call)
 	free(s);
 }
 
-static void read_history(void *arg);
-
-static void on_history(void *arg, json_t *result, const char *error)
+static void on_history(void *arg, struct call *call)
 {
 	struct stream *s = arg;
-	struct call *call = calls_by_token(s->v->calls, s->route.token);
-	if (call == NULL) {
+	if (call == NULL)
 		refuse(s, 403, "secret", "The secret in the URL is no live call's.");
-		return;
-	}
-	if (error != NULL && s->tries++ < HISTORY_TRIES && s->v->workers != NULL) {
-		timer_start(&s->again, s->v->base, HISTORY_AGAIN_MS, read_history, s);
-		return;
-	}
-	if (error == NULL)
-		call_set_history(call, json_object_get(result, "documents"));
 	else
-		log_call(LOG_SEV_ERROR, call_sid(call), "what was said before cannot be read: %s", error);
-	serve(s, call);
-}
-
-/* What the call's last process told must have come first; the store reads in the order asked. */
-static void read_history(void *arg)
-{
-	struct stream *s = arg;
-	struct call *call = calls_by_token(s->v->calls, s->route.token);
-	bool unsettled = call != NULL && (call_is_retiring(call) || events_wait(s->v, call));
-	if (unsettled && s->waits++ < SETTLE_TRIES && s->v->workers != NULL)
-		timer_start(&s->again, s->v->base, SETTLE_MS, read_history, s);
-	else if (call != NULL)
-		store_turns(s->v->store, call_id(call), on_history, s);
-	else
-		refuse(s, 403, "secret", "The secret in the URL is no live call's.");
+		serve(s, call);
 }
 
 static void take_browser(struct stream *s, struct call *call)
@@ -87,9 +57,8 @@ static void take_browser(struct stream *s, struct call *call)
 		return;
 	}
 	call_take(call);
-	worker_retire(call);
 	if (call_attempt(call) > 0)
-		read_history(s);
+		history_read(s->v, call, on_history, s);
 	else
 		serve(s, call);
 }
@@ -106,7 +75,7 @@ static void take_twilio(struct stream *s, struct call *call)
 	call_take(call);
 	/* What another host has prepared when it answered for this call is not here. */
 	if (call_attempt(call) > 0 && json_array_size(call_history(call)) == 0)
-		read_history(s);
+		history_read(v, call, on_history, s);
 	else
 		serve(s, call);
 }
