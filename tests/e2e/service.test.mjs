@@ -5,8 +5,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import Ajv from 'ajv';
 import { bin, freePort, noProcesses, poorEnvironment, root, settings, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
-
 import { sources } from '../bench/screens.mjs';
 
 const run = promisify(execFile);
@@ -129,6 +129,25 @@ test('phony debug attaches to the process of one call, which goes on', { skip: p
   await noProcesses();
 });
 
+// What the registry of MCP servers accepts (the schema that $schema names, 2025-12-11), of the parts that phony writes.
+const text = (maxLength) => ({ type: 'string', minLength: 1, maxLength });
+const exactly = (properties) => ({ type: 'object', required: Object.keys(properties), additionalProperties: false, properties });
+const SERVER_JSON = exactly({
+  $schema: { const: 'https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json' },
+  name: { type: 'string', minLength: 3, maxLength: 200, pattern: '^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$' },
+  title: text(100),
+  description: text(100),
+  version: text(255),
+  remotes: {
+    type: 'array',
+    items: exactly({
+      type: { const: 'streamable-http' },
+      url: { type: 'string', pattern: '^https?://[^\\s]+$' },
+      headers: { type: 'array', items: exactly({ name: text(100), description: text(200), isRequired: { type: 'boolean' }, isSecret: { type: 'boolean' } }) },
+    }),
+  },
+});
+
 test('phony mcp-config prints what each client reads', () => {
   for (const [client, servers] of [['claude-desktop', 'mcpServers'], ['claude-code', 'mcpServers'], ['cursor', 'mcpServers'], ['vscode', 'servers']]) {
     const entry = JSON.parse(execFileSync(bin('phony'), ['mcp-config', client], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
@@ -138,7 +157,9 @@ test('phony mcp-config prints what each client reads', () => {
   const registry = (PUBLIC_URL) => spawnSync(bin('phony'), ['mcp-config', 'registry'], { encoding: 'utf8', cwd: '/', env: { PUBLIC_URL } });
   const entry = JSON.parse(registry('https://phone.example.com:8443').stdout);
   assert.deepEqual([entry.name, entry.remotes[0].type, entry.remotes[0].url, entry.remotes[0].headers[0].name], ['com.example.phone/phony', 'streamable-http', 'https://phone.example.com:8443/mcp', 'Authorization']);
-  assert.ok(entry.description.length <= 100 && /^\d+\.\d+\.\d+$/.test(entry.version));
+  const valid = new Ajv().compile(SERVER_JSON);
+  assert.ok(valid(entry), JSON.stringify(valid.errors));
+  assert.match(entry.version, /^\d+\.\d+\.\d+$/);
   assert.match(fs.readFileSync(path.join(root, 'etc/debian/changelog'), 'utf8'), new RegExp(`^phony \\(${entry.version}\\)`));
   assert.deepEqual([registry('http://127.0.0.1:3004').status, registry('').status], [78, 78]);
   assert.equal(spawnSync(bin('phony'), ['mcp-config', 'elsewhere']).status, 2);

@@ -277,8 +277,11 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   if (fs.readdirSync('/dev/shm').length > shared) problems.push('shared memory is left');
   const aside = logs.flatMap((l) => l.items).filter((l) => /laid aside|cannot be read:|not stored yet/.test(l));
   if (problems.length) problems.push(...aside.slice(0, 20));
-  const panics = logs.flatMap((l) => l.items).filter((l) => /panic:|Sanitizer|runtime error/.test(l) && !(inject && /out of memory/.test(l)));
-  if (panics.length) problems.push(...panics.slice(0, 3));
+  const panicked = (l) => /panic:|Sanitizer|runtime error/.test(l) && !(inject && /out of memory/.test(l));
+  for (const { items } of logs) {
+    const at = items.findIndex(panicked);
+    if (at >= 0) problems.push(items.slice(at, at + 40).join('\n    '));
+  }
   await Promise.all([front.close(), voice.close(), rest.close()]);
   const codes = [await agent.stop(), await carrier.stop()];
   if (mongo) await mongo.stop();
