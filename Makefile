@@ -250,9 +250,14 @@ build/fuzz/obj/%.o: %.c | $(BUILD)/gen/tools_json.h
 	$(call say,FUZZ,$<)
 	$(Q)clang -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)/gen -O1 -g -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
 
-$(addprefix build/fuzz/,$(FUZZERS)): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
+$(addprefix build/fuzz/,$(filter-out fuzz_flight,$(FUZZERS))): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
 	$(call say,LD,$@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_BASE) -lunistring
+
+# A whole call's process runs in this one, so nothing of it is a stub.
+build/fuzz/fuzz_flight: $(patsubst %.c,build/fuzz/obj/%.o,tests/fuzz/fuzz_flight.c $(filter-out callworker/main.c,$(call sources,callworker proto lib/base)))
+	$(call say,LD,$@)
+	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_WORKER) $(LIBS_BASE)
 
 # Short, for every run of the tests; FUZZ_SECONDS=3600 for a night.
 fuzz: deps

@@ -28,6 +28,7 @@ struct reading {
 static void end(struct reading *r, struct call *call)
 {
 	r->fn(r->arg, call);
+	timer_stop(&r->again);
 	free(r->call_id);
 	free(r);
 }

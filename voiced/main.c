@@ -274,9 +274,8 @@ static void message(struct daemon *d, const struct frame *f)
 static void stop(struct daemon *d)
 {
 	struct voiced *v = d->state;
+	v->draining = true; /* nothing new is begun by what the store still answers */
 	timer_stop(&v->drain_timer);
-	schedule_free(&v->schedule);
-	voicemails_free(&v->voicemails);
 	recordings_free(&v->recordings);
 	checkup_free(&v->checkup);
 	afterwards_free(&v->afterwards);
@@ -291,6 +290,8 @@ static void stop(struct daemon *d)
 		} while (http_client_cancel(v->http_out));
 	http_client_free(&v->http_out);
 	store_close(&v->store);
+	schedule_free(&v->schedule);
+	voicemails_free(&v->voicemails);
 	events_forget(v);
 	live_free(&v->live);
 	http_server_free(&v->http_in);

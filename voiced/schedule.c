@@ -142,6 +142,8 @@ static void on_due(void *arg, json_t *result, const char *error)
 	json_t *document;
 	char now[WALL_TEXT_SIZE];
 	wall_format(wall_now(), now);
+	if (s->v->draining)
+		return; /* another host's, or of the voiced to come */
 	if (error != NULL)
 		log_debug("scheduled calls cannot be read: %s", error);
 	json_array_foreach (json_object_get(result, "documents"), i, document) {
@@ -158,8 +160,7 @@ static void on_due(void *arg, json_t *result, const char *error)
 					      .strict = true};
 		store_update(s->v->store, STORE_CALLS, &change, on_taken, t);
 	}
-	if (!s->v->draining)
-		timer_start(&s->timer, s->v->base, LOOK_MS, look, s);
+	timer_start(&s->timer, s->v->base, LOOK_MS, look, s);
 }
 
 static void look(void *arg)

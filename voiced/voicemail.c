@@ -260,6 +260,8 @@ static void on_late(void *arg, json_t *result, const char *error)
 	struct voicemails *m = arg;
 	size_t i;
 	json_t *document;
+	if (m->v->draining)
+		return;
 	if (error != NULL)
 		log_debug("voicemails cannot be looked at: %s", error);
 	json_array_foreach (json_object_get(result, "documents"), i, document) {
