@@ -48,11 +48,12 @@ static void on_turns(void *arg, json_t *result, const char *error)
 	}
 	const char *status = json_string_value(json_object_get(w->document, "status"));
 	bool live = json_is_true(json_object_get(w->document, "isLive"));
+	bool over = !live && strcmp(status, "scheduled") != 0;
 	json_int_t count = (json_int_t)json_array_size(turns);
 	for (json_int_t i = w->after; i < count; i++)
 		json_array_append(fresh, json_array_get(turns, (size_t)i));
 	bool changed = count > w->after || (w->status[0] != '\0' && strcmp(status, w->status) != 0) ||
-		       !live || json_object_get(w->document, "operatorQuestion") != NULL;
+		       over || json_object_get(w->document, "operatorQuestion") != NULL;
 	if (!changed && !w->last) {
 		json_decref(fresh);
 		timer_start(&w->look, w->v->base, CHECK_MS, look, w); /* another host may have it */
@@ -66,7 +67,7 @@ static void on_turns(void *arg, json_t *result, const char *error)
 				 json_object_get(w->document, "endReason"), "errorMessage",
 				 json_object_get(w->document, "errorMessage")),
 		       "%s",
-		       !live     ? "The call is over"
+		       over      ? "The call is over"
 		       : changed ? "Something happened; ask again with this `after`"
 				 : "Nothing happened in this time; ask again with this `after`");
 	end(w);

@@ -1,5 +1,6 @@
 // Every door, and bad input at each.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 import twilio from 'twilio';
@@ -207,4 +208,22 @@ test('no log line has a secret or a whole number in it', async () => {
   const token = carrier.events.filter((e) => e.event === 'twiml').map((e) => e.document.match(/connection-outgoing\/(\w+)/)?.[1]);
   for (const t of token) if (t) assert.ok(!text.includes(t));
   assert.doesNotMatch(text, /\+1202555\d{4}/);
+});
+
+test('who waits for an answer while phony ends is told so', async () => {
+  const ending = await startPhony();
+  const call = await ending.call('+12025550190', { callAt: new Date(Date.now() + 3600000).toISOString() });
+  assert.equal(call.body.status, 'scheduled', call.text);
+  const known = await ending.api('GET', `/api/calls/${call.body.callSid}/wait?timeoutSeconds=0`);
+  assert.deepEqual([known.body.data.status, known.body.data.changed], ['scheduled', false], known.text);
+  const socket = net.connect(ending.port, '127.0.0.1');
+  let answer = '';
+  socket.on('data', (data) => { answer += data; });
+  const closed = once(socket, 'close');
+  await new Promise((done) => socket.write(`GET /api/calls/${call.body.callSid}/wait?timeoutSeconds=50 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ending.token}\r\n\r\n`, done));
+  assert.equal((await ending.api('GET', '/api/calls')).status, 200); // came later, and was answered
+  assert.equal(answer, '');
+  assert.equal((await ending.stop()).code, 0);
+  await closed;
+  assert.match(answer, /^HTTP\/1\.1 503 [^]*\r\nRetry-After: 5\r\n[^]*"code":"ending"/i);
 });
