@@ -122,6 +122,28 @@ test('a worker that dies while voiced is away is buried by the next voiced', asy
   });
 });
 
+test('the stream breaks while voiced is away and the worker holds words not told yet: the next stream has them', async () => {
+  const agents = { 'agent-test': { script: [{ hear: 'Yes, please.' }, { say: 'Hello, this is Anna.', wav: hello.pattern }, { pause_ms: 60000 }] } };
+  await withTree({ agents, fallback: { script: [{ say: yes.at(8000) }, { pause_ms: 60000 }] } }, async ({ agent, carrier, phony }) => {
+    const sid = (await phony.call('+12025550199')).body.callSid;
+    await until(async () => (await events(phony, sid)).some((e) => e.type === 'agent-connected'), 'the agent');
+    const voiced = processes().find((p) => p.name === 'voiced').pid, worker = workerOf(sid).pid;
+    process.kill(voiced, 'SIGSTOP');
+    await carrier.events.wait((e) => e.event === 'stream-first-audio' && e.callSid === sid, 'the first words');
+    process.kill(worker, 'SIGSTOP');
+    carrier.command({ cut: sid });
+    await carrier.events.wait((e) => e.event === 'stream-closed' && e.callSid === sid, 'the break');
+    process.kill(voiced, 'SIGKILL');
+    await phony.log.wait((l) => l.includes(`${sid}: the stream broke`), 'the next voiced to be asked for a stream');
+    process.kill(worker, 'SIGCONT');
+    const again = await agent.events.wait((e) => e.event === 'initiated' && e.prompt.includes('THE CALL SO FAR'), 'the next conversation');
+    assert.match(again.prompt, /Yes, please\.[^]*Hello, this is Anna\./);
+    await phony.api('POST', `/api/calls/${sid}/hangup`);
+    const call = await phony.over(sid);
+    assert.deepEqual(call.conversationHistory.slice(0, 2).map((t) => t.content), ['Yes, please.', 'Hello, this is Anna.']);
+  });
+});
+
 test('voiced killed while the agent is being looked for: the next voiced finds it', async () => {
   await withTree({ agents: { 'agent-test': { signed_url_ms: 1000, script: [{ pause_ms: 60000 }] } } }, async ({ carrier, phony }) => {
     const sid = (await phony.call('+12025550189')).body.callSid;
