@@ -136,7 +136,7 @@ $(BUILD)/gen/%_txt.h: voiced/%.txt
 $(BUILD)/obj/mcpd/tools.o: $(BUILD)/gen/tools_json.h
 $(BUILD)/obj/voiced/prompt.o: $(BUILD)/gen/prompt_outgoing_txt.h $(BUILD)/gen/prompt_incoming_txt.h
 
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj build/fuzz/obj -name '*.d' 2>/dev/null)
 
 
 # ---- what it needs -----------------------------------------------------------
@@ -248,14 +248,17 @@ FUZZ_SOURCES = $(call sources,lib/base proto) lib/twilio/signature.c lib/twilio/
 build/fuzz/obj/%.o: %.c | $(BUILD)/gen/tools_json.h
 	@mkdir -p $(@D)
 	$(call say,FUZZ,$<)
-	$(Q)clang -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)/gen -O1 -g -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+	$(Q)clang -std=gnu11 -D_GNU_SOURCE -I. -I$(BUILD)/gen -O1 -g -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c -o $@ $<
 
-$(addprefix build/fuzz/,$(filter-out fuzz_flight,$(FUZZERS))): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
+$(addprefix build/fuzz/,$(filter-out fuzz_flight fuzz_call,$(FUZZERS))): build/fuzz/%: build/fuzz/obj/tests/fuzz/%.o $(patsubst %.c,build/fuzz/obj/%.o,$(FUZZ_SOURCES))
 	$(call say,LD,$@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_BASE) -lunistring
 
-# A whole call's process runs in this one, so nothing of it is a stub.
-build/fuzz/fuzz_flight: $(patsubst %.c,build/fuzz/obj/%.o,tests/fuzz/fuzz_flight.c $(filter-out callworker/main.c,$(call sources,callworker proto lib/base)))
+# A whole call's process runs in these, so nothing of it is a stub; in fuzz_call the record of its flight is.
+FUZZ_CALL = $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out callworker/main.c,$(call sources,callworker proto lib/base)))
+build/fuzz/fuzz_flight: build/fuzz/obj/tests/fuzz/fuzz_flight.o $(FUZZ_CALL)
+build/fuzz/fuzz_call: build/fuzz/obj/tests/fuzz/fuzz_call.o $(filter-out %/callworker/flight.o,$(FUZZ_CALL))
+build/fuzz/fuzz_flight build/fuzz/fuzz_call:
 	$(call say,LD,$@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_WORKER) $(LIBS_BASE)
 

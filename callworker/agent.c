@@ -117,6 +117,8 @@ static void on_ready(void *arg, const char *conversation_id, struct audio_format
 static void on_audio(void *arg, const char *base64, size_t len, struct mono_us born)
 {
 	struct agent *a = arg;
+	if (!a->ready)
+		return; /* nobody knows yet what its bytes are */
 	if (lane_is_open(a->to_caller)) {
 		playout_base64(a->playout, base64, len, born);
 	} else {
@@ -132,6 +134,8 @@ static void on_audio(void *arg, const char *base64, size_t len, struct mono_us b
 static void on_interrupted(void *arg, struct mono_us born)
 {
 	struct agent *a = arg;
+	if (!a->ready)
+		return;
 	bool all_heard = playout_ahead_ms(a->playout) == 0;
 	uint64_t heard = all_heard ? playout_given(a->playout) : playout_heard(a->playout);
 	a->events->interrupted(a->arg, born);

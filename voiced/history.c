@@ -2,6 +2,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "voiced/errand.h"
 #include "voiced/events.h"
 #include "voiced/workers.h"
 
@@ -22,15 +23,20 @@ struct reading {
 	void *arg;
 	unsigned waits, tries;
 	bool retired;
-	struct timer again;
+	struct errand errand;
 };
 
-static void end(struct reading *r, struct call *call)
+static void end(struct reading *r, struct call *call, bool ending)
 {
-	r->fn(r->arg, call);
-	timer_stop(&r->again);
+	r->fn(r->arg, call, ending);
+	errand_end(&r->errand);
 	free(r->call_id);
 	free(r);
+}
+
+static void drop(void *arg)
+{
+	end(arg, NULL, true);
 }
 
 static void read_turns(void *arg);
@@ -40,14 +46,14 @@ static void on_turns(void *arg, json_t *result, const char *error)
 	struct reading *r = arg;
 	struct call *call = calls_by_id(r->v->calls, r->call_id);
 	if (call != NULL && error != NULL && r->tries++ < READ_TRIES && r->v->workers != NULL) {
-		timer_start(&r->again, r->v->base, READ_AGAIN_MS, read_turns, r);
+		errand_later(&r->errand, READ_AGAIN_MS, read_turns);
 		return;
 	}
 	if (call != NULL && error == NULL)
 		call_set_history(call, json_object_get(result, "documents"));
 	else if (call != NULL)
 		log_call(LOG_SEV_ERROR, call_sid(call), "what was said before cannot be read: %s", error);
-	end(r, call);
+	end(r, call, false);
 }
 
 static void read_turns(void *arg)
@@ -62,7 +68,7 @@ static void settle(void *arg)
 	struct reading *r = arg;
 	struct call *call = calls_by_id(r->v->calls, r->call_id);
 	if (call == NULL) {
-		end(r, NULL);
+		end(r, NULL, false);
 		return;
 	}
 	if (call_worker(call) != NULL && !r->retired) {
@@ -74,12 +80,13 @@ static void settle(void *arg)
 	if (settled || r->waits++ >= SETTLE_TRIES || r->v->workers == NULL)
 		read_turns(r);
 	else
-		timer_start(&r->again, r->v->base, SETTLE_MS, settle, r);
+		errand_later(&r->errand, SETTLE_MS, settle);
 }
 
 void history_read(struct voiced *v, const struct call *call, history_fn *fn, void *arg)
 {
 	struct reading *r = xcalloc(1, sizeof *r);
 	*r = (struct reading){.v = v, .call_id = xstrdup(call_id(call)), .fn = fn, .arg = arg};
+	errand_begin(&r->errand, v, drop, r);
 	settle(r);
 }

@@ -4,8 +4,8 @@
 
 #include "voiced/voiced.h"
 
-/* call is NULL when it has left the register meanwhile. */
-typedef void history_fn(void *arg, struct call *call);
+/* call is NULL when it has left the register meanwhile, or when voiced ends. */
+typedef void history_fn(void *arg, struct call *call, bool ending);
 
 /*
  * Lets the call's last process tell what it has still to tell (one that an

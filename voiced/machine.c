@@ -2,8 +2,8 @@
 
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
-#include "lib/loop/loop.h"
 #include "voiced/ending.h"
+#include "voiced/errand.h"
 #include "voiced/workers.h"
 
 #include <stdlib.h>
@@ -23,32 +23,35 @@ struct leaving {
 	struct voiced *v;
 	char *call_id;
 	unsigned tries;
-	struct timer again;
+	struct errand errand;
 };
 
 static void leave_message(void *arg);
+
+static void end(void *arg)
+{
+	struct leaving *l = arg;
+	errand_end(&l->errand);
+	free(l->call_id);
+	free(l);
+}
 
 static void on_directed(void *arg, json_t *reply, const struct peer_error *error)
 {
 	(void)reply;
 	struct leaving *l = arg;
-	if (error != NULL && ++l->tries < TRIES && calls_by_id(l->v->calls, l->call_id) != NULL) {
-		timer_start(&l->again, l->v->base, AGAIN_MS, leave_message, l);
-		return;
-	}
-	timer_stop(&l->again);
-	free(l->call_id);
-	free(l);
+	if (error != NULL && ++l->tries < TRIES && calls_by_id(l->v->calls, l->call_id) != NULL)
+		errand_later(&l->errand, AGAIN_MS, leave_message);
+	else
+		end(l);
 }
 
 static void leave_message(void *arg)
 {
 	struct leaving *l = arg;
 	struct call *call = calls_by_id(l->v->calls, l->call_id);
-	struct peer_error gone = {"gone", "", 404};
 	if (call == NULL || call_is_over(call)) {
-		l->tries = TRIES;
-		on_directed(l, NULL, &gone);
+		end(l);
 		return;
 	}
 	const char *message = call_text(call, "voicemailMessage");
@@ -73,6 +76,7 @@ void machine_answered(struct voiced *v, struct call *call, const char *answered_
 	} else if (strcmp(choice, "message") == 0) {
 		struct leaving *l = xcalloc(1, sizeof *l);
 		*l = (struct leaving){.v = v, .call_id = xstrdup(call_id(call))};
+		errand_begin(&l->errand, v, end, l);
 		leave_message(l);
 	}
 }

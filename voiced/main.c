@@ -7,6 +7,7 @@
 #include "voiced/clients.h"
 #include "voiced/door.h"
 #include "voiced/ending.h"
+#include "voiced/errand.h"
 #include "voiced/events.h"
 #include "voiced/handover.h"
 #include "voiced/jobs.h"
@@ -292,6 +293,7 @@ static void stop(struct daemon *d)
 	store_close(&v->store);
 	schedule_free(&v->schedule);
 	voicemails_free(&v->voicemails);
+	errands_drop(v);
 	events_forget(v);
 	live_free(&v->live);
 	http_server_free(&v->http_in);

@@ -149,10 +149,12 @@ void hook_connect(struct hook *h, struct call *call)
 	call_save(call, on_connect_saved, h);
 }
 
-static void on_history(void *arg, struct call *call)
+static void on_history(void *arg, struct call *call, bool ending)
 {
 	struct hook *h = arg;
-	if (call == NULL)
+	if (ending) /* Twilio asks again */
+		hook_reply_error(h, 503, "ending", "phony is shutting down; try again.");
+	else if (call == NULL)
 		hook_reply_hangup(h, NULL);
 	else
 		hook_connect(h, call);

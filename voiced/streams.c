@@ -40,10 +40,12 @@ static void serve(struct stream *s, struct call *call)
 	free(s);
 }
 
-static void on_history(void *arg, struct call *call)
+static void on_history(void *arg, struct call *call, bool ending)
 {
 	struct stream *s = arg;
-	if (call == NULL)
+	if (ending)
+		refuse(s, 503, "ending", "phony is shutting down; try again.");
+	else if (call == NULL)
 		refuse(s, 403, "secret", "The secret in the URL is no live call's.");
 	else
 		serve(s, call);

@@ -36,8 +36,9 @@ struct voiced {
 	struct schedule *schedule;
 	struct voicemails *voicemails;
 	struct recordings *recordings;
-	struct checkup *checkup; /* NULL: nobody looks just now */
-	LIST_HEAD(, taken) taken; /* events on their way to the store: events.c */
+	struct checkup *checkup;     /* NULL: nobody looks just now */
+	LIST_HEAD(, taken) taken;    /* events on their way to the store: events.c */
+	LIST_HEAD(, errand) errands; /* errand.h */
 	bool draining;
 	struct mono_us born;
 	struct timer drain_timer;

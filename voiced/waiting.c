@@ -1,8 +1,8 @@
 #include "voiced/waiting.h"
 
 #include "lib/base/panic.h"
-#include "lib/loop/loop.h"
 #include "lib/store/answers.h"
+#include "voiced/errand.h"
 #include "voiced/news.h"
 #include "voiced/schedule.h"
 #include "voiced/verbs_call.h"
@@ -18,7 +18,8 @@ struct waiting {
 	char *sid, *status; /* the state known to whoever asks; "" when none */
 	json_int_t after;   /* turns known */
 	struct listener *listener;
-	struct timer deadline, look;
+	struct errand errand; /* to look again */
+	struct timer deadline;
 	json_t *document;
 	bool last, looking;
 };
@@ -27,11 +28,18 @@ static void end(struct waiting *w)
 {
 	news_unlisten(&w->listener);
 	timer_stop(&w->deadline);
-	timer_stop(&w->look);
+	errand_end(&w->errand);
 	json_decref(w->document);
 	free(w->sid);
 	free(w->status);
 	free(w);
+}
+
+static void drop(void *arg)
+{
+	struct waiting *w = arg;
+	w->reply.fail(w->reply.arg, 503, "ending", "phony is shutting down; ask again.");
+	end(w);
 }
 
 static void look(void *arg);
@@ -52,11 +60,11 @@ static void on_turns(void *arg, json_t *result, const char *error)
 	json_int_t count = (json_int_t)json_array_size(turns);
 	for (json_int_t i = w->after; i < count; i++)
 		json_array_append(fresh, json_array_get(turns, (size_t)i));
-	bool changed = count > w->after || (w->status[0] != '\0' && strcmp(status, w->status) != 0) ||
-		       over || json_object_get(w->document, "operatorQuestion") != NULL;
+	bool changed = count > w->after || (w->status[0] != '\0' && strcmp(status, w->status) != 0) || over ||
+		       json_object_get(w->document, "operatorQuestion") != NULL;
 	if (!changed && !w->last) {
 		json_decref(fresh);
-		timer_start(&w->look, w->v->base, CHECK_MS, look, w); /* another host may have it */
+		errand_later(&w->errand, CHECK_MS, look); /* another host may have it */
 		return;
 	}
 	answer_success(w->reply, 200,
@@ -105,14 +113,13 @@ static void on_news(void *arg, json_t *item)
 	struct waiting *w = arg;
 	const char *sid = json_string_value(json_object_get(item, "callSid"));
 	if (sid != NULL && strcmp(sid, w->sid) == 0)
-		timer_start(&w->look, w->v->base, SETTLE_MS, look, w);
+		errand_later(&w->errand, SETTLE_MS, look);
 }
 
 static void on_deadline(void *arg)
 {
 	struct waiting *w = arg;
 	w->last = true;
-	timer_stop(&w->look);
 	look(w);
 }
 
@@ -133,6 +140,7 @@ void waiting_wait(struct voiced *v, json_t *args, struct reply reply)
 			      .status = xstrdup(status),
 			      .after = after,
 			      .last = timeout == 0};
+	errand_begin(&w->errand, v, drop, w);
 	w->listener = news_listen(v, on_news, w);
 	if (timeout > 0)
 		timer_start(&w->deadline, v->base, (int)timeout * 1000, on_deadline, w);

@@ -2,6 +2,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "callworker/replay.h"
+#include "lib/base/log.h"
 #include "lib/base/panic.h"
 
 #include <fcntl.h>
@@ -15,6 +16,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc;
 	(void)argv;
+	log_open("callworker", LOG_SEV_ERROR, false);
 	return freopen("/dev/null", "w", stdout) == NULL;
 }
 
