@@ -315,6 +315,11 @@ void playout_when_heard(struct playout *p, void (*fn)(void *arg), void *arg)
 	send_mark(p, "heard", p->heard_mark, &p->heard_timer, on_heard);
 }
 
+static bool is_waited_for(const char *mark, const char *name)
+{
+	return mark[0] != '\0' && strcmp(mark, name) == 0;
+}
+
 void playout_marked(struct playout *p, const char *name)
 {
 	OBJ_CHECK(p, PLAYOUT_MAGIC);
@@ -325,8 +330,9 @@ void playout_marked(struct playout *p, const char *name)
 			p->heard_given = p->tracked[number % TRACKED_MAX];
 			p->track_first = number + 1;
 		}
-	} else if (strcmp(name, p->digits_mark) == 0)
+	} else if (is_waited_for(p->digits_mark, name)) {
 		on_digits_step(p);
-	else if (strcmp(name, p->heard_mark) == 0 && p->phase == SPEECH)
+	} else if (is_waited_for(p->heard_mark, name) && p->phase == SPEECH) {
 		on_heard(p);
+	}
 }

@@ -112,7 +112,7 @@ static void come_to_socket(struct ws_loop *l, json_t *line)
 	struct flight_socket e = {(unsigned)socket, event,           text, len, {born},
 				  (unsigned)code,   (unsigned)status};
 	if (!json_read_ok(&r) || !ws_imagine_event(l, &e))
-		flight_differs(l->flight, "line %u: there is no such socket now", flight_line(l->flight));
+		flight_differs(l->flight, "line %u: no socket can tell this now", flight_line(l->flight));
 	free(bytes);
 }
 

@@ -498,13 +498,24 @@ const struct latency *ws_delays(const struct ws *w)
 
 /* ---- a replay ---- */
 
+/* What a connection can tell in its state. */
+static bool can_come(const struct ws *w, const char *event)
+{
+	if (strcmp(event, "open") == 0)
+		return !w->open && !w->close_told;
+	if (strcmp(event, "closed") == 0)
+		return !w->close_told;
+	return w->open && !w->closing && !w->broken &&
+	       (strcmp(event, "text") == 0 || strcmp(event, "broken") == 0);
+}
+
 bool ws_imagine_event(struct ws_loop *l, const struct flight_socket *e)
 {
 	struct ws *w;
 	LIST_FOREACH (w, &l->imagined, next)
 		if (w->number == e->socket)
 			break;
-	if (w == NULL)
+	if (w == NULL || !can_come(w, e->event))
 		return false;
 	w->peer_close_code = e->close_code;
 	w->http_status = e->http_status;
@@ -514,6 +525,7 @@ bool ws_imagine_event(struct ws_loop *l, const struct flight_socket *e)
 	} else if (strcmp(e->event, "text") == 0) {
 		w->handler->text(w->arg, e->text, e->len, e->born);
 	} else if (strcmp(e->event, "broken") == 0) {
+		w->broken = true;
 		w->handler->broken(w->arg, e->text);
 	} else {
 		tell_closed(w, e->text);

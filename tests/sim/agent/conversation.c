@@ -234,7 +234,8 @@ void conversation_go_on(struct conversation *c)
 void conversation_choose(struct conversation *c, json_t *agent, bool again)
 {
 	c->agent = agent;
-	json_t *script = json_object_get(agent, again && json_object_get(agent, "again") ? "again" : "script");
+	json_t *script =
+		json_object_get(agent, again && json_object_get(agent, "again") ? "again" : "script");
 	c->script = script;
 	c->mode = text_of(agent, "mode", "script");
 	c->bad = text_of(agent, "bad", "");
@@ -255,7 +256,8 @@ void conversation_remember(struct conversation *c, const char *text)
 	const char *at;
 	if ((at = strstr(text, "Turn ")) != NULL && sscanf(at, "Turn %d.", &number) == 1 && number > c->told)
 		c->told = number;
-	if ((at = strstr(text, "Reply ")) != NULL && sscanf(at, "Reply %d.", &number) == 1 && number > c->replied)
+	if ((at = strstr(text, "Reply ")) != NULL && sscanf(at, "Reply %d.", &number) == 1 &&
+	    number > c->replied)
 		c->replied = number;
 }
 
@@ -268,9 +270,13 @@ static json_t *say_of(const json_t *dialogue, const char *text)
 static void make_dialogue(struct conversation *c)
 {
 	const json_t *dialogue = json_object_get(c->agent, "dialogue");
-	int turns = (int)int_of(dialogue, "turns", 3), first = c->told + 1;
+	int turns = (int)int_of(dialogue, "turns", 3);
 	char text[40];
 	json_t *script = json_array();
+	if (c->told < c->replied)
+		c->told = c->replied; /* a turn that was cut off before it was heard, and answered all the
+					 same */
+	int first = c->told + 1;
 	if (c->told > c->replied) {
 		json_array_append_new(script, say_of(dialogue, "Sorry, the line was gone for a moment."));
 		first = c->told;
@@ -282,7 +288,8 @@ static void make_dialogue(struct conversation *c)
 		snprintf(text, sizeof text, "Reply %d.", i);
 		json_array_append_new(script, json_pack("{s:s}", "hear", text));
 	}
-	json_array_append_new(script, json_pack("{s:s, s:{s:s}}", "tool", "end_call", "parameters", "reason", "all is said"));
+	json_array_append_new(script, json_pack("{s:s, s:{s:s}}", "tool", "end_call", "parameters", "reason",
+						"all is said"));
 	json_decref(c->dialogue);
 	c->script = c->dialogue = script;
 }
