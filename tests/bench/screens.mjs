@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { chromium } from 'playwright-core';
+import { openBrowser, signIn } from '../harness/browser.mjs';
 import { account, root, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 import { incoming, sid } from '../harness/webhooks.mjs';
 
@@ -27,14 +27,12 @@ async function take() {
   const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: say } } });
   const carrier = await startCarrier({ default: { script: [{ hear: true }, { say: answer.at(8000) }, { pause_ms: 600000 }] }, numbers: [account.number, '+12025550144'] });
   const phony = await startPhony({ sims: { carrier, agent }, settings: { RECORD_CALLS: 'true' } });
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream', `--use-file-for-fake-audio-capture=${microphone}`] });
-  const page = await (await browser.newContext({ viewport: { width: 1180, height: 760 }, colorScheme: 'light' })).newPage();
+  const base = `http://127.0.0.1:${phony.port}`;
+  const { browser, page } = await openBrowser({ base, microphone, size: { width: 1180, height: 760 }, colorScheme: 'light' });
   const shot = (name) => page.screenshot({ path: path.join(out, `${name}.png`) });
   const instructions = { systemInstructions: 'You are Anna, assistant of Ms Smith. You are friendly and brief.', callInstructions: 'Book a table for two, tonight at 8 pm.' };
   const link = (name) => page.getByRole('navigation').getByRole('link', { name }).click();
-  await page.goto(`http://127.0.0.1:${phony.port}`);
-  await page.getByLabel('API token').fill(phony.token);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await signIn(page, base, phony.token);
   // A few that are over, a few live.
   for (let i = 0; i < 4; i++) {
     const { body } = await phony.call(`+1303555010${i}`, instructions);
@@ -47,7 +45,7 @@ async function take() {
   await until(async () => (await phony.api('GET', `/api/calls/${live[2]}`)).body.conversationHistory.length === 3, 'the talk', 60000);
   await page.getByText('3 live').waitFor();
   await shot('calls');
-  await page.goto(`http://127.0.0.1:${phony.port}/#/calls/${live[1]}`);
+  await page.goto(`${base}/#/calls/${live[1]}`);
   await page.getByText('Wonderful. Is that by the window?').first().waitFor();
   await shot('call');
   for (const [n, text] of [[1, 'Hello! Is the bicycle still for sale?'], [2, 'I could come by on Saturday.']]) await incoming(phony, { MessageSid: sid(n), From: '+12025550111', To: account.number, Body: text, NumMedia: '0' });

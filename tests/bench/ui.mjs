@@ -1,6 +1,6 @@
 // `make bench-ui`: the Calls page while 200 calls are live and 60 things happen in each second: frames, and how long a key takes.
 //   CALLS=200 RATE=60 SECONDS=10 make bench-ui
-import { chromium } from 'playwright-core';
+import { openBrowser } from '../harness/browser.mjs';
 import { startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
 
 const CALLS = Number(process.env.CALLS ?? 200), RATE = Number(process.env.RATE ?? 60), SECONDS = Number(process.env.SECONDS ?? 10);
@@ -15,8 +15,7 @@ await until(async () => { try { return (await phony.api('GET', '/ready')).status
 const base = `http://127.0.0.1:${phony.port}`;
 
 // The first load: bytes as they are sent, and when the sign-in can be used.
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
-const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
+const { browser, page } = await openBrowser({ base });
 const loads = [];
 for (let i = 0; i < 5; i++) {
   await page.context().clearCookies();

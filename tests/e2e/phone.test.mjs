@@ -3,12 +3,10 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { accessible, openBrowser, signIn, talk } from '../harness/browser.mjs';
 import { noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 
-const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const hello = speech('Hello, this is Anna. May I ask you something?');
 const moment = speech('One moment please.');
 const thanks = speech('Thank you. Goodbye!');
@@ -17,8 +15,7 @@ const agents = {
   'agent-patient': { script: [{ say: 'One moment please.', wav: moment.pattern }, { pause_ms: 60000 }] },
 };
 const folder = temporaryFolder();
-let agent, carrier, phony, browser, page, base;
-const problems = [];
+let agent, carrier, phony, browser, page, base, problems;
 
 before(async () => {
   // What the microphone hears, again and again: a while of silence, then three words.
@@ -28,17 +25,8 @@ before(async () => {
   carrier = await startCarrier({ default: { script: [] } });
   phony = await startPhony({ sims: { carrier, agent }, settings: { RECORD_CALLS: 'true' } });
   base = `http://127.0.0.1:${phony.port}`;
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-    '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream', `--use-file-for-fake-audio-capture=${words}`] });
-  page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
-  page.setDefaultTimeout(15000);
-  page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
-  page.on('console', (message) => { if (message.type() === 'error') problems.push(`console: ${message.text()}`); });
-  page.on('dialog', (dialog) => dialog.accept());
-  await page.goto(base);
-  await page.getByLabel('API token').fill(phony.token);
-  await button('Sign in').click();
-  await page.getByRole('heading', { name: 'Calls' }).waitFor();
+  ({ browser, page, problems } = await openBrowser({ base, microphone: words }));
+  await signIn(page, base, phony.token);
 });
 after(async () => {
   await browser?.close();
@@ -54,29 +42,13 @@ const panel = () => page.getByRole('region', { name: 'Your call' });
 const events = async (sid) => (await phony.api('GET', `/api/calls/${sid}/events`)).body.events;
 const said = async (sid) => (await phony.api('GET', `/api/calls/${sid}`)).body.conversationHistory.map((t) => t.content);
 
-// Fills the form in and talks; gives the call's SID.
-async function talk(agentId) {
-  await page.goto(`${base}/#/calls`);
-  await button('New call').click();
-  await page.getByLabel('Whom').selectOption('here');
-  await page.getByLabel('Who the agent is').fill('You are Anna, and polite.');
-  await page.getByLabel('What this call is for').fill('Ask whether it pleases.');
-  await page.getByLabel('Voice provider').selectOption('elevenlabs');
-  await page.getByRole('textbox', { name: 'Agent', exact: true }).fill(agentId);
-  await button('Talk').click();
-  await page.waitForURL(/#\/calls\/CA[0-9a-f]{32}$/);
-  return /CA[0-9a-f]{32}$/.exec(page.url())[0];
-}
-
 test('a whole call: the agent is heard, hears, says goodbye, and the line is closed', async () => {
-  const sid = await talk('agent-test');
+  const sid = await talk(page, base, 'agent-test');
   await panel().waitFor();
   await page.getByText('The agent is speaking').waitFor();
   // The loudspeaker's meter moves while the agent speaks, the microphone's while the person does.
   await page.waitForFunction(() => document.querySelectorAll('.phone meter')[1]?.value > 0.2);
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 120)).join(' | ')}`), []);
+  await accessible(page, 'a call');
   await page.waitForFunction(() => document.querySelectorAll('.phone meter')[0]?.value > 0.2);
   await page.getByText('The person is speaking').waitFor();
   await page.getByText('Thank you. Goodbye!').first().waitFor();
@@ -96,7 +68,7 @@ test('a whole call: the agent is heard, hears, says goodbye, and the line is clo
 });
 
 test('its process is killed: the page comes back, and the call goes on with what was said', async () => {
-  const sid = await talk('agent-patient');
+  const sid = await talk(page, base, 'agent-patient');
   await page.getByText('One moment please.').first().waitFor();
   const worker = processes().find((p) => p.name === 'callworker' && p.title.includes(sid));
   process.kill(worker.pid, 'SIGKILL');
@@ -119,14 +91,14 @@ test('its process is killed: the page comes back, and the call goes on with what
 });
 
 test('hung up from elsewhere, the page is told; a process that dies again and again ends the call as failed', async () => {
-  const sid = await talk('agent-patient');
+  const sid = await talk(page, base, 'agent-patient');
   await until(async () => (await events(sid)).some((e) => e.type === 'agent-connected'), 'the agent');
   assert.equal((await phony.api('POST', `/api/calls/${sid}/transfer`, { toNumber: '+12025550199' })).status, 409);
   assert.equal((await phony.api('POST', `/api/calls/${sid}/hangup`)).status, 200);
   await panel().waitFor({ state: 'detached' });
   assert.deepEqual([(await phony.over(sid)).status, (await phony.over(sid)).endReason], ['completed', 'hung up on request']);
 
-  const ill = await talk('agent-patient');
+  const ill = await talk(page, base, 'agent-patient');
   for (let i = 0; i < 4; i++) {
     await until(async () => (await events(ill)).some((e) => e.type === 'stream-started' && e.attempt === i), `stream ${i}`);
     process.kill(processes().find((p) => p.name === 'callworker' && p.title.includes(ill)).pid, 'SIGKILL');
@@ -137,7 +109,7 @@ test('hung up from elsewhere, the page is told; a process that dies again and ag
 });
 
 test('a page that goes away ends its call; one that never came is told so', async () => {
-  const sid = await talk('agent-patient');
+  const sid = await talk(page, base, 'agent-patient');
   await until(async () => (await events(sid)).some((e) => e.type === 'agent-connected'), 'the agent');
   await page.reload();
   assert.equal((await phony.over(sid)).status, 'completed');

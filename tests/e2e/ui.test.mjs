@@ -1,13 +1,10 @@
 // The pages in a real browser, before the real daemons: everything a person does, and what they see when things go wrong.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { accessible, openBrowser } from '../harness/browser.mjs';
 import { account, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 import { hook, incoming, sid } from '../harness/webhooks.mjs';
 
-const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const hello = speech('Hello, this is Anna. May I ask you something?');
 const moment = speech('One moment please.');
 const thanks = speech('Thank you. Goodbye!');
@@ -15,21 +12,14 @@ const agents = {
   'agent-test': { script: [{ say: 'Hello, this is Anna.', wav: hello.pattern }, { context: 'blue bicycle' }, { say: 'One moment please.', wav: moment.pattern }, { pause_ms: 60000 }] },
   'agent-asks': { script: [{ say: 'One moment please.', wav: moment.pattern }, { tool: 'ask_operator', parameters: { question: 'Window or garden?' } }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }] },
 };
-let agent, carrier, phony, browser, page, base;
-const problems = [];
+let agent, carrier, phony, browser, page, base, problems;
 
 before(async () => {
   agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
   carrier = await startCarrier({ default: { script: [] }, numbers: [account.number, '+12025550144'] });
   phony = await startPhony({ sims: { carrier, agent } });
   base = `http://127.0.0.1:${phony.port}`;
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
-  page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
-  page.setDefaultTimeout(15000);
-  page.on('pageerror', (error) => problems.push(`error: ${error.message}`));
-  page.on('console', (message) => { if (message.type() === 'error' && !/400|401|503|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED/.test(message.text())) problems.push(`console: ${message.text()}`); });
-  page.on('request', (request) => { if (!request.url().startsWith(base) && !/^(data|blob):/.test(request.url())) problems.push(`a request elsewhere: ${request.url()}`); });
-  page.on('dialog', (dialog) => dialog.accept());
+  ({ browser, page, problems } = await openBrowser({ base, expected: /400|401|503|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED/ }));
 });
 after(async () => {
   await browser?.close();
@@ -38,12 +28,6 @@ after(async () => {
   await noProcesses();
 });
 
-// What axe finds on the page as it stands.
-async function accessible(what) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 120)).join(' | ')}`), [], what);
-}
 const link = (name) => page.getByRole('navigation').getByRole('link', { name }).click();
 const button = (name) => page.getByRole('button', { name, exact: true });
 const sees = (text) => page.getByText(text).first().waitFor();
@@ -51,7 +35,7 @@ const sees = (text) => page.getByText(text).first().waitFor();
 test('signing in: a wrong token is told, the right one stays', async () => {
   await page.goto(base);
   await page.getByLabel('API token').waitFor();
-  await accessible('sign in');
+  await accessible(page, 'sign in');
   await page.getByLabel('API token').fill('wrong');
   await button('Sign in').click();
   await sees(/This is not the token/);
@@ -66,7 +50,7 @@ test('signing in: a wrong token is told, the right one stays', async () => {
 
 test('a call from the page: watched as it is spoken, steered, ended', async () => {
   await button('New call').click();
-  await accessible('new call');
+  await accessible(page, 'new call');
   await page.getByLabel('Number to call').fill('12');
   await page.getByLabel('Who the agent is').fill('You are Anna.');
   await page.getByLabel('What this call is for').fill('Ask about the bicycle.');
@@ -76,7 +60,7 @@ test('a call from the page: watched as it is spoken, steered, ended', async () =
   await button('Call').click();
   await page.getByRole('heading', { name: 'Call to +12025550131' }).waitFor();
   await sees('Hello, this is Anna.');
-  await accessible('a live call');
+  await accessible(page, 'a live call');
   await page.getByLabel('Something it should know').fill('It is the blue bicycle.');
   await button('Tell the agent').click();
   await page.locator('.turns').getByText('One moment please.').waitFor();
@@ -96,7 +80,7 @@ test('a call from the page: watched as it is spoken, steered, ended', async () =
   await button('Hang up').click();
   await page.locator('header .status.completed').waitFor();
   assert.equal(await button('Hang up').count(), 0, 'nothing is left to be steered');
-  await accessible('a call that is over');
+  await accessible(page, 'a call that is over');
 });
 
 test('the list of calls is live: many at once', async () => {
@@ -104,7 +88,7 @@ test('the list of calls is live: many at once', async () => {
   const placed = await Promise.all(Array.from({ length: 20 }, (_, i) => phony.call(`+1303555${String(i).padStart(4, '0')}`)));
   await sees('20 live');
   await page.locator('tbody tr', { hasText: '+13035550007' }).getByText('Hello, this is Anna.').waitFor();
-  await accessible('calls');
+  await accessible(page, 'calls');
   await button('End every call').click();
   await until(async () => (await page.getByText(/\d+ live/).count()) === 0, 'no live call on the page', 20000);
   for (const { body } of placed) await phony.over(body.callSid);
@@ -121,7 +105,7 @@ test('a question of the agent is answered by a person', async () => {
   const { callSid } = (await phony.call('+12025550132', { elevenLabsAgentId: 'agent-asks' })).body;
   await sees('Window or garden?');
   await page.getByRole('navigation').getByLabel('1 waiting').waitFor();
-  await accessible('operator');
+  await accessible(page, 'operator');
   await page.getByLabel('Your answer').fill('The garden, please.');
   await button('Answer').click();
   await sees('No agent waits');
@@ -137,14 +121,14 @@ test('messages: sent with a count of segments, delivered, received, found', asyn
   await sees('1 segment (GSM-7)');
   await page.getByLabel('Text', { exact: true }).fill('Grüße! Is the table free? 🍽');
   await sees('1 segment (UCS-2)');
-  await accessible('new message');
+  await accessible(page, 'new message');
   await button('Send').click();
   await page.locator('.threads').getByText('Is the table free?').waitFor();
   await page.locator('.threads button').first().click();
   await page.locator('.turns .status.delivered').waitFor();
   await incoming(phony, { MessageSid: sid(1), From: '+12025550111', To: account.number, Body: 'Yes, at eight.', NumMedia: '0' });
   await page.locator('.turns').getByText('Yes, at eight.').waitFor();
-  await accessible('messages');
+  await accessible(page, 'messages');
 });
 
 test('templates, numbers, voicemails', async () => {
@@ -159,7 +143,7 @@ test('templates, numbers, voicemails', async () => {
   await page.getByLabel('Text', { exact: true }).fill('We are late, {{name}}.');
   await button('Save').click();
   await sees('We are late, {{name}}.');
-  await accessible('templates');
+  await accessible(page, 'templates');
   await link('Numbers');
   const card = page.locator('.card', { hasText: '+12025550144' });
   await card.getByRole('button', { name: 'Answer its calls' }).click();
@@ -169,7 +153,7 @@ test('templates, numbers, voicemails', async () => {
   await button('Save').click();
   await card.getByText('Voicemail').waitFor();
   await carrier.events.wait((e) => e.event === 'number-update', 'the webhook to be set');
-  await accessible('numbers');
+  await accessible(page, 'numbers');
   await link('Voicemails');
   await sees('No voicemails.');
   const recordingSid = `RE${'7'.repeat(32)}`;
@@ -179,21 +163,21 @@ test('templates, numbers, voicemails', async () => {
   await sees('Please call me back.');
   await button('Mark as read').click();
   await button('Mark as unread').waitFor();
-  await accessible('voicemails');
+  await accessible(page, 'voicemails');
 });
 
 test('activity and health', async () => {
   await link('Activity');
   await sees(/placed/);
   await page.getByRole('img', { name: /Calls of the last fourteen days/ }).waitFor();
-  await accessible('activity');
+  await accessible(page, 'activity');
   await link('Health');
   await sees('ready for a call');
   await sees(/seccomp|nobody|root/);
   await button('Look at everything').click();
   await sees('Twilio\'s credentials');
   await sees('the clock');
-  await accessible('health');
+  await accessible(page, 'health');
 });
 
 test('settings: changed in the page, in force in a moment, and back', async () => {
@@ -201,7 +185,7 @@ test('settings: changed in the page, in force in a moment, and back', async () =
   const before = (await kept()).value;
   await link('Settings');
   await page.getByLabel('SILENCE_SECONDS').fill('33');
-  await accessible('settings');
+  await accessible(page, 'settings');
   await button('Keep').click();
   await sees(/SILENCE_SECONDS: Kept; in force in a moment/);
   await until(async () => (await kept())?.value === '33', 'the new value');
@@ -215,7 +199,7 @@ test('dark, and on a telephone: nothing is wider than the screen', async () => {
   for (const name of ['Calls', 'Messages', 'Voicemails', 'Templates', 'Numbers', 'Operator', 'Activity', 'Health', 'Settings']) {
     await link(name);
     await page.getByRole('heading', { name, level: 1 }).waitFor();
-    await accessible(`${name}, dark`);
+    await accessible(page, `${name}, dark`);
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is too wide`);
   }
 });

@@ -7,7 +7,7 @@ import { temporaryFolder } from './phony.mjs';
 export const canChroot = process.getuid() === 0 && spawnSync('sh', ['-c', 'command -v debootstrap']).status === 0;
 
 // story gets {inside(command, …), path}; the system is gone afterwards.
-export function withChroot(story) {
+export async function withChroot(story) {
   const folder = temporaryFolder(), chroot = path.join(folder, 'system');
   // Where packages come from is this machine's business; the rest of its environment stays outside.
   const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' };
@@ -23,7 +23,7 @@ export function withChroot(story) {
     for (const name of certificates) fs.copyFileSync(process.env[name], path.join(chroot, 'root', `${name}.crt`));
     execFileSync('mount', ['-t', 'proc', 'proc', path.join(chroot, 'proc')]);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'mode=1777', 'tmpfs', path.join(chroot, 'dev/shm')]);
-    return story({ inside, path: (name) => path.join(chroot, name) });
+    return await story({ inside, path: (name) => path.join(chroot, name) });
   } finally {
     for (const name of ['proc', 'dev/shm']) spawnSync('umount', ['-l', path.join(chroot, name)]);
     fs.rmSync(folder, { recursive: true, force: true });

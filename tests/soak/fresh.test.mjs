@@ -10,8 +10,8 @@ import { root } from '../harness/phony.mjs';
 const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
 const [first, second] = readme.slice(readme.indexOf('```sh\n') + 6).split('\n').map((line) => line.replace(/\s+#.*/, ''));
 
-test(`${first}; ${second}`, { timeout: 3600000, skip: !canChroot && 'debootstrap and root are needed' }, () => {
-  withChroot(({ inside, path: at }) => {
+test(`${first}; ${second}`, { timeout: 3600000, skip: !canChroot && 'debootstrap and root are needed' }, async () => {
+  await withChroot(({ inside, path: at }) => {
     fs.mkdirSync(at('phony'));
     const archive = execFileSync('git', ['archive', 'HEAD'], { cwd: root, maxBuffer: 256 << 20 });
     execFileSync('tar', ['-x', '-C', at('phony')], { input: archive });

@@ -1,16 +1,32 @@
-// The Debian package: built, free of lintian's errors, installed, run and removed in a clean system of its own.
+// The Debian package: built, free of lintian's errors, installed, run and removed in a clean system of its own. There a
+// person opens its pages and talks to the agent.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { canChroot, withChroot } from '../harness/chroot.mjs';
-import { root } from '../harness/phony.mjs';
+import { openBrowser, signIn, talk } from '../harness/browser.mjs';
+import { freePort, root, settings, speech, startAgent, startCarrier } from '../harness/phony.mjs';
 
-test('make deb: installed, run and removed in a clean chroot', { timeout: 900000, skip: !canChroot && 'debootstrap and root are needed' }, () => {
+async function aCallAtThePage(base, token, microphone) {
+  execFileSync('sox', [speech('Yes, please.', { voice: 'en-us' }).at(48000), microphone, 'pad', '4', '4']);
+  const { browser, page, problems } = await openBrowser({ base, microphone });
+  await signIn(page, base, token);
+  await talk(page, base, 'agent-test');
+  await page.getByText('Thank you. Goodbye!').first().waitFor({ timeout: 30000 });
+  await page.getByRole('region', { name: 'Your call' }).waitFor({ state: 'detached' });
+  for (const line of ['Hello, this is Anna.', 'Yes, please.']) await page.getByText(line).first().waitFor();
+  await page.getByRole('navigation').getByRole('link', { name: 'Health' }).click();
+  await page.getByText('voiced').first().waitFor();
+  assert.deepEqual(problems, []);
+  await browser.close();
+}
+
+test('make deb: installed, run and removed in a clean chroot', { timeout: 900000, skip: !canChroot && 'debootstrap and root are needed' }, async () => {
   execFileSync('make', ['-s', 'deb'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
   const [name] = fs.readdirSync(path.join(root, 'build/deb')).filter((n) => /^phony_.*\.deb$/.test(n));
-  withChroot(({ inside, path: at }) => {
+  await withChroot(async ({ inside, path: at }) => {
     fs.copyFileSync(path.join(root, 'build/deb', name), at(`tmp/${name}`));
     inside('apt-get', 'update', '-qq');
     inside('apt-get', 'install', '-y', '-qq', '--no-install-recommends', `/tmp/${name}`);
@@ -18,10 +34,17 @@ test('make deb: installed, run and removed in a clean chroot', { timeout: 900000
     assert.match(inside('id', 'phony'), /uid=\d+\(phony\)/);
     assert.match(inside('sh', '-c', 'phony doctor || true'), /TWILIO_ACCOUNT_SID/, 'what is still missing is named');
     assert.equal((fs.statSync(at('etc/phony/phony.env')).mode & 0o777).toString(8), '640');
-    fs.writeFileSync(at('etc/phony/phony.env'), `PUBLIC_URL=https://phony.example\nTWILIO_ACCOUNT_SID=AC${'0'.repeat(32)}\nTWILIO_AUTH_TOKEN=${'0'.repeat(32)}\nTWILIO_NUMBER=+12025550143\nPORT=39871\nELEVENLABS_API_KEY=xi-x-12345\nELEVENLABS_AGENT_ID=a\n`);
+    const hello = speech('Hello, this is Anna. May I ask you something?'), thanks = speech('Thank you. Goodbye!');
+    const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Hello, this is Anna.', wav: hello.pattern }, { hear: 'Yes, please.' }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }] } } });
+    const carrier = await startCarrier({ default: { script: [] } }), port = await freePort();
+    const { STATE_DIR, RUN_DIR, ...wanted } = settings({ agent, carrier, port, folder: '/' });
+    fs.writeFileSync(at('etc/phony/phony.env'), Object.entries(wanted).map(([name, value]) => `${name}=${value}\n`).join(''));
     inside('/etc/init.d/phony', 'start');
     assert.match(inside('phony', 'status'), /voiced +up .*user phony/);
+    await aCallAtThePage(`http://127.0.0.1:${port}`, fs.readFileSync(at('var/lib/phony/api-token'), 'utf8').trim(), at('tmp/microphone.wav'));
     inside('/etc/init.d/phony', 'stop');
+    assert.deepEqual([...agent.events.items, ...carrier.events.items].filter((e) => e.event === 'violation'), []);
+    assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
     inside('apt-get', 'remove', '-y', '-qq', 'phony');
     assert.ok(!fs.existsSync(at('usr/bin/phony')) && fs.existsSync(at('var/lib/phony')), 'what is kept stays');
     inside('apt-get', 'purge', '-y', '-qq', 'phony');
