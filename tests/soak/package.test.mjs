@@ -12,15 +12,18 @@ import { freePort, root, settings, speech, startAgent, startCarrier } from '../h
 async function aCallAtThePage(base, token, microphone) {
   execFileSync('sox', [speech('Yes, please.', { voice: 'en-us' }).at(48000), microphone, 'pad', '4', '4']);
   const { browser, page, problems } = await openBrowser({ base, microphone });
-  await signIn(page, base, token);
-  await talk(page, base, 'agent-test');
-  await page.getByText('Thank you. Goodbye!').first().waitFor({ timeout: 30000 });
-  await page.getByRole('region', { name: 'Your call' }).waitFor({ state: 'detached' });
-  for (const line of ['Hello, this is Anna.', 'Yes, please.']) await page.getByText(line).first().waitFor();
-  await page.getByRole('navigation').getByRole('link', { name: 'Health' }).click();
-  await page.getByText('voiced').first().waitFor();
-  assert.deepEqual(problems, []);
-  await browser.close();
+  try {
+    await signIn(page, base, token);
+    await talk(page, base, 'agent-test');
+    await page.getByText('Thank you. Goodbye!').first().waitFor({ timeout: 30000 });
+    await page.getByRole('region', { name: 'Your call' }).waitFor({ state: 'detached' });
+    for (const line of ['Hello, this is Anna.', 'Yes, please.']) await page.getByText(line).first().waitFor();
+    await page.getByRole('navigation').getByRole('link', { name: 'Health' }).click();
+    await page.getByText('ready for a call').first().waitFor();
+    assert.deepEqual(problems, []);
+  } finally {
+    await browser.close();
+  }
 }
 
 test('make deb: installed, run and removed in a clean chroot', { timeout: 900000, skip: !canChroot && 'debootstrap and root are needed' }, async () => {
@@ -40,9 +43,12 @@ test('make deb: installed, run and removed in a clean chroot', { timeout: 900000
     const { STATE_DIR, RUN_DIR, ...wanted } = settings({ agent, carrier, port, folder: '/' });
     fs.writeFileSync(at('etc/phony/phony.env'), Object.entries(wanted).map(([name, value]) => `${name}=${value}\n`).join(''));
     inside('/etc/init.d/phony', 'start');
-    assert.match(inside('phony', 'status'), /voiced +up .*user phony/);
-    await aCallAtThePage(`http://127.0.0.1:${port}`, fs.readFileSync(at('var/lib/phony/api-token'), 'utf8').trim(), at('tmp/microphone.wav'));
-    inside('/etc/init.d/phony', 'stop');
+    try {
+      assert.match(inside('phony', 'status'), /voiced +up .*user phony/);
+      await aCallAtThePage(`http://127.0.0.1:${port}`, fs.readFileSync(at('var/lib/phony/api-token'), 'utf8').trim(), at('tmp/microphone.wav'));
+    } finally {
+      inside('/etc/init.d/phony', 'stop');
+    }
     assert.deepEqual([...agent.events.items, ...carrier.events.items].filter((e) => e.event === 'violation'), []);
     assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
     inside('apt-get', 'remove', '-y', '-qq', 'phony');
