@@ -12,7 +12,7 @@
 
 #define CONTROL_MAGIC 0x6374726cu
 
-enum { RECONNECT_MS = 200 };
+enum { RECONNECT_MS = 50 }; /* voiced counts on it: voiced/history.c */
 
 struct control {
 	unsigned magic;

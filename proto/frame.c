@@ -41,6 +41,11 @@ bool message_asks(unsigned type)
 	return rule != NULL && rule->asks;
 }
 
+bool message_known(unsigned type, unsigned version)
+{
+	return version >= (type == MSG_WORKER_LEVELS ? 5 : PROTO_VERSION_LEAST);
+}
+
 static const struct {
 	enum role role;
 	const char *name;

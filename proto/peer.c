@@ -46,6 +46,7 @@ struct peer {
 	LIST_HEAD(, question) questions;
 	uint64_t last_id;
 	bool gone_told;
+	unsigned version; /* of the other side: ours, until its hello tells */
 };
 
 static bool enqueue(struct peer *p, const struct frame *f, int fd)
@@ -79,6 +80,7 @@ struct peer *peer_new(int fd, enum role self, unsigned expected, const struct pe
 	p->fd = fd;
 	p->self = self;
 	p->expected = expected;
+	p->version = PROTO_VERSION;
 	p->handler = h;
 	p->arg = arg;
 	p->in.max = FRAME_HEADER_LEN + FRAME_PAYLOAD_MAX + READ_SIZE;
@@ -200,6 +202,7 @@ static void on_hello(struct peer *p, const struct frame *f)
 	} else {
 		p->role = role_by_name(role);
 		p->pid = (pid_t)pid;
+		p->version = (unsigned)version;
 		if (p->handler->hello)
 			p->handler->hello(p, p->role, p->pid, p->arg);
 	}
@@ -363,7 +366,7 @@ void peer_ask(struct peer *p, enum message type, json_t *body, int timeout_ms, p
 	q->arg = arg;
 	struct frame f = {(uint16_t)type, 0, q->id, body};
 	/* What cannot be sent expires at once, from the loop. */
-	bool sent = enqueue(p, &f, -1);
+	bool sent = message_known(type, p->version) && enqueue(p, &f, -1);
 	q->deadline.us = mono_now().us + (sent ? (int64_t)timeout_ms * 1000 : 0);
 	LIST_INSERT_HEAD(&p->questions, q, next);
 	json_decref(body);

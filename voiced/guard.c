@@ -3,6 +3,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/setting.h"
 #include "lib/store/answers.h"
 #include "voiced/records.h"
 #include "voiced/zones.h"
@@ -81,7 +82,7 @@ bool guard_denies(const struct config *config, const char *number, char *why, si
 static bool is_quiet(const struct config *config, const char *number, char *why, size_t size)
 {
 	int from, to, west, east;
-	if (!zones_parse_hours(config->quiet_hours, &from, &to) || from == to ||
+	if (!setting_read_hours(config->quiet_hours, &from, &to) || from == to ||
 	    !zones_local_minutes(number, wall_now().ms, &west, &east))
 		return false;
 	bool quiet = zones_within(west, from, to) || zones_within(east, from, to);

@@ -11,7 +11,7 @@
 enum {
 	SETTLE_MS = 20,
 	SETTLE_TRIES = 75,
-	YOUNG_MS = 600, /* by then a worker that voiced does not know yet has found it */
+	YOUNG_MS = 300, /* by then a worker that voiced does not know yet has found it */
 	READ_TRIES = 5,
 	READ_AGAIN_MS = 100,
 };

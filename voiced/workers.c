@@ -1,144 +1,28 @@
-#include "voiced/workers.h"
+#include "voiced/workers_inside.h"
 
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"
-#include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/daemon/cell.h"
-#include "lib/daemon/link.h"
 #include "lib/daemon/spawn.h"
-#include "lib/loop/loop.h"
-#include "voiced/agent.h"
-#include "voiced/events.h"
 #include "voiced/flights.h"
-#include "voiced/load.h"
 #include "voiced/prompt.h"
 #include "voiced/recordings.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORKERS_MAGIC 0x776b7273u
-#define WORKER_MAGIC 0x776f726bu
-
-enum {
-	REFILL_MS = 20,
-	ASK_TIMEOUT_MS = 5000,
-	BURIAL_MS = 200,
-	STATUS_UNKNOWN = -1, /* how it ended, nobody told */
-};
+enum { REFILL_MS = 20 };
 
 /* What the agent says first when the conversation goes on after the line was gone for a moment. */
 #define GO_ON "Sorry, the line was gone for a moment. Where were we?"
-
-struct worker {
-	unsigned magic;
-	LIST_ENTRY(worker) next;
-	struct workers *all;
-	struct link *link; /* NULL: its end is known, its exit is not, yet */
-	pid_t pid;
-	bool ours;         /* our child, not an earlier voiced's */
-	struct call *call; /* NULL: idle, or not announced yet */
-	int64_t attempt;
-	int64_t stored, acknowledged; /* the last of its events that is; that it knows of */
-	char *late; /* the id of a call that is over: only its last events are still to come */
-	struct timer burial;
-	int64_t landlock; /* -1: not told, or to an earlier voiced */
-	int stream;       /* a duplicate of the stream's descriptor, never read; -1: none */
-};
-
-struct workers {
-	unsigned magic;
-	struct voiced *v;
-	char *program, *socket;
-	struct event *child;
-	struct timer refill;
-	LIST_HEAD(, worker) list;
-	bool closing;
-};
-
-static void refill(void *arg);
-
-/* ---- the end of a worker ---- */
-
-/*
- * The carrier goes on with the next verb when the WebSocket is closed properly;
- * a killed process leaves a reset. So a close frame (RFC 6455, 5.5.1: code
- * 1011) is sent on the duplicate of its descriptor before that is closed.
- */
-static void close_stream(struct worker *w)
-{
-	static const unsigned char close_frame[] = {0x88, 0x02, 0x03, 0xf3};
-	if (w->stream < 0)
-		return;
-	if (send(w->stream, close_frame, sizeof close_frame, MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
-		shutdown(w->stream, SHUT_WR);
-	fd_close(&w->stream);
-}
-
-static void describe_exit(int status, char *out, size_t size)
-{
-	if (status == STATUS_UNKNOWN)
-		snprintf(out, size, "the call's process has ended");
-	else if (WIFSIGNALED(status))
-		snprintf(out, size, "the call's process was ended by SIG%s (signal %d)%s",
-			 sigabbrev_np(WTERMSIG(status)), WTERMSIG(status),
-			 WCOREDUMP(status) ? ", a core was written" : "");
-	else
-		snprintf(out, size, "the call's process ended with exit code %d", WEXITSTATUS(status));
-}
-
-static void obituary(struct worker *w, int status)
-{
-	char words[128];
-	describe_exit(status, words, sizeof words);
-	struct call *call = w->call;
-	/* One that had told everything closed the line itself. */
-	bool clean = status == STATUS_UNKNOWN ? call == NULL || call_is_over(call) || call_is_ending(call)
-					      : WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	if (call == NULL) {
-		if (!clean && !w->all->closing)
-			log_warn("an idle callworker has ended: %s", words);
-		return;
-	}
-	if (clean)
-		return;
-	log_call(LOG_SEV_ERROR, call_sid(call), "%s; the line is kept and a new one is started", words);
-	json_t *data = json_pack("{s:s, s:i}", "reason", words, "pid", (int)w->pid);
-	if (status != STATUS_UNKNOWN && WIFSIGNALED(status))
-		json_object_set_new(data, "signal", json_integer(WTERMSIG(status)));
-	call_note(call, "worker-died", data);
-	call_set_error(call, words, false);
-	call_save(call, NULL, NULL);
-}
-
-static void end_worker(struct worker *w, int status)
-{
-	obituary(w, status);
-	close_stream(w);
-	timer_stop(&w->burial);
-	link_free(&w->link);
-	LIST_REMOVE(w, next);
-	free(w->late);
-	struct call *call = w->call;
-	struct workers *all = w->all;
-	if (call != NULL && call_worker(call) == w)
-		call_set_worker(call, NULL);
-	OBJ_FREE(w);
-	if (!all->closing && !timer_running(&all->refill))
-		timer_start(&all->refill, all->v->base, REFILL_MS, refill, all);
-	load_tell(all->v);
-}
 
 static struct worker *find(struct workers *all, pid_t pid)
 {
@@ -163,7 +47,7 @@ static void on_child(evutil_socket_t number, short what, void *arg)
 		/* Its last events may still lie in the socket. */
 		if (w->link != NULL)
 			peer_readable(link_peer(w->link));
-		end_worker(w, status);
+		worker_end(w, status);
 	}
 }
 
@@ -172,115 +56,7 @@ void workers_orphan_ended(struct workers *all, pid_t pid, int status)
 	OBJ_CHECK(all, WORKERS_MAGIC);
 	struct worker *w = find(all, pid);
 	if (w != NULL && !w->ours)
-		end_worker(w, status);
-}
-
-/* ---- what workers say ---- */
-
-static void on_event(struct worker *w, const struct frame *f)
-{
-	if (w->call != NULL)
-		events_take(w->all->v, w->call, w->attempt, f->body);
-	else if (w->late != NULL)
-		events_take_late(w->all->v, w->late, w->attempt, w->pid, f->body);
-	else
-		log_warn("callworker %d tells an event of no call", (int)w->pid);
-}
-
-static void on_cell(struct worker *w, const struct frame *f)
-{
-	struct json_reader r;
-	json_read_open(&r, f->body);
-	json_read_int(&r, "landlock", JSON_NEEDED, 0, 1000, &w->landlock);
-}
-
-static void on_told(void *arg, json_t *reply, const struct peer_error *error)
-{
-	(void)arg;
-	(void)reply;
-	(void)error;
-}
-
-static void on_announce(struct worker *w, const struct frame *f)
-{
-	const char *id = "";
-	bool needs_agent = false;
-	struct json_reader r;
-	json_read_open(&r, f->body);
-	json_read_text(&r, "callId", JSON_NEEDED, 1, 64, &id);
-	json_read_int(&r, "attempt", JSON_NEEDED, 0, 1000, &w->attempt);
-	json_read_bool(&r, "needsAgent", JSON_NEEDED, &needs_agent);
-	json_read_close(&r, JSON_KNOWN_ONLY);
-	struct call *call = json_read_ok(&r) ? calls_by_id(w->all->v->calls, id) : NULL;
-	if (call == NULL && json_read_ok(&r)) {
-		log_info("callworker %d comes with the last events of a call that is over", (int)w->pid);
-		free(w->late);
-		w->late = xstrdup(id);
-		peer_ask(link_peer(w->link), MSG_WORKER_HANGUP, json_object(), ASK_TIMEOUT_MS, on_told, NULL);
-	}
-	if (call == NULL)
-		return;
-	w->call = call;
-	if (call_worker(call) == NULL)
-		call_set_worker(call, w);
-	log_call(LOG_SEV_INFO, call_sid(call), "callworker %d is back", (int)w->pid);
-	if (needs_agent)
-		agent_prepare(w->all->v, call);
-}
-
-void worker_message(struct worker *w, const struct frame *f, int fd)
-{
-	OBJ_CHECK(w, WORKER_MAGIC);
-	switch (f->type) {
-	case MSG_EVENT:
-		on_event(w, f);
-		break;
-	case MSG_ANNOUNCE:
-		on_announce(w, f);
-		break;
-	case MSG_CELL:
-		on_cell(w, f);
-		break;
-	case MSG_STREAM:
-		fd_close(&w->stream);
-		w->stream = fd;
-		return;
-	default:
-		break;
-	}
-	fd_close(&fd);
-}
-
-/* Ended, though nobody may have waited for it yet: pidfd_open(2). */
-static bool has_ended(pid_t pid)
-{
-	struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-	if (p.fd < 0)
-		return errno == ESRCH;
-	bool ended = poll(&p, 1, 0) == 1;
-	close(p.fd);
-	return ended;
-}
-
-static void bury(void *arg)
-{
-	struct worker *w = arg;
-	if (has_ended(w->pid))
-		end_worker(w, STATUS_UNKNOWN);
-	else
-		timer_start(&w->burial, w->all->v->base, BURIAL_MS, bury, w);
-}
-
-void worker_link_gone(struct worker *w)
-{
-	OBJ_CHECK(w, WORKER_MAGIC);
-	link_free(&w->link);
-	/*
-	 * A child's exit is still to come; an orphan's too, if its parent is the
-	 * supervisor that tells us. It is not when that one has died meanwhile.
-	 */
-	if (!w->ours)
-		timer_start(&w->burial, w->all->v->base, BURIAL_MS, bury, w);
+		worker_end(w, status);
 }
 
 static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
@@ -418,6 +194,12 @@ static void refill(void *arg)
 		timer_start(&all->refill, all->v->base, REFILL_MS, refill, all);
 }
 
+void workers_refill(struct workers *all)
+{
+	if (!all->closing && !timer_running(&all->refill))
+		timer_start(&all->refill, all->v->base, REFILL_MS, refill, all);
+}
+
 static struct worker *take_idle(struct workers *all)
 {
 	struct worker *w;
@@ -475,45 +257,7 @@ void workers_serve(struct workers *all, struct call *call, int fd)
 		peer_tell(link_peer(w->link), MSG_FLIGHT, json_object(), flight);
 	peer_tell(link_peer(w->link), MSG_ASSIGN, assignment(all, call), fd);
 	worker_tell_agent(call);
-	if (!timer_running(&all->refill))
-		timer_start(&all->refill, all->v->base, REFILL_MS, refill, all);
-}
-
-void worker_tell_agent(struct call *call)
-{
-	struct worker *w = call_worker(call);
-	enum call_agent agent = call_agent(call);
-	if (w == NULL || w->link == NULL || (agent != AGENT_READY && agent != AGENT_REFUSED))
-		return;
-	json_t *body = json_pack("{s:s}", agent == AGENT_READY ? "url" : "error", call_agent_text(call));
-	if (agent == AGENT_READY && call_agent_address(call)[0] != '\0')
-		json_object_set_new(body, "address", json_string(call_agent_address(call)));
-	const char *key = w->all->v->config->openai_api_key;
-	if (agent == AGENT_READY && strcmp(call_text(call, "voiceProvider"), "openai") == 0 &&
-	    key[0] != '\0') {
-		char *header = xasprintf("Authorization: Bearer %s", key);
-		json_object_set_new(body, "header", json_string(header));
-		free(header);
-	}
-	peer_tell(link_peer(w->link), MSG_AGENT, body, -1);
-}
-
-static void acknowledge(struct worker *w, int64_t seq, int64_t limit)
-{
-	if (seq > w->stored)
-		w->stored = seq;
-	int64_t up_to = w->stored < limit ? w->stored : limit;
-	if (up_to > w->acknowledged)
-		peer_tell(link_peer(w->link), MSG_EVENT_ACK, json_pack("{s:I}", "seq", (json_int_t)up_to),
-			  -1);
-	w->acknowledged = up_to > w->acknowledged ? up_to : w->acknowledged;
-}
-
-void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq, int64_t limit)
-{
-	struct worker *w = call_worker(call);
-	if (w != NULL && w->link != NULL && w->attempt == attempt)
-		acknowledge(w, seq, limit);
+	workers_refill(all);
 }
 
 void workers_acknowledge(struct workers *all, pid_t pid, int64_t seq, int64_t limit)
@@ -521,48 +265,7 @@ void workers_acknowledge(struct workers *all, pid_t pid, int64_t seq, int64_t li
 	OBJ_CHECK(all, WORKERS_MAGIC);
 	struct worker *w = find(all, pid);
 	if (w != NULL && w->link != NULL)
-		acknowledge(w, seq, limit);
-}
-
-void worker_ask(struct call *call, enum message type, json_t *body, peer_answer_fn *fn, void *arg)
-{
-	struct worker *w = call_worker(call);
-	if (w == NULL || w->link == NULL) {
-		struct peer_error error = {"not_live", "The call is not live (yet, or any more).", 409};
-		json_decref(body);
-		fn(arg, NULL, &error);
-		return;
-	}
-	peer_ask(link_peer(w->link), type, body, ASK_TIMEOUT_MS, fn, arg);
-}
-
-struct retiring {
-	struct voiced *v;
-	char *call_id;
-};
-
-/* What it told before has come before. */
-static void on_retired(void *arg, json_t *reply, const struct peer_error *error)
-{
-	(void)reply;
-	(void)error;
-	struct retiring *r = arg;
-	struct call *call = calls_by_id(r->v->calls, r->call_id);
-	if (call != NULL)
-		call_set_retiring(call, false);
-	free(r->call_id);
-	free(r);
-}
-
-void worker_retire(struct call *call)
-{
-	struct worker *w = call_worker(call);
-	if (w == NULL)
-		return;
-	struct retiring *r = xcalloc(1, sizeof *r);
-	*r = (struct retiring){w->all->v, xstrdup(call_id(call))};
-	call_set_retiring(call, true);
-	worker_ask(call, MSG_WORKER_HANGUP, json_object(), on_retired, r);
+		worker_stored(w, seq, limit);
 }
 
 struct worker *workers_adopt(struct workers *all, struct link *link, pid_t pid)
@@ -611,19 +314,9 @@ void workers_free(struct workers **ww)
 	OBJ_CHECK(all, WORKERS_MAGIC);
 	all->closing = true;
 	timer_stop(&all->refill);
-	struct worker *w;
-	while ((w = LIST_FIRST(&all->list)) != NULL) {
-		/* The stream stays open in the worker: no close frame. */
-		fd_close(&w->stream);
-		timer_stop(&w->burial);
-		struct call *call = w->call;
-		link_free(&w->link);
-		LIST_REMOVE(w, next);
-		free(w->late);
-		OBJ_FREE(w);
-		if (call != NULL)
-			call_set_worker(call, NULL);
-	}
+	/* The streams stay open in the workers: no close frames. */
+	while (!LIST_EMPTY(&all->list))
+		worker_forget(LIST_FIRST(&all->list));
 	event_free(all->child);
 	free(all->program);
 	free(all->socket);

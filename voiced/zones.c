@@ -1,6 +1,5 @@
 #include "voiced/zones.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,18 +111,4 @@ bool zones_local_minutes(const char *number, int64_t wall_ms, int *earliest, int
 bool zones_within(int minute, int from, int to)
 {
 	return from <= to ? minute >= from && minute < to : minute >= from || minute < to;
-}
-
-bool zones_parse_hours(const char *text, int *from, int *to)
-{
-	int h1, m1, h2, m2, end = 0;
-	*from = *to = 0;
-	if (strcmp(text, "off") == 0)
-		return true;
-	if (sscanf(text, "%2d:%2d-%2d:%2d%n", &h1, &m1, &h2, &m2, &end) != 4 || text[end] != '\0' ||
-	    h1 > 23 || h2 > 23 || m1 > 59 || m2 > 59 || h1 < 0 || h2 < 0 || m1 < 0 || m2 < 0)
-		return false;
-	*from = h1 * 60 + m1;
-	*to = h2 * 60 + m2;
-	return true;
 }

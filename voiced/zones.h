@@ -15,7 +15,4 @@ bool zones_local_minutes(const char *number, int64_t wall_ms, int *earliest, int
 /* Whether minute lies in [from, to) of a day, which may go over midnight. */
 bool zones_within(int minute, int from, int to);
 
-/* "22:00-07:00" into minutes; "off" gives equal ones. False when it is neither. */
-bool zones_parse_hours(const char *text, int *from, int *to);
-
 #endif

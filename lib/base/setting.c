@@ -118,13 +118,41 @@ static const char *check_list(const char *value, bool (*fits)(const char *part),
 	return why;
 }
 
+/* One or two digits, no more than max; -1 where there are none. */
+static int small_number(const char **at, int max)
+{
+	int number = -1;
+	for (int i = 0; i < 2 && isdigit((unsigned char)**at); i++)
+		number = (number < 0 ? 0 : number * 10) + *(*at)++ - '0';
+	return number <= max ? number : -1;
+}
+
+/* Minutes since midnight; -1 where it is no time. */
+static int time_of_day(const char **at)
+{
+	int hours = small_number(at, 23);
+	if (hours < 0 || *(*at)++ != ':')
+		return -1;
+	int minutes = small_number(at, 59);
+	return minutes < 0 ? -1 : hours * 60 + minutes;
+}
+
+bool setting_read_hours(const char *value, int *from, int *to)
+{
+	*from = *to = 0;
+	if (strcmp(value, "off") == 0)
+		return true;
+	*from = time_of_day(&value);
+	if (*from < 0 || *value++ != '-')
+		return false;
+	*to = time_of_day(&value);
+	return *to >= 0 && *value == '\0';
+}
+
 static const char *check_hours(const char *value)
 {
-	unsigned h1, m1, h2, m2;
-	int end = 0;
-	bool hours = sscanf(value, "%2u:%2u-%2u:%2u%n", &h1, &m1, &h2, &m2, &end) == 4 &&
-		     value[end] == '\0' && h1 < 24 && h2 < 24 && m1 < 60 && m2 < 60;
-	return hours || strcmp(value, "off") == 0 ? NULL : "must be as 22:00-07:00, or off";
+	int from, to;
+	return setting_read_hours(value, &from, &to) ? NULL : "must be as 22:00-07:00, or off";
 }
 
 static const char *check_choice(const char *value, const char *words)

@@ -7,6 +7,7 @@
 
 #include "lib/base/buffer.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum setting_kind {
@@ -44,6 +45,12 @@ const struct setting *setting_find(const char *name);
 
 /* Why value does not fit, perhaps written to why; NULL when it does. */
 const char *setting_check(const struct setting *s, const char *value, char *why, size_t size);
+
+/*
+ * "22:00-07:00" as minutes since midnight; "off" as equal ones. False when it is
+ * neither.
+ */
+bool setting_read_hours(const char *value, int *from, int *to);
 
 /* A line in faults: the setting's name, and why. */
 void setting_fault(struct buffer *faults, const char *name, const char *why);

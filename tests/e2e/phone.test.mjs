@@ -4,8 +4,9 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import vm from 'node:vm';
 import { accessible, openBrowser, signIn, talk } from '../harness/browser.mjs';
-import { noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { noProcesses, processes, root, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 
 const hello = speech('Hello, this is Anna. May I ask you something?');
 const moment = speech('One moment please.');
@@ -41,6 +42,24 @@ const button = (name) => page.getByRole('button', { name, exact: true });
 const panel = () => page.getByRole('region', { name: 'Your call' });
 const events = async (sid) => (await phony.api('GET', `/api/calls/${sid}/events`)).body.events;
 const said = async (sid) => (await phony.api('GET', `/api/calls/${sid}`)).body.conversationHistory.map((t) => t.content);
+
+// The worklet's own resampler, in a realm with the rate of a device.
+test('a device of any rate: speech is kept as it is, what is above 4 kHz is not folded into it', () => {
+  const code = fs.readFileSync(path.join(root, 'voiced/ui/src/line.worklet.js'), 'utf8');
+  for (const rate of [8000, 16000, 44100, 48000, 96000]) {
+    const realm = vm.createContext({ sampleRate: rate, AudioWorkletProcessor: class { port = {}; }, registerProcessor() {} });
+    const Resampler = vm.runInContext(`${code}; Resampler`, realm);
+    const level = (hz, from, to) => { // of one second of a tone, in dB to what went in
+      const resampler = new Resampler(from, to), out = [];
+      for (let i = 0; i < from; i++) for (resampler.put(Math.sin(2 * Math.PI * hz * i / from)); resampler.ready;) out.push(resampler.give());
+      assert.ok(Math.abs(out.length - to) <= Math.ceil(to / from), `${out.length} samples of ${to}`);
+      const middle = out.slice(to / 4, to * 3 / 4);
+      return 10 * Math.log10(2 * middle.reduce((sum, sample) => sum + sample * sample, 0) / middle.length + 1e-12);
+    };
+    for (const hz of [300, 1000, 3000]) assert.deepEqual([Math.abs(level(hz, rate, 8000)) < 0.1, Math.abs(level(hz, 8000, rate)) < 0.1], [true, true], `${hz} Hz at ${rate}`);
+    for (const hz of [4600, 7000, 20000]) if (hz < rate / 2) assert.ok(level(hz, rate, 8000) < -55, `${hz} Hz at ${rate}: ${level(hz, rate, 8000)} dB`);
+  }
+});
 
 test('a whole call: the agent is heard, hears, says goodbye, and the line is closed', async () => {
   const sid = await talk(page, base, 'agent-test');

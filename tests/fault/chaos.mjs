@@ -108,9 +108,10 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   }
   const overOf = async (callSid) => {
     for (const patience = Date.now() + 120000; ;) {
-      const { body } = await api('GET', `/api/calls/${callSid}`);
+      const { body: news } = await api('GET', `/api/calls/${callSid}/wait?after=100&timeoutSeconds=20`);
+      const { body } = news.data?.isLive ? {} : await api('GET', `/api/calls/${callSid}`);
       if (body?.isLive === false) return body;
-      if (Date.now() > patience) throw new Error(`call ${callSid} does not end: ${JSON.stringify(body).slice(0, 800)}\n    ${logs.flatMap((l) => l.filter((line) => line.includes(callSid))).join('\n    ')}`);
+      if (Date.now() > patience) throw new Error(`call ${callSid} does not end: ${JSON.stringify(body ?? news).slice(0, 800)}\n    ${logs.flatMap((l) => l.filter((line) => line.includes(callSid))).join('\n    ')}`);
       await sleep(200);
     }
   };
@@ -237,10 +238,15 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   // What there must be now.
   await until(async () => (await phony.api('GET', '/ready').catch(() => ({}))).body?.status === 'ready', 'phony to be ready', 60000).catch((e) => problems.push(e.message));
   const everything = async (query, name, part = (b) => b) => {
-    const all = [];
+    const all = [], patience = Date.now() + 60000;
     for (let cursor = ''; ;) {
       const { body, text } = await api('GET', `${query}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
       assert.ok(body && part(body)?.[name], `${query}: ${text}`);
+      if (body.incomplete ?? body.data?.incomplete) { // the database is away for this process, still
+        if (Date.now() > patience) throw new Error(`${query}: incomplete for too long`);
+        await sleep(200);
+        continue;
+      }
       all.push(...part(body)[name]);
       if (!(cursor = body.nextCursor ?? '')) return all;
     }
@@ -284,7 +290,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   }
   await Promise.all([front.close(), voice.close(), rest.close()]);
   const codes = [await agent.stop(), await carrier.stop()];
-  if (mongo) await mongo.stop();
+  if (mongo) await mongo.stop({ keep: process.env.KEEP_CHAOS && problems.length });
   problems.push(...[...agent.events.items, ...carrier.events.items].filter((e) => e.event === 'violation').map((e) => JSON.stringify(e)));
   if (problems.length === 0) assert.deepEqual(codes, [0, 0]);
   heardAgain.sort((a, b) => a - b);
@@ -292,8 +298,10 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   log(`seed ${seed}: ${seconds} s, ${calls.size} calls, ${received.size} messages in, ${wanted.size} out; ${kills} kills, ${JSON.stringify(counts)}`);
   if (heardAgain.length) log(`from a worker's death to the agent being heard again: p50 ${percentile(heardAgain, 0.5)} ms, p99 ${percentile(heardAgain, 0.99)} ms, ${heardAgain.length} times`);
   small?.free();
-  if (process.env.KEEP_CHAOS && problems.length) log(`kept: ${folder}`);
-  else fs.rmSync(folder, { recursive: true, force: true });
+  if (process.env.KEEP_CHAOS && problems.length) {
+    fs.writeFileSync(path.join(folder, 'log'), logs.flatMap((l) => l.items).join('\n'));
+    log(`kept: ${folder}${mongo ? ` ${mongo.folder}` : ''}`);
+  } else fs.rmSync(folder, { recursive: true, force: true });
   return { problems, calls: calls.size, kills, counts, log: phony.log.items };
 }
 

@@ -148,8 +148,11 @@ export async function startMongo() {
   let child;
   const mongo = {
     url: `mongodb://127.0.0.1:${port}/phony`,
+    folder,
     async start() {
-      child = start(path.join(root, 'tests/mongo/serve.sh'), [String(port), folder], { stdio: 'ignore' });
+      const log = fs.openSync(path.join(folder, 'server.log'), 'a', 0o600);
+      child = start(path.join(root, 'tests/mongo/serve.sh'), [String(port), folder], { stdio: ['ignore', log, log] });
+      fs.closeSync(log);
       await until(() => new Promise((done) => {
         const socket = net.connect(port, '127.0.0.1', () => { socket.destroy(); done(true); });
         socket.on('error', () => done(false));
@@ -161,9 +164,9 @@ export async function startMongo() {
     },
     pause: () => child.kill('SIGSTOP'),
     resume: () => child.kill('SIGCONT'),
-    async stop() {
+    async stop({ keep = false } = {}) {
       await mongo.kill();
-      fs.rmSync(folder, { recursive: true, force: true });
+      if (!keep) fs.rmSync(folder, { recursive: true, force: true });
     },
   };
   await mongo.start();

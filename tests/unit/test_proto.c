@@ -261,6 +261,38 @@ static void test_intruders(void **state)
 	raw("mcpd", PROTO_VERSION, MSG_HELLO, 0, "out of order");
 }
 
+/* One of before an upgrade is not asked what it does not know: it would hang up on us. */
+static void test_older_peer(void **state)
+{
+	(void)state;
+	int pair[2];
+	char bytes[4096];
+	struct end b = {0};
+	struct buffer hello = {0};
+	struct frame f = {MSG_HELLO, 0, 0,
+			  json_pack("{s:i,s:s,s:i}", "version", 4, "role", "callworker", "pid", 1)};
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	b.peer = peer_new(pair[1], ROLE_VOICED, ROLE_CALLWORKER, &handler, &b);
+	frame_encode(&hello, &f);
+	assert_int_equal(write(pair[0], hello.data, hello.len), hello.len);
+	peer_readable(b.peer);
+	peer_writable(b.peer);
+	assert_int_equal(b.hellos, 1);
+	assert_true(read(pair[0], bytes, sizeof bytes) > 0); /* our hello */
+	peer_ask(b.peer, MSG_WORKER_LEVELS, json_object(), 60000, on_answer, &b);
+	peer_writable(b.peer);
+	assert_int_equal(read(pair[0], bytes, sizeof bytes), -1);
+	peer_expire(b.peer);
+	assert_int_equal(b.errors, 1);
+	peer_ask(b.peer, MSG_WORKER_HOLD, json_object(), 60000, on_answer, &b);
+	peer_writable(b.peer);
+	assert_true(read(pair[0], bytes, sizeof bytes) > 0);
+	json_decref(f.body);
+	buffer_free(&hello);
+	peer_free(&b.peer);
+	close(pair[0]);
+}
+
 static void test_slow_peer(void **state)
 {
 	(void)state;
@@ -283,7 +315,8 @@ int main(void)
 		cmocka_unit_test(test_frame_round_trip),    cmocka_unit_test(test_frame_broken),
 		cmocka_unit_test(test_permissions),         cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_every_question_ends), cmocka_unit_test(test_descriptor),
-		cmocka_unit_test(test_intruders),           cmocka_unit_test(test_slow_peer),
+		cmocka_unit_test(test_intruders),           cmocka_unit_test(test_older_peer),
+		cmocka_unit_test(test_slow_peer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* What time it is where a phone rings, and quiet hours. */
 #include "lib/base/clock.h"
+#include "lib/base/setting.h"
 #include "tests/unit/unit.h"
 #include "voiced/zones.h"
 
@@ -35,14 +36,20 @@ static void test_hours(void **state)
 {
 	(void)state;
 	int from, to;
-	assert_true(zones_parse_hours("22:00-07:30", &from, &to));
+	assert_true(setting_read_hours("22:00-07:30", &from, &to));
 	assert_int_equal(from, 1320);
 	assert_int_equal(to, 450);
-	assert_true(zones_parse_hours("off", &from, &to));
+	assert_true(setting_read_hours("off", &from, &to));
 	assert_int_equal(from, to);
-	assert_false(zones_parse_hours("22-7", &from, &to));
-	assert_false(zones_parse_hours("25:00-07:00", &from, &to));
-	assert_false(zones_parse_hours("22:00-07:00x", &from, &to));
+	assert_true(setting_read_hours("9:00-17:05", &from, &to));
+	assert_int_equal(from, 540);
+	assert_int_equal(to, 1025);
+	assert_false(setting_read_hours("22-7", &from, &to));
+	assert_false(setting_read_hours("25:00-07:00", &from, &to));
+	assert_false(setting_read_hours("22:00-07:00x", &from, &to));
+	assert_false(setting_read_hours("22:00- 7:00", &from, &to));
+	assert_false(setting_read_hours("22:00-07:60", &from, &to));
+	assert_false(setting_read_hours("", &from, &to));
 	assert_true(zones_within(1400, 1320, 450));
 	assert_true(zones_within(10, 1320, 450));
 	assert_false(zones_within(450, 1320, 450));

@@ -30,7 +30,7 @@ async function openAudio() {
   const microphone = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true } }).catch((e: Error) => {
     throw new Error(`The microphone cannot be used (${e.message}). Allow it in the browser’s settings of this page, and look whether one is connected.`);
   });
-  const context = new AudioContext({ sampleRate: RATE, latencyHint: 'interactive' });
+  const context = new AudioContext({ latencyHint: 'interactive' });
   const stop = () => { for (const track of microphone.getTracks()) track.stop(); void context.close(); };
   try {
     await context.audioWorklet.addModule(worklet);
@@ -40,7 +40,7 @@ async function openAudio() {
     return { node, stop };
   } catch (e) {
     stop();
-    throw new Error(`This browser cannot record at ${RATE} Hz (${(e as Error).message}). Chromium and Chrome can.`);
+    throw new Error(`This browser cannot be a telephone (${(e as Error).message}): it needs AudioWorklet, which Chromium, Firefox and Safari have.`);
   }
 }
 
