@@ -31,8 +31,6 @@ void hook_reply_noted(struct hook *h);
 
 /* The stream of the call's next attempt (h->attempt): stored, then answered. */
 void hook_connect(struct hook *h, struct call *call);
-/* The same, when something was said before. */
-void hook_connect_again(struct hook *h);
 
 /* POST /call/incoming of a call that is not known yet. */
 void incoming_take(struct hook *h);

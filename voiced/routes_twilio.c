@@ -7,7 +7,6 @@
 #include "voiced/agent.h"
 #include "voiced/elsewhere.h"
 #include "voiced/ending.h"
-#include "voiced/history.h"
 #include "voiced/hook.h"
 #include "voiced/load.h"
 #include "voiced/machine.h"
@@ -149,23 +148,6 @@ void hook_connect(struct hook *h, struct call *call)
 	call_save(call, on_connect_saved, h);
 }
 
-static void on_history(void *arg, struct call *call, bool ending)
-{
-	struct hook *h = arg;
-	if (ending) /* Twilio asks again */
-		hook_reply_error(h, 503, "ending", "phony is shutting down; try again.");
-	else if (call == NULL)
-		hook_reply_hangup(h, NULL);
-	else
-		hook_connect(h, call);
-}
-
-/* A stream broke: the next one goes on with what was said before. */
-void hook_connect_again(struct hook *h)
-{
-	history_read(h->v, hook_call(h), on_history, h);
-}
-
 /* ---- the handlers ---- */
 
 static void on_answered(struct hook *h, struct call *call)
@@ -179,13 +161,12 @@ static void on_answered(struct hook *h, struct call *call)
 	if (over || call_has_failed(call)) {
 		call_save(call, NULL, NULL);
 		hook_reply_hangup(h, over ? NULL : APOLOGY);
-	} else if (h->attempt > 0) {
+		return;
+	}
+	if (h->attempt > 0)
 		log_call(LOG_SEV_INFO, call_sid(call), "the stream broke; connecting again (%lld)",
 			 (long long)h->attempt);
-		hook_connect_again(h);
-	} else {
-		hook_connect(h, call);
-	}
+	hook_connect(h, call);
 }
 
 static void on_status(struct hook *h, struct call *call)

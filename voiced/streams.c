@@ -16,6 +16,7 @@
 struct stream {
 	struct voiced *v;
 	struct route route;
+	int64_t attempt; /* the call's, when it came */
 	int fd;
 };
 
@@ -47,6 +48,19 @@ static void on_history(void *arg, struct call *call, bool ending)
 		refuse(s, 503, "ending", "phony is shutting down; try again.");
 	else if (call == NULL)
 		refuse(s, 403, "secret", "The secret in the URL is no live call's.");
+	else if (call_attempt(call) != s->attempt)
+		refuse(s, 409, "superseded", "The call goes on with a later stream.");
+	else
+		serve(s, call);
+}
+
+/* What was said before its stream broke, the call's next process is to know. */
+static void take(struct stream *s, struct call *call)
+{
+	s->attempt = call_attempt(call);
+	call_take(call);
+	if (s->attempt > 0)
+		history_read(s->v, call, on_history, s);
 	else
 		serve(s, call);
 }
@@ -58,11 +72,7 @@ static void take_browser(struct stream *s, struct call *call)
 		refuse(s, 409, "over", why);
 		return;
 	}
-	call_take(call);
-	if (call_attempt(call) > 0)
-		history_read(s->v, call, on_history, s);
-	else
-		serve(s, call);
+	take(s, call);
 }
 
 static void take_twilio(struct stream *s, struct call *call)
@@ -74,12 +84,7 @@ static void take_twilio(struct stream *s, struct call *call)
 		refuse(s, 403, "signature", "X-Twilio-Signature is wrong or missing.");
 		return;
 	}
-	call_take(call);
-	/* What another host has prepared when it answered for this call is not here. */
-	if (call_attempt(call) > 0 && json_array_size(call_history(call)) == 0)
-		history_read(v, call, on_history, s);
-	else
-		serve(s, call);
+	take(s, call);
 }
 
 static void on_call(void *arg, struct call *call, const char *error)

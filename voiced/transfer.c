@@ -114,5 +114,5 @@ void transfer_done(struct hook *h, struct call *call)
 	call_put(call, "transferTo", json_string(""));
 	call_put(call, "goOn", json_string(words));
 	h->attempt = call_attempt(call) + 1;
-	hook_connect_again(h);
+	hook_connect(h, call);
 }

@@ -108,7 +108,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   }
   const overOf = async (callSid) => {
     for (const patience = Date.now() + 120000; ;) {
-      const { body: news } = await api('GET', `/api/calls/${callSid}/wait?after=100&timeoutSeconds=20`);
+      const { body: news } = await api('GET', `/api/calls/${callSid}/wait?after=100&timeoutSeconds=1`);
       const { body } = news.data?.isLive ? {} : await api('GET', `/api/calls/${callSid}`);
       if (body?.isLive === false) return body;
       if (Date.now() > patience) throw new Error(`call ${callSid} does not end: ${JSON.stringify(body ?? news).slice(0, 800)}\n    ${logs.flatMap((l) => l.filter((line) => line.includes(callSid))).join('\n    ')}`);
@@ -146,6 +146,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     }
   }
 
+  // FerretDB, which may stand in for MongoDB, reads a whole collection for each question: there it is to stay small.
   const received = new Set(), wanted = new Set(), unsure = new Set();
   async function inbound() {
     for (let n = 1; Date.now() < end; n++) {
@@ -155,7 +156,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
         await sleep(100);
       }
       received.add(sid(n));
-      await sleep(150);
+      await sleep(mongo ? 600 : 150);
     }
   }
   async function outbound() {
@@ -163,7 +164,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
       const to = `+1404555${String(n).padStart(4, '0')}`;
       const answered = await phony.api('POST', '/api/sms/send', { toNumber: to, body: `out ${n}` }).catch(() => null);
       (answered && answered.status < 300 ? wanted : unsure).add(to);
-      await sleep(250);
+      await sleep(mongo ? 900 : 250);
     }
   }
 
