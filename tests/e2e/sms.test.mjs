@@ -66,8 +66,8 @@ for (const store of ['sqlite', 'mongodb']) describe(`one instance on ${store}`, 
     assert.equal(body.data.body, 'Your table for two is booked — 7 pm 😀');
     assert.deepEqual([body.data.encoding, body.data.segments, body.data.mediaCount], ['UCS-2', 1, 0]);
     assert.ok(Date.parse(body.data.sentAt) > Date.now() - 60000);
-    const created = carrier.events.filter((e) => e.event === 'message-created' && e.to === to);
-    assert.deepEqual(created.map((e) => [e.from, e.body]), [[us, 'Your table for two is booked — 7 pm 😀']]);
+    const created = await carrier.events.wait((e) => e.event === 'message-created' && e.to === to, 'the message');
+    assert.deepEqual([created.from, created.body], [us, 'Your table for two is booked — 7 pm 😀']);
     const told = await settled(phony, body.data.messageSid, 'delivered');
     assert.equal(told.direction, 'outbound');
     assert.equal(told.twilioStatus, 'delivered');
@@ -82,7 +82,7 @@ for (const store of ['sqlite', 'mongodb']) describe(`one instance on ${store}`, 
     assert.equal(body.message, `MMS sent successfully to ${to}`);
     assert.match(body.data.messageSid, /^MM/);
     assert.deepEqual(body.data.mediaUrls, mediaUrls);
-    assert.equal(carrier.events.find((e) => e.event === 'message-created' && e.to === to).media, 2);
+    assert.equal((await carrier.events.wait((e) => e.event === 'message-created' && e.to === to, 'the message')).media, 2);
   });
 
   test('what cannot be delivered says why', async () => {
