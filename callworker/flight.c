@@ -30,9 +30,9 @@ struct flight *flight_record(int fd)
 	OBJ_ALLOC(f, FLIGHT_MAGIC);
 	f->fd = fd;
 	struct mono_us at = mono_real();
-	dprintf(fd, "{\"flight\": 1, \"at\": %lld, \"wall\": %lld}\n", (long long)at.us,
-		(long long)wall_now().ms);
-	clock_hold(at, wall_now());
+	struct wall_ms wall = wall_now();
+	dprintf(fd, "{\"flight\": 1, \"at\": %lld, \"wall\": %lld}\n", (long long)at.us, (long long)wall.ms);
+	clock_hold(at, wall);
 	return f;
 }
 

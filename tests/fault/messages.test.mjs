@@ -125,7 +125,7 @@ async function outgoingUnderFire(count, settings, kills) {
         assert.ok([0, 503].includes(answer.status), JSON.stringify(answer));
         const there = await until(async () => {
           const seen = await phony.api('GET', `/api/sms/messages?toNumber=${encodeURIComponent(to)}`).catch(() => null);
-          return seen?.status === 200 ? seen.body.data.count + 1 : null;
+          return seen?.status === 200 && !seen.body.data.incomplete ? seen.body.data.count + 1 : null;
         }, 'the list', 30000);
         if (there > 1) break;
       }
