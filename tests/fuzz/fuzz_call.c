@@ -3,14 +3,12 @@
  * order and with anything in it, as lines of a flight's record (callworker/flight.h).
  * The record here is one that does not mind what the call sends.
  */
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/quiet.h"
 
 #include "callworker/flight.h"
 #include "callworker/replay.h"
-#include "lib/base/log.h"
 #include "lib/base/panic.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,16 +127,6 @@ void flight_differs(struct flight *f, const char *fmt, ...)
 unsigned flight_line(const struct flight *f)
 {
 	return f->line;
-}
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	log_open("callworker", LOG_SEV_ERROR, false);
-	return freopen("/dev/null", "w", stdout) == NULL;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,24 +1,13 @@
 /* A record of a flight, as `callworker --replay` reads it. */
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/quiet.h"
 
 #include "callworker/replay.h"
-#include "lib/base/log.h"
 #include "lib/base/panic.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	log_open("callworker", LOG_SEV_ERROR, false);
-	return freopen("/dev/null", "w", stdout) == NULL;
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -42,15 +42,17 @@ test('make deb: installed, run and removed in a clean chroot', { timeout: 900000
     const carrier = await startCarrier({ default: { script: [] } }), port = await freePort();
     const { STATE_DIR, RUN_DIR, ...wanted } = settings({ agent, carrier, port, folder: '/' });
     fs.writeFileSync(at('etc/phony/phony.env'), Object.entries(wanted).map(([name, value]) => `${name}=${value}\n`).join(''));
-    inside('/etc/init.d/phony', 'start');
+    let codes;
     try {
+      inside('/etc/init.d/phony', 'start');
       assert.match(inside('phony', 'status'), /voiced +up .*user phony/);
       await aCallAtThePage(`http://127.0.0.1:${port}`, fs.readFileSync(at('var/lib/phony/api-token'), 'utf8').trim(), at('tmp/microphone.wav'));
     } finally {
       inside('/etc/init.d/phony', 'stop');
+      codes = [await agent.stop(), await carrier.stop()];
     }
     assert.deepEqual([...agent.events.items, ...carrier.events.items].filter((e) => e.event === 'violation'), []);
-    assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+    assert.deepEqual(codes, [0, 0]);
     inside('apt-get', 'remove', '-y', '-qq', 'phony');
     assert.ok(!fs.existsSync(at('usr/bin/phony')) && fs.existsSync(at('var/lib/phony')), 'what is kept stays');
     inside('apt-get', 'purge', '-y', '-qq', 'phony');
