@@ -134,8 +134,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	struct visitor *v = arg;
 	char bytes[ROUTE_HEADER_MAX];
-	ssize_t n = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	ssize_t n;
+	do
+		n = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR); /* the edge does not come again */
+	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0 || (what & EV_CLOSED)) {
 		/* Gone, or half closed before the request was whole: nothing more will come. */

@@ -15,7 +15,12 @@ test(`${first}; ${second}`, { timeout: 3600000, skip: !canChroot && 'debootstrap
     fs.mkdirSync(at('phony'));
     const archive = execFileSync('git', ['archive', 'HEAD'], { cwd: root, maxBuffer: 256 << 20 });
     execFileSync('tar', ['-x', '-C', at('phony')], { input: archive });
-    const run = (command) => { try { return inside('sh', '-c', `cd /phony && ${command}`); } catch (error) { throw new Error(`${command}: ${error.stdout.split('\n').filter((l) => /✖|, [1-9]\d* failed$/.test(l)).join('\n')}\n${error.stdout.slice(-8000)}\n${error.stderr.slice(-1000)}`); } };
+    const run = (command) => {
+      try { return inside('sh', '-c', `cd /phony && ${command}`); } catch (error) {
+        const failed = error.stdout.match(/^✖ failing tests:[^]*?(?=^\S+: \d+ passed|^\d+ passed)/gm)?.join('\n') ?? '';
+        throw new Error(`${command}:\n${failed}\n${error.stdout.slice(-2000)}\n${error.stderr.slice(-1000)}`);
+      }
+    };
     const demo = run(first);
     assert.match(demo, /transcript/);
     const call = fs.readFileSync(at('phony/build/demo/call.wav'));
