@@ -111,3 +111,14 @@ bool headers_are_json(const struct http_request *r)
 	return type != NULL && strncasecmp(type, json, len) == 0 &&
 	       (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
 }
+
+bool headers_event_id(const char *text, struct http_event_id *id)
+{
+	char stream[10], number[10];
+	int end = 0;
+	if (sscanf(text, "%9[0-9]-%9[0-9]%n", stream, number, &end) != 2 || text[end] != '\0')
+		return false;
+	id->stream = (unsigned)strtoul(stream, NULL, 10);
+	id->number = (unsigned)strtoul(number, NULL, 10);
+	return true;
+}

@@ -27,4 +27,12 @@ bool headers_fit(const struct http_request *r, const json_t *message, struct hea
 bool headers_accept(const struct http_request *r, const char *type);
 bool headers_are_json(const struct http_request *r);
 
+/* An event's id says which stream it went out on, and its place among all of its session's. */
+struct http_event_id {
+	unsigned stream, number;
+};
+
+/* What Last-Event-ID says; false: it is no id of ours. */
+bool headers_event_id(const char *text, struct http_event_id *id);
+
 #endif

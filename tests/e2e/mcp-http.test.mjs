@@ -4,9 +4,10 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { ElicitRequestSchema, LoggingMessageNotificationSchema, ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { account, noProcesses, processes, root, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { Proxy } from '../harness/proxy.mjs';
 import { agents, closeClients, legacyHttp, modernHttp, names, request, story } from '../harness/mcp.mjs';
 
 let carrier, agent, phony, person = 4000;
@@ -188,6 +189,75 @@ test('2025-11-25: a session, its end, and what is none', async () => {
   assert.equal((await exchange('POST', ping, session)).status, 404);
   await phony.api('POST', `/api/calls/${callSid}/hangup`);
   await phony.over(callSid);
+});
+
+describe('2025-11-25: the connection breaks', () => {
+  let line, client, back, waits;
+  const place = async () => {
+    const { callSid } = (await client.callTool({ name: 'phony_create_call', arguments: { toNumber: `+1202556${person++}`, elevenLabsAgentId: 'agent-patient', ...request } })).structuredContent;
+    await until(async () => (await phony.api('GET', `/api/calls/${callSid}`)).body.status === 'in-progress', 'the call');
+    return callSid;
+  };
+  // Resolves with the answer, and tells when the client knows its stream.
+  const waiting = (callSid) => {
+    const known = [], answer = client.callTool({ name: 'phony_wait_for_call', arguments: { callSid, status: 'in-progress', timeoutSeconds: 40 } }, undefined, { onresumptiontoken: (token) => known.push(token) });
+    return { known, answer };
+  };
+  beforeEach(async () => {
+    line = await new Proxy(phony.port).listen();
+    waits = new Promise((done) => { back = done; });
+    const fetcher = async (url, init) => { if (init.headers.get('last-event-id')) await waits; return fetch(url, init); };
+    client = await legacyHttp({ port: line.port, token: phony.token }, {}, { fetch: fetcher, reconnectionOptions: { initialReconnectionDelay: 20, maxReconnectionDelay: 20, reconnectionDelayGrowFactor: 1, maxRetries: 50 } });
+  });
+  afterEach(() => line.close());
+
+  test('before the answer: it comes on the stream that the client comes back to', async () => {
+    const callSid = await place(), { known, answer } = waiting(callSid);
+    await until(() => known.length, 'the stream');
+    back();
+    assert.ok(line.cut() > 0);
+    await until(() => line.connections.size > 0, 'the client to be back');
+    await phony.api('POST', `/api/calls/${callSid}/hangup`);
+    assert.equal((await answer).structuredContent.data.status, 'completed');
+    await phony.over(callSid);
+  });
+
+  test('and what was said meanwhile is not lost: the answer, the updates', async () => {
+    const updates = [];
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => { updates.push(params.uri); });
+    await client.subscribeResource({ uri: 'call://transcriptions' });
+    const callSid = await place(), { known, answer } = waiting(callSid);
+    await until(() => known.length && updates.length, 'the stream and the first update');
+    line.cut();
+    updates.length = 0;
+    await phony.api('POST', `/api/calls/${callSid}/hangup`);
+    await phony.over(callSid);
+    assert.deepEqual(updates, []);
+    back();
+    assert.equal((await answer).structuredContent.data.status, 'completed');
+    await until(() => updates.includes('call://transcriptions'), 'the update');
+  });
+
+  test('an id that is none, and a stream on which nothing more comes', async () => {
+    back();
+    const session = { 'mcp-session-id': client.transport.sessionId, accept: 'text/event-stream' };
+    for (const id of ['', 'x', '1', '1-', '-1-1', '1-1x', '99999999999-1']) assert.match((await exchange('GET', undefined, { ...session, 'last-event-id': id })).text, /is no id of this server/, id);
+    assert.match((await exchange('GET', undefined, { ...session, 'last-event-id': '7-7' })).text, /Nothing came on this stream/);
+  });
+
+  test('only the version that knows them gets an event without data', async () => {
+    back();
+    const callSid = await place();
+    const wait = (id) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'phony_wait_for_call', arguments: { callSid, status: 'in-progress', after: 100, timeoutSeconds: 1 } } });
+    const session = { 'mcp-session-id': client.transport.sessionId };
+    const older = await exchange('POST', wait(101), { ...session, 'mcp-protocol-version': '2025-06-18' });
+    assert.deepEqual([older.headers['content-type'], older.body.id], ['application/json', 101]);
+    const newer = await exchange('POST', wait(102), { ...session, 'mcp-protocol-version': '2025-11-25' });
+    assert.equal(newer.headers['content-type'], 'text/event-stream');
+    assert.match(newer.text, /^id: (\d+)-\d+\ndata: \n\nid: \1-\d+\nevent: message\ndata: \{/);
+    await phony.api('POST', `/api/calls/${callSid}/hangup`);
+    await phony.over(callSid);
+  });
 });
 
 test('mcpd dies: calls go on, the clients come again', async () => {

@@ -21,6 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		headers_fit(NULL, body, &fault);
 	headers_are_json(NULL);
 	headers_accept(NULL, "text/event-stream");
+	struct http_event_id id;
+	headers_event_id(value, &id);
 	json_decref(body);
 	free(value);
 	return 0;

@@ -35,9 +35,9 @@ export const closeClients = () => Promise.allSettled(clients.splice(0).map((clie
 // A client of either era over HTTP, with the token.
 const endpoint = (phony) => new URL(`http://127.0.0.1:${phony.port}/mcp`);
 const withToken = (phony) => ({ requestInit: { headers: { authorization: `Bearer ${phony.token}` } } });
-export async function legacyHttp(phony, options = {}) {
+export async function legacyHttp(phony, options = {}, transport = {}) {
   const client = opened(new Legacy({ name: 'test', version: '1' }, options));
-  await client.connect(new LegacyHttp(endpoint(phony), withToken(phony)));
+  await client.connect(new LegacyHttp(endpoint(phony), { ...withToken(phony), ...transport }));
   return client;
 }
 export async function modernHttp(phony, { mode = { pin: '2026-07-28' }, ...options } = {}) {
