@@ -348,13 +348,21 @@ int64_t call_streams(const struct call *call)
 	return json_array_size(call_value(call, "streams"));
 }
 
-bool call_count_stream(struct call *call, int64_t attempt)
+bool call_has_streamed(const struct call *call, int64_t attempt)
 {
 	size_t i;
 	json_t *known, *streams = call_value(call, "streams");
 	json_array_foreach (streams, i, known)
 		if (json_integer_value(known) == attempt)
-			return false;
+			return true;
+	return false;
+}
+
+bool call_count_stream(struct call *call, int64_t attempt)
+{
+	json_t *streams = call_value(call, "streams");
+	if (call_has_streamed(call, attempt))
+		return false;
 	streams = streams ? json_copy(streams) : json_array();
 	json_array_append_new(streams, json_integer(attempt));
 	call_put(call, "streams", streams);

@@ -126,6 +126,7 @@ void call_set_attempt(struct call *call, int64_t attempt);
 enum { CALL_BREAKS_MAX = 3 }; /* of streams that had begun */
 /* This attempt's stream has begun: true unless it was known. And how many have. */
 bool call_count_stream(struct call *call, int64_t attempt);
+bool call_has_streamed(const struct call *call, int64_t attempt);
 int64_t call_streams(const struct call *call);
 /* What was said before the stream broke, for the agent of the next: the newest of these turns. */
 void call_set_history(struct call *call, const json_t *turns);

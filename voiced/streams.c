@@ -41,6 +41,20 @@ static void serve(struct stream *s, struct call *call)
 	free(s);
 }
 
+/* Two processes never write under one attempt: of a call's streams the first of the last attempt is served.
+ */
+static bool is_overtaken(const struct stream *s, const struct call *call)
+{
+	return call_attempt(call) != s->attempt || worker_serves(call, s->attempt) ||
+	       call_has_streamed(call, s->attempt);
+}
+
+static void refuse_overtaken(struct stream *s, const struct call *call)
+{
+	log_call(LOG_SEV_WARN, call_sid(call), "a stream was refused: the call goes on with another");
+	refuse(s, 409, "superseded", "The call goes on with another stream.");
+}
+
 static void on_history(void *arg, struct call *call, bool ending)
 {
 	struct stream *s = arg;
@@ -48,8 +62,8 @@ static void on_history(void *arg, struct call *call, bool ending)
 		refuse(s, 503, "ending", "phony is shutting down; try again.");
 	else if (call == NULL)
 		refuse(s, 403, "secret", "The secret in the URL is no live call's.");
-	else if (call_attempt(call) != s->attempt)
-		refuse(s, 409, "superseded", "The call goes on with a later stream.");
+	else if (is_overtaken(s, call))
+		refuse_overtaken(s, call);
 	else
 		serve(s, call);
 }
@@ -59,7 +73,9 @@ static void take(struct stream *s, struct call *call)
 {
 	s->attempt = call_attempt(call);
 	call_take(call);
-	if (s->attempt > 0)
+	if (is_overtaken(s, call))
+		refuse_overtaken(s, call);
+	else if (s->attempt > 0)
 		history_read(s->v, call, on_history, s);
 	else
 		serve(s, call);

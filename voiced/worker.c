@@ -282,3 +282,9 @@ void worker_retire(struct call *call)
 	call_set_retiring(call, true);
 	worker_ask(call, MSG_WORKER_HANGUP, json_object(), on_retired, r);
 }
+
+bool worker_serves(const struct call *call, int64_t attempt)
+{
+	const struct worker *w = call_worker(call);
+	return w != NULL && w->attempt == attempt;
+}

@@ -38,6 +38,8 @@ void worker_ask(struct call *call, enum message type, json_t *body, peer_answer_
  * hears nothing more and tells its last events; then the call is settled.
  */
 void worker_retire(struct call *call);
+/* Whether the call's worker, if there is one, serves this attempt. */
+bool worker_serves(const struct call *call, int64_t attempt);
 
 /*
  * The event seq of the call's attempt is stored; of those that came, all up to

@@ -65,5 +65,10 @@ json_t *mongodb_explain(void *self, const struct store_collection *c, const json
 			struct store_error *error);
 /* Whether the server answers now. Any thread. */
 bool mongodb_ping(void *self);
+/*
+ * Whether it takes a write now, as store_check makes one: a server that waits in
+ * vain for a majority answers a ping. Any thread.
+ */
+bool mongodb_takes_writes(void *self);
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	SELECT_MS = 1000,
@@ -370,6 +371,29 @@ bool mongodb_ping(void *self)
 	bool ok = mongoc_client_command_simple(client, "admin", &command, NULL, NULL, NULL);
 	mongoc_client_pool_push(m->pool, client);
 	bson_destroy(&command);
+	return ok;
+}
+
+bool mongodb_takes_writes(void *self)
+{
+	struct mongodb *m = self;
+	char host[65] = "host";
+	gethostname(host, sizeof host - 1);
+	bson_t filter = BSON_INITIALIZER, change = BSON_INITIALIZER, set, options = BSON_INITIALIZER;
+	bson_append_utf8(&filter, "host", -1, host, -1);
+	bson_append_document_begin(&change, "$set", -1, &set);
+	bson_append_now_utc(&set, "checkedAt", -1);
+	bson_append_document_end(&change, &set);
+	bson_append_bool(&options, "upsert", -1, true);
+	mongoc_client_t *client = mongoc_client_pool_pop(m->pool);
+	mongoc_collection_t *health =
+		mongoc_client_get_collection(client, m->database, store_collections[STORE_HEALTH].name);
+	bool ok = mongoc_collection_update_one(health, &filter, &change, &options, NULL, NULL);
+	mongoc_collection_destroy(health);
+	mongoc_client_pool_push(m->pool, client);
+	bson_destroy(&filter);
+	bson_destroy(&change);
+	bson_destroy(&options);
 	return ok;
 }
 

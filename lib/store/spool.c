@@ -52,7 +52,7 @@ static void *probe(void *arg)
 		if (!s->probing || s->stopping)
 			continue;
 		pthread_mutex_unlock(&s->mutex);
-		bool back = mongodb_ping(s->db->self);
+		bool back = mongodb_takes_writes(s->db->self);
 		pthread_mutex_lock(&s->mutex);
 		if (back) {
 			s->probing = false;

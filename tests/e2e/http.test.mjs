@@ -5,7 +5,7 @@ import net from 'node:net';
 import { after, before, test } from 'node:test';
 import twilio from 'twilio';
 import WebSocket from 'ws';
-import { account, noProcesses, startAgent, startCarrier, startPhony } from '../harness/phony.mjs';
+import { account, noProcesses, processes, startAgent, startCarrier, startPhony } from '../harness/phony.mjs';
 
 let carrier, agent, phony, base;
 before(async () => {
@@ -176,6 +176,26 @@ test('a stream wants its secret and its signature', async () => {
   await phony.api('POST', `/api/calls/${sid}/hangup`);
   await phony.over(sid);
   assert.equal(await upgrade(target, sign(target)), 403, 'the call is over');
+});
+
+test('of several streams of a call one is served: of the last attempt, the first', async () => {
+  const { sid, token } = await liveCall('+12025550115');
+  const target = `/call/connection-outgoing/${token}`;
+  const signature = twilio.getExpectedTwilioSignature(account.token, `ws://127.0.0.1:${phony.port}${target}`, {});
+  const again = (n) => hook(`/call/outgoing?call=${token}&again=${n}`, { CallSid: sid, CallStatus: 'in-progress', From: account.number, To: '+12025550115', AccountSid: account.sid });
+  assert.equal(await upgrade(target, signature), 409, 'it has its stream');
+  const worker = processes().find((p) => p.name === 'callworker' && p.title.includes(sid));
+  process.kill(worker.pid, 'SIGSTOP'); // it does not give way: whoever comes next waits for what it has to tell
+  try {
+    assert.match(await (await again(1)).text(), /<Stream/);
+    const first = [upgrade(target, signature), upgrade(target, signature)];
+    assert.match(await (await again(2)).text(), /<Stream/);
+    assert.deepEqual((await Promise.all([...first, upgrade(target, signature)])).toSorted(), [101, 409, 409]);
+  } finally {
+    process.kill(worker.pid, 'SIGCONT');
+  }
+  await phony.api('POST', `/api/calls/${sid}/hangup`);
+  await phony.over(sid);
 });
 
 test('limits: calls at once, the same number twice', async () => {

@@ -1,7 +1,7 @@
 // The pages in a real browser, before the real daemons: everything a person does, and what they see when things go wrong.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { accessible, openBrowser } from '../harness/browser.mjs';
+import { accessible, killed, openBrowser } from '../harness/browser.mjs';
 import { account, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 import { hook, incoming, sid } from '../harness/webhooks.mjs';
 
@@ -19,7 +19,7 @@ before(async () => {
   carrier = await startCarrier({ default: { script: [] }, numbers: [account.number, '+12025550144'] });
   phony = await startPhony({ sims: { carrier, agent } });
   base = `http://127.0.0.1:${phony.port}`;
-  ({ browser, page, problems } = await openBrowser({ base, expected: /400|401|503|ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED/ }));
+  ({ browser, page, problems } = await openBrowser({ base, expected: new RegExp(`${killed.source}|status of 40[01]`) }));
 });
 after(async () => {
   await browser?.close();

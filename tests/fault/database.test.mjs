@@ -5,6 +5,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, test } from 'node:test';
 import { account, bin, endAll, freePort, noProcesses, poorEnvironment, processes, settings, speech, startAgent, startCarrier, startMongo, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { Proxy } from '../harness/proxy.mjs';
 import { incoming, sid, status } from '../harness/webhooks.mjs';
 
 afterEach((t) => { if (t.error) endAll(); });
@@ -71,6 +72,32 @@ test('the database away: writes are kept, read, and brought to it in order when 
   assert.equal((await other.api('GET', `/api/calls/${callSid}/transcript`)).body.messageCount, 1);
   assert.equal(carrier.events.filter((e) => e.event === 'message-created').length, 2);
   assert.deepEqual([(await phony.stop()).code, (await other.stop()).code, await agent.stop(), await carrier.stop()], [0, 0, 0, 0]);
+  await mongo.stop();
+  await noProcesses();
+});
+
+test('a database that answers, but takes no write: it is away until it takes one', async () => {
+  const mongo = await startMongo(), between = await new Proxy(Number(new URL(mongo.url).port)).listen();
+  const url = new URL(mongo.url);
+  url.port = between.port;
+  url.searchParams.set('socketTimeoutMS', '500');
+  const carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier }, settings: { MONGODB_URL: url.href } });
+  assert.equal((await incoming(phony, one(1))).status, 200);
+  between.swallow = /(insert|update|delete|findAndModify)\0/i;
+  assert.equal((await incoming(phony, one(2))).status, 200);
+  assert.equal(await ready(phony), 'degraded');
+  const known = between.swallowed;
+  await until(() => between.swallowed > known + 4, 'it to be tried in vain');
+  assert.equal(phony.log.filter((line) => /the database is back/.test(line)).length, 0, phony.log.items.join('\n'));
+  between.swallow = null;
+  await until(async () => await ready(phony) === 'ready', 'the database to be taken back');
+  await phony.stop();
+  const other = await startPhony({ settings: { MONGODB_URL: mongo.url } });
+  for (const n of [1, 2]) assert.equal((await get(other, sid(n))).status, 200);
+  await other.stop();
+  await carrier.stop();
+  await between.close();
   await mongo.stop();
   await noProcesses();
 });

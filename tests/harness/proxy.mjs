@@ -6,6 +6,8 @@ export class Proxy {
   stalledUntil = 0;
   delayMs = 0;
   chop = false;
+  swallow = null; // what matches this, of what is sent to the target, never arrives
+  swallowed = 0;
 
   constructor(target) { this.target = target; }
 
@@ -18,21 +20,21 @@ export class Proxy {
     const far = net.connect({ port: this.target, host: '127.0.0.1', allowHalfOpen: true });
     const connection = { near, far };
     this.connections.add(connection);
-    this.#pump(near, far);
+    this.#pump(near, far, (bytes) => this.swallow?.test(bytes.toString('latin1')) && ++this.swallowed > 0);
     this.#pump(far, near);
     const end = () => { near.destroy(); far.destroy(); };
     for (const socket of [near, far]) socket.setNoDelay(true).on('error', end).on('close', () => this.connections.delete(connection));
   }
 
   // In order, whatever the delays are; the end, too.
-  #pump(from, to) {
+  #pump(from, to, lost = () => false) {
     let last = Promise.resolve();
     const later = (what) => { last = last.then(async () => {
       const wait = Math.max(this.stalledUntil - Date.now(), this.delayMs);
       if (wait > 0) await new Promise((done) => setTimeout(done, wait));
       if (!to.destroyed) what();
     }); };
-    from.on('data', (bytes) => later(() => {
+    from.on('data', (bytes) => lost(bytes) || later(() => {
       if (!this.chop) to.write(bytes);
       else for (let at = 0; at < bytes.length;) { const n = 1 + Math.floor(Math.random() * 40); to.write(bytes.subarray(at, at + n)); at += n; }
     }));
