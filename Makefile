@@ -275,11 +275,12 @@ C_FILES = $(wildcard supervisor/*.[ch] voiced/*.[ch] callworker/*.[ch] smsd/*.[c
 
 lint: layers build/ui/ui_files.h
 	@clang-format --dry-run --Werror $(C_FILES)
-	@cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --std=c11 -I. -D_GNU_SOURCE \
+	@cppcheck -j $$(nproc) --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr --std=c11 -I. -D_GNU_SOURCE \
 	  --suppress=missingInclude --include=/usr/include/$(shell $(CC) -dumpmachine)/sys/queue.h \
 	  --include=/usr/include/jansson.h \
 	  --suppress=nullPointerRedundantCheck --suppress=ctunullpointer --suppress=ctuuninitvar $(filter %.c,$(C_FILES))
-	@clang-tidy --quiet --warnings-as-errors='*' $(filter %.c,$(C_FILES)) -- -std=gnu11 -D_GNU_SOURCE -I. -Ibuild/gen -Ibuild/ui $(call cflags,libmongoc-1.0)
+	@printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P $$(nproc) -n 8 sh -c 'exec clang-tidy --quiet --warnings-as-errors="*" "$$@" \
+	  -- -std=gnu11 -D_GNU_SOURCE -I. -Ibuild/gen -Ibuild/ui $(call cflags,libmongoc-1.0)' lint
 
 # Who may include whom: tests/lint/layers.sh has the table.
 layers:

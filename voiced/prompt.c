@@ -17,21 +17,38 @@ struct prompts {
 	char *outgoing, *incoming;
 };
 
-static const char *const names[] = {
-	"systemInstructions", "callInstructions", "fromNumber", "toNumber", "date",
-	"transfer",           "outcome",          NULL};
+/* The first ones are texts of the call itself. */
+enum field {
+	SYSTEM_INSTRUCTIONS,
+	CALL_INSTRUCTIONS,
+	FROM_NUMBER,
+	TO_NUMBER,
+	DATE,
+	TRANSFER,
+	OUTCOME,
+	FIELDS
+};
 
-/* Which of the names stands in the braces at `at`; -1: none of ours. *len: of the whole. */
-static int name_at(const char *at, size_t *len)
+static const char *const names[FIELDS] = {[SYSTEM_INSTRUCTIONS] = "systemInstructions",
+					  [CALL_INSTRUCTIONS] = "callInstructions",
+					  [FROM_NUMBER] = "fromNumber",
+					  [TO_NUMBER] = "toNumber",
+					  [DATE] = "date",
+					  [TRANSFER] = "transfer",
+					  [OUTCOME] = "outcome"};
+
+/* Which field's name stands in the braces at `at`; FIELDS: none of ours. *len: of the whole. */
+static enum field field_at(const char *at, size_t *len)
 {
+	enum field field = 0;
 	const char *end = strstr(at, "}}");
 	if (end == NULL || end - at > NAME_MAX_LEN)
-		return -1;
+		return FIELDS;
 	*len = (size_t)(end + 2 - at);
-	for (int i = 0; names[i] != NULL; i++)
-		if (strlen(names[i]) == *len - 4 && strncmp(at + 2, names[i], *len - 4) == 0)
-			return i;
-	return -1;
+	while (field < FIELDS &&
+	       (strlen(names[field]) != *len - 4 || strncmp(at + 2, names[field], *len - 4) != 0))
+		field++;
+	return field;
 }
 
 /* What is wrong with a template; false when nothing is. */
@@ -39,7 +56,7 @@ static bool faulty(const char *text, const char *path, char *why, size_t size)
 {
 	size_t len = 2;
 	for (const char *at = strstr(text, "{{"); at != NULL; at = strstr(at + len, "{{"))
-		if (name_at(at, &len) < 0) {
+		if (field_at(at, &len) == FIELDS) {
 			snprintf(why, size, "%s: %.*s is no field of a prompt", path,
 				 (int)strcspn(at, "\n") > 40 ? 40 : (int)strcspn(at, "\n"), at);
 			return true;
@@ -105,22 +122,28 @@ static char *outcome_of(const struct call *call)
 	return line;
 }
 
-static char *value_of(int name, const struct call *call)
+static char *value_of(enum field field, const struct call *call)
 {
 	static const char transfer[] =
 		"- The other side needs a human: announce it, then use transfer_call.\n";
 	char now[WALL_TEXT_SIZE];
-	switch (name) {
-	case 4:
+	switch (field) {
+	case SYSTEM_INSTRUCTIONS:
+	case CALL_INSTRUCTIONS:
+	case FROM_NUMBER:
+	case TO_NUMBER:
+		return xstrdup(call_text(call, names[field]));
+	case DATE:
 		wall_format(wall_now(), now);
 		return xasprintf("%.10s", now);
-	case 5:
+	case TRANSFER:
 		return xstrdup(call_text(call, "transferNumber")[0] ? transfer : "");
-	case 6:
+	case OUTCOME:
 		return outcome_of(call);
-	default:
-		return xstrdup(call_text(call, names[name]));
+	case FIELDS:
+		break;
 	}
+	panic("a template of the prompt was not checked");
 }
 
 char *prompt_make(const struct prompts *p, const struct call *call)
@@ -130,7 +153,7 @@ char *prompt_make(const struct prompts *p, const struct call *call)
 	size_t len = 0;
 	for (; (next = strstr(at, "{{")) != NULL; at = next + len) {
 		buffer_append(&text, at, (size_t)(next - at));
-		char *value = value_of(name_at(next, &len), call);
+		char *value = value_of(field_at(next, &len), call);
 		buffer_append_text(&text, value); /* what looks like a field in a value is none */
 		free(value);
 	}

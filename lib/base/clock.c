@@ -17,7 +17,9 @@ struct mono_us mono_real(void)
 
 struct mono_us mono_now(void)
 {
-	return held_us != 0 ? (struct mono_us){held_us} : mono_real();
+	if (held_us != 0)
+		return (struct mono_us){held_us};
+	return mono_real();
 }
 
 struct wall_ms wall_now(void)
