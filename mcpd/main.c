@@ -19,12 +19,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { STEP_DOWN_MS = 1000, STEP_DOWN_CHECK_MS = 10 };
+
 /* The daemon's own part of it. */
 struct serving {
+	struct daemon *daemon;
 	struct mcpd mcpd;
 	struct adopt *adopt;
 	struct http_server *server;
 	struct mcp_http *http;
+	struct timer patience, check;
 };
 
 static const struct http_limits limits = {
@@ -40,6 +44,7 @@ static bool start(struct daemon *d)
 {
 	struct serving *s = xcalloc(1, sizeof *s);
 	d->state = s;
+	s->daemon = d;
 	int listener = fd_inherited(DOOR_MCPD);
 	if (listener < 0) {
 		log_error("mcpd is started by phony, which hands it its socket (mcpd); or use mcpd --stdio");
@@ -63,9 +68,34 @@ static json_t *status(struct daemon *d)
 	return json_pack("{s:i}", "clients", (int)mcp_http_clients(s->http));
 }
 
+static void end(void *arg)
+{
+	struct serving *s = arg;
+	daemon_end(s->daemon);
+}
+
+static void check_answered(void *arg)
+{
+	struct serving *s = arg;
+	if (http_server_in_work(s->server) == 0)
+		end(s);
+	else
+		timer_start(&s->check, s->daemon->base, STEP_DOWN_CHECK_MS, check_answered, s);
+}
+
+/* Who waits for a call for longer than this is told to come again. */
+static void step_down(struct daemon *d)
+{
+	struct serving *s = d->state;
+	timer_start(&s->patience, d->base, STEP_DOWN_MS, end, s);
+	adopt_leave(s->adopt, check_answered, s);
+}
+
 static void stop(struct daemon *d)
 {
 	struct serving *s = d->state;
+	timer_stop(&s->patience);
+	timer_stop(&s->check);
 	adopt_close(&s->adopt);
 	mcp_http_free(&s->http);
 	http_server_free(&s->server);
@@ -95,6 +125,7 @@ int main(int argc, char **argv)
 			   "standard input and output.",
 		.start = start,
 		.status = status,
+		.step_down = step_down,
 		.stop = stop,
 	};
 	if (argc > 1 && strcmp(argv[1], "--stdio") == 0)

@@ -83,18 +83,24 @@ static bool start(struct daemon *d)
 static void check_drained(void *arg)
 {
 	struct smsd *s = arg;
-	if (outbox_busy(s->outbox) == 0 && store_pending(s->store) == 0)
+	if (outbox_busy(s->outbox) == 0 && store_pending(s->store) == 0 &&
+	    http_server_in_work(s->http_in) == 0)
 		daemon_end(s->daemon);
 	else
 		timer_start(&s->drain, s->base, DRAIN_CHECK_MS, check_drained, s);
+}
+
+static void begin_nothing(struct smsd *s)
+{
+	outbox_drain(s->outbox);
+	unheard_drain(s->unheard);
 }
 
 static void drain(struct daemon *d, unsigned seconds)
 {
 	struct smsd *s = d->state;
 	(void)seconds;
-	outbox_drain(s->outbox);
-	unheard_drain(s->unheard);
+	begin_nothing(s);
 	check_drained(s);
 }
 
@@ -109,7 +115,8 @@ static void step_down(struct daemon *d)
 {
 	struct smsd *s = d->state;
 	timer_start(&s->patience, s->base, STEP_DOWN_MS, on_patience, s);
-	drain(d, 0);
+	begin_nothing(s);
+	adopt_leave(s->adopt, check_drained, s);
 }
 
 static json_t *status(struct daemon *d)

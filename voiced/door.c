@@ -213,6 +213,13 @@ struct door *door_open(struct event_base *base, int listener, const struct door_
 	return d;
 }
 
+void door_shut(struct door *d)
+{
+	OBJ_CHECK(d, DOOR_MAGIC);
+	event_del(d->accepting);
+	timer_stop(&d->pause);
+}
+
 void door_close(struct door **dd)
 {
 	struct door *d = *dd;

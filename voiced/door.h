@@ -20,6 +20,8 @@ struct door_handler {
 };
 
 struct door *door_open(struct event_base *base, int listener, const struct door_handler *h, void *arg);
+/* Nobody more is let in; who is there may still say what they want. */
+void door_shut(struct door *d);
 /* Connections not yet decided on are closed. */
 void door_close(struct door **d);
 

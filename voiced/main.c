@@ -41,6 +41,7 @@ static const struct http_limits limits = {
 enum {
 	STEP_DOWN_MS = 2000, /* for requests in work to be answered before another takes over */
 	STEP_DOWN_CHECK_MS = 10,
+	STEP_DOWN_LAST_MS = 100, /* for who was let in to say what they want */
 	CONFIRM_MS = 5000, /* for Twilio to confirm the ends of calls, at shutdown */
 	LIVE_MAX = 10000,  /* the most that MAX_CONCURRENT_CALLS allows */
 };
@@ -245,9 +246,9 @@ static void check_answered(void *arg)
 static void step_down(struct daemon *d)
 {
 	struct voiced *v = d->state;
-	door_close(&v->door);
+	door_shut(v->door);
 	v->step_down_by = (struct mono_us){mono_now().us + STEP_DOWN_MS * INT64_C(1000)};
-	check_answered(v);
+	timer_start(&v->drain_timer, v->base, STEP_DOWN_LAST_MS, check_answered, v);
 }
 
 static json_t *status(struct daemon *d)

@@ -10,6 +10,8 @@
 
 #define ADOPT_MAGIC 0x61646f70u
 
+enum { LEFT_MS = 10 }; /* for the connections that came last to be read */
+
 struct source {
 	LIST_ENTRY(source) next;
 	struct adopt *adopt;
@@ -24,8 +26,11 @@ struct adopt {
 	adopt_fn *fn;
 	adopt_verb_fn *verb;
 	void *arg;
-	struct link_listener *listener;
+	struct link_listener *listener; /* NULL: nobody more is let in */
 	LIST_HEAD(, source) sources;
+	loop_fn *left;
+	void *left_arg;
+	struct timer timer;
 };
 
 static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
@@ -49,6 +54,21 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 		reply.fail(reply.arg, 501, "unknown", "This daemon answers no such question.");
 }
 
+static bool voiced_is_there(const struct adopt *a)
+{
+	const struct source *s;
+	LIST_FOREACH (s, &a->sources, next)
+		if (peer_role(link_peer(s->link)) == ROLE_VOICED)
+			return true;
+	return false;
+}
+
+static void check_left(struct adopt *a)
+{
+	if (a->left != NULL && !voiced_is_there(a))
+		timer_start(&a->timer, a->daemon->base, LEFT_MS, a->left, a->left_arg);
+}
+
 static void free_source(struct source *s)
 {
 	questions_forget(&s->questions);
@@ -61,7 +81,10 @@ static void on_gone(struct peer *p, const char *why, void *arg)
 {
 	(void)p;
 	(void)why;
-	free_source(arg);
+	struct source *s = arg;
+	struct adopt *a = s->adopt;
+	free_source(s);
+	check_left(a);
 }
 
 static const struct peer_handler events = {NULL, on_message, on_gone, NULL};
@@ -100,12 +123,22 @@ void adopt_tell(struct adopt *a, enum message type, json_t *body)
 			peer_tell(link_peer(s->link), type, json_incref(body), -1);
 }
 
+void adopt_leave(struct adopt *a, loop_fn *fn, void *arg)
+{
+	OBJ_CHECK(a, ADOPT_MAGIC);
+	link_listener_free(&a->listener);
+	a->left = fn;
+	a->left_arg = arg;
+	check_left(a);
+}
+
 void adopt_close(struct adopt **aa)
 {
 	struct adopt *a = *aa;
 	if (a == NULL)
 		return;
 	OBJ_CHECK(a, ADOPT_MAGIC);
+	timer_stop(&a->timer);
 	link_listener_free(&a->listener);
 	while (!LIST_EMPTY(&a->sources))
 		free_source(LIST_FIRST(&a->sources));

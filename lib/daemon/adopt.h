@@ -6,6 +6,7 @@
 #define PHONY_ADOPT_H
 
 #include "lib/base/reply.h"
+#include "lib/loop/loop.h"
 #include "proto/messages.h"
 
 #include <event2/event.h>
@@ -24,6 +25,11 @@ struct adopt *adopt_open(struct daemon *d, int listener, unsigned role, adopt_fn
 			 void *arg);
 /* Tells voiced, as often as it is connected; body is borrowed. */
 void adopt_tell(struct adopt *a, enum message type, json_t *body);
+/*
+ * Another takes this place: nobody more is let in; who connects waits for the next
+ * one. fn is called when the last connection has come, that is, voiced has gone.
+ */
+void adopt_leave(struct adopt *a, loop_fn *fn, void *arg);
 void adopt_close(struct adopt **a);
 
 #endif

@@ -53,6 +53,7 @@ test('phony upgrade: new programs and settings, the same call', async () => {
   for (const name of ['phony', 'voiced', 'callworker', 'smsd', 'mcpd']) replace(name);
   fs.writeFileSync(path.join(phony.folder, '.env'), 'LOG_LEVEL=debug\n');
   const asked = phony.api('GET', `/api/calls/${live.talk}/wait?timeoutSeconds=1`); // in work meanwhile
+  asked.catch(() => {}); // judged below
   const { stdout } = await run(bin('phony'), ['upgrade'], { env: phony.env, cwd: phony.folder });
   assert.match(stdout, /in force.*go on/);
   assert.ok([200, 503].includes((await asked).status));
@@ -66,6 +67,29 @@ test('phony upgrade: new programs and settings, the same call', async () => {
   assert.equal(isOld(workerOf(live.talk)), true);
   await phony.log.wait((l) => l.includes(' debug '), 'the new log level');
   await wentOn({ carrier, phony }, live, 2);
+  await endWell({ phony, agent, carrier });
+});
+
+test('upgrades: whoever asks meanwhile, of every daemon, is answered', async () => {
+  const carrier = await startCarrier({ default: { script: [] } });
+  const agent = await startAgent({ agents });
+  const phony = await startPhony({ sims: { carrier, agent } });
+  let over = false, asked = 0;
+  const lost = [];
+  const askers = [['/api/calls', 200], ['/api/sms/messages', 200], ['/mcp', 400], ['/api/calls', 200]].map(async ([target, status]) => {
+    for (; !over; asked++) {
+      const answer = await phony.api('GET', target).catch((error) => ({ text: error.cause?.message ?? error.message }));
+      if (answer.status !== status) lost.push(`${target}: ${answer.status} ${answer.text}`);
+    }
+  });
+  try {
+    for (let i = 0; i < 15; i++) await run(bin('phony'), ['upgrade'], { env: phony.env, cwd: phony.folder });
+  } finally {
+    over = true;
+    await Promise.all(askers);
+  }
+  assert.deepEqual(lost, []);
+  assert.ok(asked > 100, `only ${asked} requests`);
   await endWell({ phony, agent, carrier });
 });
 
