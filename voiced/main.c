@@ -42,8 +42,8 @@ enum {
 	STEP_DOWN_MS = 2000, /* for requests in work to be answered before another takes over */
 	STEP_DOWN_CHECK_MS = 10,
 	STEP_DOWN_LAST_MS = 100, /* for who was let in to say what they want */
-	CONFIRM_MS = 5000, /* for Twilio to confirm the ends of calls, at shutdown */
-	LIVE_MAX = 10000,  /* the most that MAX_CONCURRENT_CALLS allows */
+	CONFIRM_MS = 5000,       /* for Twilio to confirm the ends of calls, at shutdown */
+	LIVE_MAX = 10000,        /* the most that MAX_CONCURRENT_CALLS allows */
 };
 
 static void on_own(void *arg, int fd)
