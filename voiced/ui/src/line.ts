@@ -25,6 +25,13 @@ const base64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
 const bytesOf = (text: string) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 const hex = (count: number) => Array.from(crypto.getRandomValues(new Uint8Array(count)), (b) => b.toString(16).padStart(2, '0')).join('');
 
+// Without a loudspeaker some browsers never start the sound, and never say so.
+const SOUND_STARTS_MS = 5000;
+const started = (context: AudioContext) => Promise.race([
+  context.resume(),
+  new Promise<never>((_, fail) => { setTimeout(() => fail(new Error('no loudspeaker answers')), SOUND_STARTS_MS); }),
+]);
+
 async function openAudio() {
   if (!navigator.mediaDevices) throw new Error('A browser gives its microphone to pages from https or from this machine (127.0.0.1) only.');
   const microphone = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true } }).catch((e: Error) => {
@@ -36,11 +43,11 @@ async function openAudio() {
     await context.audioWorklet.addModule(worklet);
     const node = new AudioWorkletNode(context, 'line', { numberOfInputs: 1, numberOfOutputs: 1, outputChannelCount: [1], channelCount: 1, channelCountMode: 'explicit' });
     context.createMediaStreamSource(microphone).connect(node).connect(context.destination);
-    await context.resume();
+    await started(context);
     return { node, stop };
   } catch (e) {
     stop();
-    throw new Error(`This browser cannot be a telephone (${(e as Error).message}): it needs AudioWorklet, which Chromium, Firefox and Safari have.`);
+    throw new Error(`This browser cannot be a telephone: ${(e as Error).message}. It needs a loudspeaker, and AudioWorklet, which Chromium, Firefox and Safari have.`);
   }
 }
 
