@@ -41,7 +41,9 @@ static void serve(struct stream *s, struct call *call)
 	free(s);
 }
 
-/* Two processes never write under one attempt: of a call's streams the first of the last attempt is served.
+/*
+ * Two processes never write under one attempt: of a call's streams the first of
+ * the last attempt is served.
  */
 static bool is_overtaken(const struct stream *s, const struct call *call)
 {
