@@ -199,8 +199,8 @@ describe('2025-11-25: the connection breaks', () => {
     return callSid;
   };
   // Resolves with the answer, and tells when the client knows its stream.
-  const waiting = (callSid) => {
-    const known = [], answer = client.callTool({ name: 'phony_wait_for_call', arguments: { callSid, status: 'in-progress', timeoutSeconds: 40 } }, undefined, { onresumptiontoken: (token) => known.push(token) });
+  const waiting = (callSid, by = client) => {
+    const known = [], answer = by.callTool({ name: 'phony_wait_for_call', arguments: { callSid, status: 'in-progress', timeoutSeconds: 40 } }, undefined, { onresumptiontoken: (token) => known.push(token) });
     return { known, answer };
   };
   beforeEach(async () => {
@@ -223,15 +223,22 @@ describe('2025-11-25: the connection breaks', () => {
   });
 
   test('and what was said meanwhile is not lost: the answer, the updates', async () => {
-    const updates = [];
-    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => { updates.push(params.uri); });
-    await client.subscribeResource({ uri: 'call://transcriptions' });
-    const callSid = await place(), { known, answer } = waiting(callSid);
-    await until(() => known.length && updates.length, 'the stream and the first update');
+    const heard = async (by) => {
+      const updates = [];
+      by.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => { updates.push(params.uri); });
+      await by.subscribeResource({ uri: 'call://transcriptions' });
+      return updates;
+    };
+    // The witness, on an unbroken line, is told the same at the same time.
+    const witness = await legacy(), updates = await heard(client), witnessed = await heard(witness);
+    const callSid = await place(), { known, answer } = waiting(callSid), witnessAnswer = waiting(callSid, witness).answer;
+    await until(() => known.length && updates.length && witnessed.length, 'the stream and the first update');
     line.cut();
-    updates.length = 0;
+    updates.length = witnessed.length = 0;
     await phony.api('POST', `/api/calls/${callSid}/hangup`);
     await phony.over(callSid);
+    await witnessAnswer;
+    await until(() => witnessed.length, 'the witness to be told');
     assert.deepEqual(updates, []);
     back();
     assert.equal((await answer).structuredContent.data.status, 'completed');
