@@ -46,7 +46,8 @@ if [ ! -d "$lane" ]; then
 	mkdir -p "$lane"
 	cp -a "$BUILD/bin" "$lane/"
 fi
-BUILD=$lane timeout 600 "$NODE" --test --test-reporter=spec "$file" >"$output" 2>&1
+# What a failed test leaves running does not hold its file up.
+BUILD=$lane timeout 600 "$NODE" --test --test-force-exit --test-reporter=spec "$file" >"$output" 2>&1
 code=$?
 sh "$results/note" "$name" "$(sed -n 's/^ℹ pass \([0-9]*\)/\1/p' "$output" | tail -1)" \
 	"$(sed -n 's/^ℹ fail \([0-9]*\)/\1/p' "$output" | tail -1)" $code "$output"

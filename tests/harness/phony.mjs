@@ -32,12 +32,20 @@ export function endAll() {
 process.on('exit', endAll);
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
+// A port that is still free when its program comes to it: outside the range from which the kernel gives ports to those
+// who connect, and not of another lane (tests/run.sh).
+const PORTS = { first: 10000, each: 3000 };
+const lane = Number(process.env.LANE ?? 2);
+let asked = crypto.randomInt(PORTS.each);
 export async function freePort() {
-  const server = net.createServer();
-  await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address();
-  await new Promise((done) => server.close(done));
-  return port;
+  for (;;) {
+    const port = PORTS.first + lane * PORTS.each + asked++ % PORTS.each;
+    const server = net.createServer();
+    const free = await new Promise((done) => server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true)));
+    if (!free) continue;
+    await new Promise((done) => server.close(done));
+    return port;
+  }
 }
 
 export function temporaryFolder() {
