@@ -11,13 +11,14 @@
 #include "voiced/events.h"
 #include "voiced/handover.h"
 #include "voiced/jobs.h"
+#include "voiced/leaving.h"
 #include "voiced/live.h"
 #include "voiced/load.h"
 #include "voiced/news.h"
-#include "voiced/outgoing.h"
 #include "voiced/prompt.h"
 #include "voiced/recordings.h"
 #include "voiced/resolver.h"
+#include "voiced/restore.h"
 #include "voiced/routes.h"
 #include "voiced/schedule.h"
 #include "voiced/search.h"
@@ -38,14 +39,6 @@
 static const struct http_limits limits = {
 	.body_bytes = 256 * 1024, .header_bytes = 32 * 1024, .idle_timeout_s = 15, .whole_timeout_s = 15};
 
-enum {
-	STEP_DOWN_MS = 2000, /* for requests in work to be answered before another takes over */
-	STEP_DOWN_CHECK_MS = 10,
-	STEP_DOWN_LAST_MS = 100, /* for who was let in to say what they want */
-	CONFIRM_MS = 5000,       /* for Twilio to confirm the ends of calls, at shutdown */
-	LIVE_MAX = 10000,        /* the most that MAX_CONCURRENT_CALLS allows */
-};
-
 static void on_own(void *arg, int fd)
 {
 	struct voiced *v = arg;
@@ -64,41 +57,6 @@ static void on_stream(void *arg, const struct route *route, int fd)
 }
 
 static const struct door_handler door_events = {on_own, on_other, on_stream};
-
-/* ---- opening ---- */
-
-struct loading {
-	struct voiced *v;
-	bool done, ok;
-};
-
-static void on_live_calls(void *arg, json_t *result, const char *error)
-{
-	struct loading *l = arg;
-	size_t i;
-	json_t *document;
-	l->done = true;
-	l->ok = error == NULL;
-	if (error != NULL)
-		log_error("the live calls cannot be read: %s", error);
-	json_array_foreach (json_object_get(result, "documents"), i, document) {
-		const char *host = json_string_value(json_object_get(document, "host"));
-		if (host == NULL || strcmp(host, l->v->host_id) == 0)
-			calls_restore(l->v->calls, document);
-	}
-}
-
-static bool load_calls(struct voiced *v)
-{
-	struct loading l = {v, false, false};
-	struct store_query live = {.where = json_pack("[[s, s, [s, s, s]]]", "status", "in", "initiated",
-						      "ringing", "in-progress"),
-				   .limit = LIVE_MAX};
-	store_find(v->store, STORE_CALLS, &live, on_live_calls, &l);
-	while (!l.done)
-		event_base_loop(v->base, EVLOOP_ONCE);
-	return l.ok;
-}
 
 static bool open_store(struct voiced *v)
 {
@@ -128,14 +86,6 @@ static bool open_doors(struct voiced *v)
 	v->clients = clients_open(v, local);
 	v->door = door_open(v->base, http, &door_events, v);
 	return true;
-}
-
-static void on_recover(struct call *call, void *arg)
-{
-	struct voiced *v = arg;
-	store_have_turns(v->store, call_id(call));
-	if (call_sid(call)[0] == '\0')
-		outgoing_recover(arg, call);
 }
 
 static void on_over(struct call *call, void *arg)
@@ -183,7 +133,7 @@ static bool start(struct daemon *d)
 	v->news = news_new(v);
 	v->live = live_new(v);
 	v->stats = stats_new();
-	if (!load_calls(v))
+	if (!restore_calls(v))
 		return false;
 	v->resolver = resolver_new(v->base);
 	v->workers = workers_new(v);
@@ -192,63 +142,12 @@ static bool start(struct daemon *d)
 	if (!open_doors(v))
 		return false;
 	v->born = mono_now(); /* from now on those who look for us can find us */
-	calls_each(v->calls, on_recover, v);
+	restore_go_on(v);
 	v->schedule = schedule_new(v);
 	v->voicemails = voicemails_new(v);
 	v->recordings = recordings_new(v);
 	v->afterwards = afterwards_new(v);
 	return true;
-}
-
-/* ---- ending ---- */
-
-static void on_drained_call(struct call *call, void *arg)
-{
-	if (!call_is_over(call))
-		ending_begin(arg, call, "phony is shutting down", NULL, NULL);
-}
-
-static void on_unconfirmed(void *arg)
-{
-	struct voiced *v = arg;
-	daemon_end(v->daemon);
-}
-
-static void on_drain_over(void *arg)
-{
-	struct voiced *v = arg;
-	if (calls_count(v->calls, NULL) > 0)
-		log_warn("the time to drain is over: ending the live calls");
-	calls_each(v->calls, on_drained_call, v);
-	/* Twilio's confirmation of each brings the end; it does not wait for ever. */
-	timer_start(&v->drain_timer, v->base, CONFIRM_MS, on_unconfirmed, v);
-}
-
-static void drain(struct daemon *d, unsigned seconds)
-{
-	struct voiced *v = d->state;
-	v->draining = true;
-	log_info("draining: %u live calls may go on for %u s", calls_count(v->calls, NULL), seconds);
-	timer_start(&v->drain_timer, v->base, (int)seconds * 1000, on_drain_over, v);
-	load_tell(v);
-}
-
-static void check_answered(void *arg)
-{
-	struct voiced *v = arg;
-	if (http_server_in_work(v->http_in) == 0 || mono_now().us > v->step_down_by.us)
-		daemon_end(v->daemon);
-	else
-		timer_start(&v->drain_timer, v->base, STEP_DOWN_CHECK_MS, check_answered, v);
-}
-
-/* Who comes now waits in the kernel's backlog for the next voiced; so do the workers. */
-static void step_down(struct daemon *d)
-{
-	struct voiced *v = d->state;
-	door_shut(v->door);
-	v->step_down_by = (struct mono_us){mono_now().us + STEP_DOWN_MS * INT64_C(1000)};
-	timer_start(&v->drain_timer, v->base, STEP_DOWN_LAST_MS, check_answered, v);
 }
 
 static json_t *status(struct daemon *d)
@@ -271,6 +170,16 @@ static void message(struct daemon *d, const struct frame *f)
 	json_read_int(&r, "status", JSON_NEEDED, INT32_MIN, INT32_MAX, &exit_status);
 	if (json_read_ok(&r))
 		workers_orphan_ended(v->workers, (pid_t)pid, (int)exit_status);
+}
+
+static void drain(struct daemon *d, unsigned seconds)
+{
+	leaving_drain(d->state, seconds);
+}
+
+static void step_down(struct daemon *d)
+{
+	leaving_step_down(d->state);
 }
 
 static void stop(struct daemon *d)

@@ -1,0 +1,54 @@
+#include "voiced/restore.h"
+
+#include "lib/base/log.h"
+#include "voiced/outgoing.h"
+
+#include <string.h>
+
+enum { LIVE_MAX = 10000 /* the most that MAX_CONCURRENT_CALLS allows */ };
+
+struct loading {
+	struct voiced *v;
+	bool done, ok;
+};
+
+static void on_live_calls(void *arg, json_t *result, const char *error)
+{
+	struct loading *l = arg;
+	size_t i;
+	json_t *document;
+	l->done = true;
+	l->ok = error == NULL;
+	if (error != NULL)
+		log_error("the live calls cannot be read: %s", error);
+	json_array_foreach (json_object_get(result, "documents"), i, document) {
+		const char *host = json_string_value(json_object_get(document, "host"));
+		if (host == NULL || strcmp(host, l->v->host_id) == 0)
+			calls_restore(l->v->calls, document);
+	}
+}
+
+bool restore_calls(struct voiced *v)
+{
+	struct loading l = {v, false, false};
+	struct store_query live = {.where = json_pack("[[s, s, [s, s, s]]]", "status", "in", "initiated",
+						      "ringing", "in-progress"),
+				   .limit = LIVE_MAX};
+	store_find(v->store, STORE_CALLS, &live, on_live_calls, &l);
+	while (!l.done)
+		event_base_loop(v->base, EVLOOP_ONCE);
+	return l.ok;
+}
+
+static void go_on(struct call *call, void *arg)
+{
+	struct voiced *v = arg;
+	store_have_turns(v->store, call_id(call));
+	if (call_sid(call)[0] == '\0')
+		outgoing_recover(v, call);
+}
+
+void restore_go_on(struct voiced *v)
+{
+	calls_each(v->calls, go_on, v);
+}

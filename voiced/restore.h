@@ -1,0 +1,16 @@
+/* The live calls of before: of an earlier voiced, whose workers went on meanwhile. */
+#ifndef PHONY_RESTORE_H
+#define PHONY_RESTORE_H
+
+#include "voiced/voiced.h"
+
+#include <stdbool.h>
+
+/* This host's live calls, from the store into the register; runs the loop meanwhile. False: the log says why
+ * not. */
+bool restore_calls(struct voiced *v);
+
+/* Goes on with them, once those who look for us can find us. */
+void restore_go_on(struct voiced *v);
+
+#endif
