@@ -1,12 +1,12 @@
 /*
- * OpenAI Realtime (platform.openai.com/docs/guides/realtime; the messages'
- * types are in the npm package openai, resources/realtime). The events of the
- * preview are understood as well, and its session.update is tried when the
- * present one is refused: compatible servers still speak it.
+ * OpenAI Realtime: the conversation. The events of the preview are understood
+ * as well, and its session.update is tried when the present one is refused:
+ * compatible servers still speak it.
  */
 #include "callworker/provider.h"
 
 #include "callworker/json_scan.h"
+#include "callworker/openai_messages.h"
 #include "callworker/utterances.h"
 #include "lib/base/base64.h"
 #include "lib/base/json_read.h"
@@ -75,53 +75,14 @@ static void on_ready_timeout(void *arg)
 
 /* ---- what the session is told ---- */
 
-static json_t *functions(const struct openai *o)
-{
-	json_t *list = json_array(), *tool;
-	size_t i;
-	json_array_foreach (o->tools, i, tool) {
-		json_t *f = json_copy(tool);
-		json_object_set_new(f, "type", json_string("function"));
-		json_array_append_new(list, f);
-	}
-	return list;
-}
-
-static json_t *session_now(const struct openai *o)
-{
-	return json_pack(
-		"{s:s, s:s, s:[s], s:o, s:s, s:{s:{s:{s:s}, s:{s:s}, s:{s:s, s:b, s:b}}, s:{s:{s:s}, "
-		"s:s}}}",
-		"type", "realtime", "instructions", o->prompt, "output_modalities", "audio", "tools",
-		functions(o), "tool_choice", "auto", "audio", "input", "format", "type", "audio/pcmu",
-		"transcription", "model", "whisper-1", "turn_detection", "type", "server_vad",
-		"create_response", 1, "interrupt_response", 1, "output", "format", "type", "audio/pcmu",
-		"voice", o->voice);
-}
-
-static json_t *session_preview(const struct openai *o)
-{
-	return json_pack("{s:s, s:[s, s], s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:o, s:s}", "instructions",
-			 o->prompt, "modalities", "text", "audio", "voice", o->voice, "input_audio_format",
-			 "g711_ulaw", "output_audio_format", "g711_ulaw", "input_audio_transcription",
-			 "model", "whisper-1", "turn_detection", "type", "server_vad", "tools", functions(o),
-			 "tool_choice", "auto");
-}
-
 static void update_session(struct openai *o)
 {
-	send_json(o, json_pack("{s:s, s:o}", "type", "session.update", "session",
-			       o->preview ? session_preview(o) : session_now(o)));
+	send_json(o, openai_session(o->prompt, o->voice, o->tools, o->preview));
 }
 
 static void create_item(struct openai *o, const char *role, const char *text)
 {
-	const char *type = strcmp(role, "assistant") != 0 ? "input_text"
-			   : o->preview                   ? "text"
-							  : "output_text";
-	send_json(o,
-		  json_pack("{s:s, s:{s:s, s:s, s:[{s:s, s:s}]}}", "type", "conversation.item.create", "item",
-			    "type", "message", "role", role, "content", "type", type, "text", text));
+	send_json(o, openai_item(role, text, o->preview));
 }
 
 /* Only one response at a time: a further one waits for the end of the present. */
@@ -203,25 +164,6 @@ static void on_updated(struct openai *o)
 	respond(o); /* else the model is silent until it hears somebody */
 }
 
-/* Words for what a person can mend. */
-static void describe(char *out, size_t size, const char *code, const char *message)
-{
-	if (strcmp(code, "invalid_api_key") == 0)
-		snprintf(out, size, "OpenAI refuses the key: check OPENAI_API_KEY (%.150s)", message);
-	else if (strcmp(code, "insufficient_quota") == 0)
-		snprintf(out, size, "OpenAI's quota is used up: check the plan and billing (%.150s)",
-			 message);
-	else
-		snprintf(out, size, "OpenAI: %.200s%s%.60s%s", message, code[0] ? " (" : "", code,
-			 code[0] ? ")" : "");
-}
-
-static bool is_final(const char *code)
-{
-	return strcmp(code, "invalid_api_key") == 0 || strcmp(code, "insufficient_quota") == 0 ||
-	       strcmp(code, "model_not_found") == 0;
-}
-
 static void on_error(struct openai *o, json_t *m)
 {
 	const char *code = "", *message = "an error without words", *type = "";
@@ -230,10 +172,10 @@ static void on_error(struct openai *o, json_t *m)
 	text_member(error, "code", &code);
 	text_member(error, "message", &message);
 	text_member(error, "type", &type);
-	describe(why, sizeof why, code, message);
+	openai_describe(why, sizeof why, code, message);
 	if (strcmp(code, "conversation_already_has_active_response") == 0) {
 		o->responding = o->respond_again = true;
-	} else if (is_final(code)) {
+	} else if (openai_is_final(code)) {
 		give_up(o, PROVIDER_REFUSED, why);
 	} else if (o->ready || strcmp(code, "session_expired") == 0) {
 		log_warn("%s", why); /* mostly not fatal; a session that ended closes */
@@ -329,8 +271,8 @@ static void on_response_failed(struct openai *o, json_t *response)
 	json_t *error = part(part(response, "status_details"), "error");
 	text_member(error, "code", &code);
 	text_member(error, "message", &message);
-	describe(why, sizeof why, code, message);
-	if (is_final(code)) {
+	openai_describe(why, sizeof why, code, message);
+	if (openai_is_final(code)) {
 		give_up(o, PROVIDER_REFUSED, why);
 	} else if (++o->failures > RETRIES) {
 		give_up(o, PROVIDER_LOST, why);
@@ -521,8 +463,7 @@ static void on_agent_corrected(void *arg, int64_t utterance, const char *text)
 static void on_truncated(void *arg, const char *item, int64_t heard_ms)
 {
 	struct openai *o = arg;
-	send_json(o, json_pack("{s:s, s:s, s:i, s:I}", "type", "conversation.item.truncate", "item_id", item,
-			       "content_index", 0, "audio_end_ms", (json_int_t)heard_ms));
+	send_json(o, openai_truncation(item, heard_ms));
 }
 
 static const struct utterances_events utterance_events = {on_user_said, on_agent_said, on_agent_corrected,
@@ -576,10 +517,7 @@ static void tool_result(void *self, const char *id, const char *result, bool is_
 {
 	struct openai *o = self;
 	OBJ_CHECK(o, OPENAI_MAGIC);
-	char *output = is_error ? xasprintf("Error: %s", result) : xstrdup(result);
-	send_json(o, json_pack("{s:s, s:{s:s, s:s, s:s}}", "type", "conversation.item.create", "item", "type",
-			       "function_call_output", "call_id", id, "output", output));
-	free(output);
+	send_json(o, openai_tool_result(id, result, is_error));
 	if (go_on)
 		respond(o);
 }

@@ -1,0 +1,86 @@
+#include "callworker/openai_messages.h"
+
+#include "lib/base/panic.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *functions(const json_t *tools)
+{
+	json_t *list = json_array(), *tool;
+	size_t i;
+	json_array_foreach (tools, i, tool) {
+		json_t *f = json_copy(tool);
+		json_object_set_new(f, "type", json_string("function"));
+		json_array_append_new(list, f);
+	}
+	return list;
+}
+
+static json_t *session_now(const char *prompt, const char *voice, const json_t *tools)
+{
+	return json_pack(
+		"{s:s, s:s, s:[s], s:o, s:s, s:{s:{s:{s:s}, s:{s:s}, s:{s:s, s:b, s:b}}, s:{s:{s:s}, "
+		"s:s}}}",
+		"type", "realtime", "instructions", prompt, "output_modalities", "audio", "tools",
+		functions(tools), "tool_choice", "auto", "audio", "input", "format", "type", "audio/pcmu",
+		"transcription", "model", "whisper-1", "turn_detection", "type", "server_vad",
+		"create_response", 1, "interrupt_response", 1, "output", "format", "type", "audio/pcmu",
+		"voice", voice);
+}
+
+static json_t *session_preview(const char *prompt, const char *voice, const json_t *tools)
+{
+	return json_pack("{s:s, s:[s, s], s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:o, s:s}", "instructions", prompt,
+			 "modalities", "text", "audio", "voice", voice, "input_audio_format", "g711_ulaw",
+			 "output_audio_format", "g711_ulaw", "input_audio_transcription", "model",
+			 "whisper-1", "turn_detection", "type", "server_vad", "tools", functions(tools),
+			 "tool_choice", "auto");
+}
+
+json_t *openai_session(const char *prompt, const char *voice, const json_t *tools, bool preview)
+{
+	return json_pack("{s:s, s:o}", "type", "session.update", "session",
+			 preview ? session_preview(prompt, voice, tools) : session_now(prompt, voice, tools));
+}
+
+json_t *openai_item(const char *role, const char *text, bool preview)
+{
+	const char *type = strcmp(role, "assistant") != 0 ? "input_text" : preview ? "text" : "output_text";
+	return json_pack("{s:s, s:{s:s, s:s, s:[{s:s, s:s}]}}", "type", "conversation.item.create", "item",
+			 "type", "message", "role", role, "content", "type", type, "text", text);
+}
+
+json_t *openai_tool_result(const char *id, const char *result, bool is_error)
+{
+	char *output = is_error ? xasprintf("Error: %s", result) : xstrdup(result);
+	json_t *message = json_pack("{s:s, s:{s:s, s:s, s:s}}", "type", "conversation.item.create", "item",
+				    "type", "function_call_output", "call_id", id, "output", output);
+	free(output);
+	return message;
+}
+
+json_t *openai_truncation(const char *item, int64_t heard_ms)
+{
+	return json_pack("{s:s, s:s, s:i, s:I}", "type", "conversation.item.truncate", "item_id", item,
+			 "content_index", 0, "audio_end_ms", (json_int_t)heard_ms);
+}
+
+void openai_describe(char *out, size_t size, const char *code, const char *message)
+{
+	if (strcmp(code, "invalid_api_key") == 0)
+		snprintf(out, size, "OpenAI refuses the key: check OPENAI_API_KEY (%.150s)", message);
+	else if (strcmp(code, "insufficient_quota") == 0)
+		snprintf(out, size, "OpenAI's quota is used up: check the plan and billing (%.150s)",
+			 message);
+	else
+		snprintf(out, size, "OpenAI: %.200s%s%.60s%s", message, code[0] ? " (" : "", code,
+			 code[0] ? ")" : "");
+}
+
+bool openai_is_final(const char *code)
+{
+	return strcmp(code, "invalid_api_key") == 0 || strcmp(code, "insufficient_quota") == 0 ||
+	       strcmp(code, "model_not_found") == 0;
+}

@@ -1,0 +1,34 @@
+/*
+ * OpenAI Realtime: what it is told, and what its errors mean
+ * (platform.openai.com/docs/guides/realtime; the messages' types are in the
+ * npm package openai, resources/realtime). `preview` asks for the form of the
+ * protocol's preview.
+ */
+#ifndef PHONY_OPENAI_MESSAGES_H
+#define PHONY_OPENAI_MESSAGES_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* session.update: mu-law of 8,000 Hz both ways; the server hears where turns end. tools are MCP's, borrowed.
+ */
+json_t *openai_session(const char *prompt, const char *voice, const json_t *tools, bool preview);
+
+/* conversation.item.create: a message of "user", "assistant" or "system". */
+json_t *openai_item(const char *role, const char *text, bool preview);
+
+/* conversation.item.create: the output of the function call `id`. */
+json_t *openai_tool_result(const char *id, const char *result, bool is_error);
+
+/* conversation.item.truncate: so much of the item was heard, in milliseconds. */
+json_t *openai_truncation(const char *item, int64_t heard_ms);
+
+/* The words for an error: what a person can mend, where they can. */
+void openai_describe(char *out, size_t size, const char *code, const char *message);
+
+/* Whether another try would fail in the same way. */
+bool openai_is_final(const char *code);
+
+#endif
