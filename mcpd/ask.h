@@ -6,7 +6,7 @@
 #ifndef PHONY_ASK_H
 #define PHONY_ASK_H
 
-#include "mcpd/rpc.h"
+#include "mcpd/request.h"
 
 struct asks;
 

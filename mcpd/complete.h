@@ -2,7 +2,7 @@
 #ifndef PHONY_COMPLETE_H
 #define PHONY_COMPLETE_H
 
-#include "mcpd/rpc.h"
+#include "mcpd/request.h"
 
 void complete(struct request *q);
 

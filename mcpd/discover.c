@@ -62,6 +62,11 @@ bool discover_is_legacy(const char *version)
 	return false;
 }
 
+bool discover_has_batches(const char *version)
+{
+	return discover_is_legacy(version) && strcmp(version, "2025-06-18") < 0;
+}
+
 /* The version asked for if we have it, else our newest: the client decides whether it can live with it. */
 void discover_legacy(struct request *q)
 {

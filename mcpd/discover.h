@@ -2,7 +2,7 @@
 #ifndef PHONY_DISCOVER_H
 #define PHONY_DISCOVER_H
 
-#include "mcpd/rpc.h"
+#include "mcpd/request.h"
 
 void discover_modern(struct request *q);
 void discover_legacy(struct request *q);
@@ -14,5 +14,7 @@ json_t *discover_versions(void);
 bool discover_is_modern(const char *version);
 /* Whether this is a version of the older era that we speak. */
 bool discover_is_legacy(const char *version);
+/* Whether it lets several messages come in one array. */
+bool discover_has_batches(const char *version);
 
 #endif

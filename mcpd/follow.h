@@ -5,7 +5,7 @@
 #ifndef PHONY_FOLLOW_H
 #define PHONY_FOLLOW_H
 
-#include "mcpd/rpc.h"
+#include "mcpd/request.h"
 
 struct follow;
 

@@ -64,12 +64,12 @@ static void on_message(struct mcp_http *h, struct http_request *r)
 	json_t *message = json_loadb(body, len, 0, &fault);
 	if (json_is_object(message) && headers_are_modern(r, message))
 		on_modern(h, r, message);
-	else if (json_is_object(message))
-		http_sessions_post(h->sessions, r, message);
-	else if (json_is_array(message))
-		post_refuse(r, 400, NULL, RPC_INVALID_REQUEST, "Batches are not supported", NULL);
-	else
+	else if (message == NULL)
 		post_refuse(r, 400, NULL, RPC_PARSE_ERROR, "Parse error: the body is no JSON object", NULL);
+	else if (json_is_array(message) && headers_are_modern(r, NULL))
+		post_refuse(r, 400, NULL, RPC_INVALID_REQUEST, RPC_NO_BATCHES, NULL);
+	else
+		http_sessions_post(h->sessions, r, message);
 	json_decref(message);
 }
 

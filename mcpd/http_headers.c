@@ -3,7 +3,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "mcpd/discover.h"
-#include "mcpd/rpc.h"
+#include "mcpd/request.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>

@@ -39,7 +39,7 @@ static void free_post(void *arg)
 	LIST_REMOVE(p, next);
 	timer_stop(&p->timer);
 	rpc_free(&p->rpc);
-	json_decref(p->id);
+	json_decref(p->about);
 	free(p);
 }
 
@@ -136,12 +136,12 @@ void post_resume(struct post *p, struct http_request *r, struct http_event_id af
 }
 
 struct post *post_new(struct post_list *list, struct event_base *base, struct http_request *r,
-		      const json_t *id)
+		      const json_t *about)
 {
 	struct post *p = xcalloc(1, sizeof *p);
 	p->base = base;
 	p->request = r;
-	p->id = json_incref((json_t *)id);
+	p->about = json_incref((json_t *)about);
 	LIST_INSERT_HEAD(list, p, next);
 	http_on_gone(r, on_gone, p);
 	return p;

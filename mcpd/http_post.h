@@ -1,6 +1,6 @@
 /*
- * A POST that carries a request, and its answer: one JSON object, or a stream of
- * events whose last one is the answer.
+ * A POST that carries a request (or a batch of the older era), and its answer:
+ * one JSON text, or a stream of events whose last one is the answer.
  */
 #ifndef PHONY_HTTP_POST_H
 #define PHONY_HTTP_POST_H
@@ -17,8 +17,8 @@ struct post {
 	struct event_base *base;
 	struct http_request *request; /* NULL: answered, or its client may come back */
 	bool over;                    /* nothing more goes out on it */
-	json_t *id;
-	struct timer timer; /* until it becomes a stream; or to free it */
+	json_t *about;                /* the request's id, or the batch */
+	struct timer timer;           /* until it becomes a stream; or to free it */
 	/* In the current era a POST is a client of its own. */
 	struct rpc *rpc;
 	bool bad_meta;
@@ -29,9 +29,9 @@ struct post {
 
 LIST_HEAD(post_list, post);
 
-/* id is borrowed. It leaves the list and is freed by itself once it is over. */
+/* about is borrowed. It leaves the list and is freed by itself once it is over. */
 struct post *post_new(struct post_list *list, struct event_base *base, struct http_request *r,
-		      const json_t *id);
+		      const json_t *about);
 /* Ends those that are not over; nobody is told. */
 void post_free_all(struct post_list *list);
 

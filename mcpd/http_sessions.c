@@ -39,11 +39,22 @@ struct http_sessions {
 	LIST_HEAD(, session) list;
 };
 
-static struct post *find_post(struct session *s, const json_t *id)
+/* about: the id of a request, or the batch that came in the POST. */
+static bool carries(const struct post *p, const json_t *about)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach (p->about, i, one)
+		if (json_equal(json_object_get(one, "id"), about))
+			return true;
+	return json_equal(p->about, about);
+}
+
+static struct post *find_post(struct session *s, const json_t *about)
 {
 	struct post *p;
 	LIST_FOREACH (p, &s->posts, next)
-		if (!p->over && json_equal(p->id, (json_t *)id))
+		if (!p->over && carries(p, about))
 			return p;
 	return NULL;
 }
@@ -158,9 +169,9 @@ static struct session *session_of(struct http_sessions *all, struct http_request
 	return NULL;
 }
 
-static struct post *new_post(struct session *s, struct http_request *r, const json_t *id)
+static struct post *new_post(struct session *s, struct http_request *r, const json_t *about)
 {
-	struct post *p = post_new(&s->posts, s->mcpd->base, r, id);
+	struct post *p = post_new(&s->posts, s->mcpd->base, r, about);
 	p->events = s->events;
 	p->stream = ++s->streams;
 	return p;
@@ -250,15 +261,18 @@ void http_sessions_post(struct http_sessions *all, struct http_request *r, json_
 	struct session *s = session_of(all, r, id);
 	if (s == NULL)
 		return;
-	if (!json_is_string(method) || id == NULL) {
-		/* A notification, or the answer to a question of ours. */
+	const char *fault = json_is_array(message) ? rpc_batch_fault(s->rpc, message) : NULL;
+	if (fault != NULL) {
+		post_refuse(r, 400, NULL, RPC_INVALID_REQUEST, fault, NULL);
+	} else if (!rpc_wants_answer(message)) {
 		rpc_take(s->rpc, message);
 		http_reply(r, 202, NULL, NULL, 0, NULL);
-	} else if ((!json_is_string(id) && !json_is_integer(id)) || find_post(s, id) != NULL) {
+	} else if (json_is_object(message) &&
+		   ((!json_is_string(id) && !json_is_integer(id)) || find_post(s, id) != NULL)) {
 		post_refuse(r, 400, NULL, RPC_INVALID_REQUEST,
 			    "id must be a string or an integer that no request in work has", NULL);
 	} else {
-		struct post *p = new_post(s, r, id);
+		struct post *p = new_post(s, r, json_is_array(message) ? message : id);
 		if (takes_beginning(r) && headers_accept(r, "text/event-stream"))
 			post_begin_soon(p);
 		rpc_take(s->rpc, message);

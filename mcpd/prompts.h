@@ -2,7 +2,7 @@
 #ifndef PHONY_PROMPTS_H
 #define PHONY_PROMPTS_H
 
-#include "mcpd/rpc.h"
+#include "mcpd/request.h"
 
 void prompts_list(struct request *q);
 void prompts_get(struct request *q);

@@ -2,7 +2,7 @@
 #ifndef PHONY_RESOURCES_H
 #define PHONY_RESOURCES_H
 
-#include "mcpd/rpc.h"
+#include "mcpd/request.h"
 
 void resources_list(struct request *q);
 void resources_templates(struct request *q);

@@ -9,6 +9,7 @@
 #include "mcpd/follow.h"
 #include "mcpd/prompts.h"
 #include "mcpd/resources.h"
+#include "mcpd/rpc_inside.h"
 #include "mcpd/tasks.h"
 #include "mcpd/tools.h"
 
@@ -17,35 +18,6 @@
 #include <sys/queue.h>
 
 #define RPC_MAGIC 0x72706363u
-#define REQUEST_MAGIC 0x72657175u
-
-#define META_VERSION "io.modelcontextprotocol/protocolVersion"
-#define META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
-#define META_SERVER "io.modelcontextprotocol/serverInfo"
-#define META_SUBSCRIPTION "io.modelcontextprotocol/subscriptionId"
-
-struct request {
-	unsigned magic;
-	LIST_ENTRY(request) next;
-	struct rpc *rpc; /* NULL: the client has gone */
-	json_t *id, *params;
-	bool modern, cancelled, listening;
-	json_int_t asked; /* the client, by this number; 0: nothing */
-	request_asked_fn *asked_fn;
-	void *asked_arg;
-};
-
-struct rpc {
-	unsigned magic;
-	LIST_ENTRY(rpc) next;
-	struct mcpd *mcpd;
-	struct follow *follow;
-	bool elicits; /* told by initialize */
-	json_int_t questions;
-	rpc_send_fn *send;
-	void *arg;
-	LIST_HEAD(, request) requests;
-};
 
 static void on_initialize(struct request *q);
 static void on_listen(struct request *q);
@@ -127,22 +99,26 @@ unsigned rpc_pending(const struct rpc *r)
 	return count;
 }
 
-static void free_request(struct request *q)
+void rpc_send_answer(struct rpc *r, struct batch *batch, const json_t *id, json_t *answer)
 {
-	if (q->rpc != NULL) {
-		follow_unlisten(q->rpc->follow, q->id);
-		follow_progress_end(q->rpc->follow, q->id);
-		LIST_REMOVE(q, next);
-	}
-	json_decref(q->id);
-	json_decref(q->params);
-	OBJ_FREE(q);
+	if (batch != NULL)
+		batch_add(batch, answer);
+	else
+		r->send(r->arg, id, answer);
 }
 
-static void end_question(struct request *q, const json_t *result, bool gone)
+/* An error answer; without an id (NULL) it has no id member: clients refuse a null one. */
+void rpc_send_error(struct rpc *r, struct batch *batch, json_t *id, int code, const char *message,
+		    json_t *data)
 {
-	q->asked = 0;
-	q->asked_fn(q->asked_arg, result, gone);
+	json_t *text = json_string(message);
+	json_t *error = json_pack("{s:i, s:o}", "code", code, "message", text ? text : json_string("?"));
+	if (data != NULL)
+		json_object_set_new(error, "data", data);
+	json_t *answer = json_pack("{s:s, s:o}", "jsonrpc", "2.0", "error", error);
+	if (id != NULL)
+		json_object_set(answer, "id", id);
+	rpc_send_answer(r, batch, id, answer);
 }
 
 void rpc_free(struct rpc **rr)
@@ -155,13 +131,13 @@ void rpc_free(struct rpc **rr)
 	for (q = LIST_FIRST(&r->requests); q != NULL; q = following) {
 		following = LIST_NEXT(q, next);
 		if (q->listening) {
-			free_request(q); /* nobody else will end it */
+			request_free(q); /* nobody else will end it */
 			continue;
 		}
 		LIST_REMOVE(q, next);
 		q->rpc = NULL;
 		if (q->asked != 0)
-			end_question(q, NULL, true);
+			request_end_question(q, NULL, true);
 	}
 	LIST_REMOVE(r, next);
 	follow_free(&r->follow);
@@ -169,116 +145,21 @@ void rpc_free(struct rpc **rr)
 	*rr = NULL;
 }
 
-/* An error answer; without an id (NULL) it has no id member: clients refuse a null one. */
-static void send_error(struct rpc *r, json_t *id, int code, const char *message, json_t *data)
-{
-	json_t *text = json_string(message);
-	json_t *error = json_pack("{s:i, s:o}", "code", code, "message", text ? text : json_string("?"));
-	if (data != NULL)
-		json_object_set_new(error, "data", data);
-	json_t *answer = json_pack("{s:s, s:o}", "jsonrpc", "2.0", "error", error);
-	if (id != NULL)
-		json_object_set(answer, "id", id);
-	r->send(r->arg, id, answer);
-}
-
-json_t *request_params(const struct request *q)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	return q->params;
-}
-
-bool request_is_modern(const struct request *q)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	return q->modern;
-}
-
-struct backend *request_backend(const struct request *q)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	return q->rpc->mcpd->backend;
-}
-
-void request_answer(struct request *q, json_t *result, const struct rpc_cache *cache)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	if (q->rpc == NULL || q->cancelled) {
-		json_decref(result);
-		free_request(q);
-		return;
-	}
-	if (q->modern) {
-		if (json_object_get(result, "resultType") == NULL)
-			json_object_set_new(result, "resultType", json_string("complete"));
-		json_object_set_new(result, "_meta", json_pack("{s:o}", META_SERVER, discover_server_info()));
-		if (cache != NULL) {
-			json_object_set_new(result, "ttlMs", json_integer(cache->ttl_ms));
-			json_object_set_new(result, "cacheScope", json_string(cache->scope));
-		}
-	}
-	q->rpc->send(q->rpc->arg, q->id,
-		     json_pack("{s:s, s:O, s:o}", "jsonrpc", "2.0", "id", q->id, "result", result));
-	free_request(q);
-}
-
-void request_fail(struct request *q, int code, const char *message, json_t *data)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	if (q->rpc != NULL && !q->cancelled)
-		send_error(q->rpc, q->id, code, message, data);
-	else
-		json_decref(data);
-	free_request(q);
-}
-
-/* An empty elicitation means forms, too. */
-static bool has_forms(const json_t *capabilities)
-{
-	json_t *elicitation = NULL, *form = NULL;
-	struct json_reader r;
-	json_read_open(&r, capabilities);
-	json_read_object(&r, "elicitation", JSON_OPTIONAL, &elicitation);
-	json_read_open(&r, elicitation);
-	json_read_object(&r, "form", JSON_OPTIONAL, &form);
-	return elicitation != NULL && (form != NULL || json_object_size(elicitation) == 0);
-}
-
 static void on_initialize(struct request *q)
 {
 	json_t *capabilities = NULL;
+	const char *version = "";
 	struct json_reader r;
+	if (q->batch != NULL) {
+		request_fail(q, RPC_INVALID_REQUEST, "initialize must come alone, not in a batch", NULL);
+		return;
+	}
 	json_read_open(&r, q->params);
 	json_read_object(&r, "capabilities", JSON_OPTIONAL, &capabilities);
-	q->rpc->elicits = has_forms(capabilities);
+	json_read_text(&r, "protocolVersion", JSON_OPTIONAL, 0, 64, &version);
+	q->rpc->elicits = request_has_forms(capabilities);
+	q->rpc->batches = discover_has_batches(version);
 	discover_legacy(q);
-}
-
-bool request_can_ask(const struct request *q)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	if (q->rpc == NULL || q->cancelled)
-		return false;
-	return q->modern ? has_forms(json_object_get(request_meta(q), META_CAPABILITIES)) : q->rpc->elicits;
-}
-
-bool request_has_extension(const struct request *q, const char *name)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	const json_t *capabilities = json_object_get(request_meta(q), META_CAPABILITIES);
-	return q->modern &&
-	       json_is_object(json_object_get(json_object_get(capabilities, "extensions"), name));
-}
-
-void request_ask(struct request *q, const char *method, json_t *params, request_asked_fn *fn, void *arg)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	q->asked = ++q->rpc->questions;
-	q->asked_fn = fn;
-	q->asked_arg = arg;
-	q->rpc->send(q->rpc->arg, q->id,
-		     json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", q->asked, "method", method,
-			       "params", params));
 }
 
 /* The client's answer to a question of ours. */
@@ -287,7 +168,7 @@ static void on_client_answer(struct rpc *r, const json_t *id, const json_t *resu
 	struct request *q;
 	LIST_FOREACH (q, &r->requests, next)
 		if (q->asked != 0 && json_is_integer(id) && json_integer_value(id) == q->asked) {
-			end_question(q, result, false);
+			request_end_question(q, result, false);
 			return;
 		}
 }
@@ -304,42 +185,6 @@ void rpc_notify(struct rpc *r, const json_t *about, const char *method, json_t *
 		json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params", params));
 }
 
-struct follow *request_follow(const struct request *q)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	return q->rpc->follow;
-}
-
-const json_t *request_id(const struct request *q)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	return q->id;
-}
-
-struct mcpd *request_mcpd(const struct request *q)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	return q->rpc->mcpd;
-}
-
-json_t *request_meta(const struct request *q)
-{
-	OBJ_CHECK(q, REQUEST_MAGIC);
-	json_t *meta = NULL;
-	struct json_reader r;
-	json_read_open(&r, q->params);
-	json_read_object(&r, "_meta", JSON_OPTIONAL, &meta);
-	return meta;
-}
-
-bool request_first_page(struct request *q)
-{
-	if (json_object_get(request_params(q), "cursor") == NULL)
-		return true;
-	request_fail(q, RPC_INVALID_PARAMS, "This cursor is none that a list has given", NULL);
-	return false;
-}
-
 static void on_cancelled(struct rpc *r, json_t *params)
 {
 	json_t *id = NULL;
@@ -354,9 +199,9 @@ static void on_cancelled(struct rpc *r, json_t *params)
 		return;
 	q->cancelled = true; /* a call that was placed meanwhile is found by phony_list_calls */
 	if (q->listening)
-		free_request(q);
+		request_free(q);
 	else if (q->asked != 0)
-		end_question(q, NULL, true);
+		request_end_question(q, NULL, true);
 }
 
 /* Whether the request is of the modern era; answers what is wrong with its _meta itself: then false in *ok.
@@ -390,13 +235,8 @@ static bool check_meta(struct request *q, const char *method, bool *ok)
 
 static void dispatch(struct rpc *r, json_t *id, const char *method, json_t *params)
 {
-	struct request *q;
+	struct request *q = request_new(r, id, params);
 	bool ok;
-	OBJ_ALLOC(q, REQUEST_MAGIC);
-	q->rpc = r;
-	q->id = json_incref(id);
-	q->params = params ? json_incref(params) : json_object();
-	LIST_INSERT_HEAD(&r->requests, q, next);
 	bool modern = check_meta(q, method, &ok);
 	if (!ok)
 		return; /* answered, and gone */
@@ -429,11 +269,12 @@ static void on_object(struct rpc *r, json_t *message)
 	json_read_text(&reader, "jsonrpc", JSON_NEEDED, 1, 16, &version);
 	bool has_method = json_is_string(json_object_get(message, "method"));
 	if (id != NULL && !json_is_string(id) && !json_is_integer(id)) {
-		send_error(r, NULL, RPC_INVALID_REQUEST, "id must be a string or an integer", NULL);
+		rpc_send_error(r, r->batch, NULL, RPC_INVALID_REQUEST, "id must be a string or an integer",
+			       NULL);
 		return;
 	}
 	if (strcmp(version, "2.0") != 0) {
-		send_error(r, id, RPC_INVALID_REQUEST, "jsonrpc must be \"2.0\"", NULL);
+		rpc_send_error(r, r->batch, id, RPC_INVALID_REQUEST, "jsonrpc must be \"2.0\"", NULL);
 		return;
 	}
 	if (answer && !has_method) {
@@ -441,7 +282,7 @@ static void on_object(struct rpc *r, json_t *message)
 		return;
 	}
 	if (!has_method) {
-		send_error(r, id, RPC_INVALID_REQUEST, "method must be a string", NULL);
+		rpc_send_error(r, r->batch, id, RPC_INVALID_REQUEST, "method must be a string", NULL);
 		return;
 	}
 	json_read_text(&reader, "method", JSON_NEEDED, 0, 1024, &method);
@@ -450,13 +291,49 @@ static void on_object(struct rpc *r, json_t *message)
 		if (method != NULL && strcmp(method, "notifications/cancelled") == 0)
 			on_cancelled(r, params);
 	} else if (!json_read_ok(&reader)) {
-		send_error(r, id, RPC_INVALID_REQUEST, reader.faults, NULL);
+		rpc_send_error(r, r->batch, id, RPC_INVALID_REQUEST, reader.faults, NULL);
 	} else if (id_in_use(r, id)) {
-		send_error(r, id, RPC_INVALID_REQUEST, "id is in use by a request that is not answered yet",
-			   NULL);
+		rpc_send_error(r, r->batch, id, RPC_INVALID_REQUEST,
+			       "id is in use by a request that is not answered yet", NULL);
 	} else {
 		dispatch(r, id, method, params);
 	}
+}
+
+static void take_one(struct rpc *r, json_t *message)
+{
+	if (json_is_object(message))
+		on_object(r, message);
+	else
+		rpc_send_error(r, r->batch, NULL, RPC_INVALID_REQUEST, "A message must be a JSON object",
+			       NULL);
+}
+
+const char *rpc_batch_fault(const struct rpc *r, const json_t *message)
+{
+	enum { MAX = 100 }; /* as the words say */
+	OBJ_CHECK(r, RPC_MAGIC);
+	if (!r->batches)
+		return RPC_NO_BATCHES;
+	size_t count = json_array_size(message);
+	return count == 0 || count > MAX ? "A batch has between 1 and 100 messages" : NULL;
+}
+
+/* Each as if it had come alone; the answers go back together. */
+static void on_batch(struct rpc *r, json_t *message)
+{
+	size_t i;
+	json_t *one;
+	const char *fault = rpc_batch_fault(r, message);
+	if (fault != NULL) {
+		rpc_send_error(r, NULL, NULL, RPC_INVALID_REQUEST, fault, NULL);
+		return;
+	}
+	struct batch *batch = r->batch = batch_new(message);
+	json_array_foreach (message, i, one)
+		take_one(r, one);
+	r->batch = NULL;
+	batch_release(&batch, r->send, r->arg);
 }
 
 void rpc_receive(struct rpc *r, const char *bytes, size_t len)
@@ -467,7 +344,7 @@ void rpc_receive(struct rpc *r, const char *bytes, size_t len)
 	if (message == NULL) {
 		char text[220];
 		snprintf(text, sizeof text, "Parse error: %s", fault.text);
-		send_error(r, NULL, RPC_PARSE_ERROR, text, NULL);
+		rpc_send_error(r, NULL, NULL, RPC_PARSE_ERROR, text, NULL);
 	} else {
 		rpc_take(r, message);
 	}
@@ -478,11 +355,23 @@ void rpc_take(struct rpc *r, json_t *message)
 {
 	OBJ_CHECK(r, RPC_MAGIC);
 	if (json_is_array(message))
-		send_error(r, NULL, RPC_INVALID_REQUEST, "Batches are not supported", NULL);
-	else if (!json_is_object(message))
-		send_error(r, NULL, RPC_INVALID_REQUEST, "A message must be a JSON object", NULL);
+		on_batch(r, message);
 	else
-		on_object(r, message);
+		take_one(r, message);
+}
+
+bool rpc_wants_answer(const json_t *message)
+{
+	size_t i;
+	json_t *one;
+	json_array_foreach (message, i, one)
+		if (rpc_wants_answer(one))
+			return true;
+	if (json_is_array(message))
+		return json_array_size(message) == 0;
+	if (json_is_string(json_object_get(message, "method")))
+		return json_object_get(message, "id") != NULL;
+	return json_object_get(message, "result") == NULL && json_object_get(message, "error") == NULL;
 }
 
 void rpc_refuse_too_long(struct rpc *r, size_t max)
@@ -490,5 +379,5 @@ void rpc_refuse_too_long(struct rpc *r, size_t max)
 	OBJ_CHECK(r, RPC_MAGIC);
 	char text[100];
 	snprintf(text, sizeof text, "Parse error: a message is over %zu bytes", max);
-	send_error(r, NULL, RPC_PARSE_ERROR, text, NULL);
+	rpc_send_error(r, NULL, NULL, RPC_PARSE_ERROR, text, NULL);
 }

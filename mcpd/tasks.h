@@ -7,7 +7,7 @@
 #ifndef PHONY_TASKS_H
 #define PHONY_TASKS_H
 
-#include "mcpd/rpc.h"
+#include "mcpd/request.h"
 
 #define TASKS_EXTENSION "io.modelcontextprotocol/tasks"
 

@@ -2,7 +2,7 @@
 #ifndef PHONY_TOOLS_H
 #define PHONY_TOOLS_H
 
-#include "mcpd/rpc.h"
+#include "mcpd/request.h"
 
 void tools_list(struct request *q);
 void tools_call(struct request *q);

@@ -191,6 +191,42 @@ test('2025-11-25: a session, its end, and what is none', async () => {
   await phony.over(callSid);
 });
 
+test('2025-03-26: several messages in one array, and their answers in one', async () => {
+  const open = (protocolVersion) => ({ jsonrpc: '2.0', id: 0, method: 'initialize', params: { protocolVersion, capabilities: {}, clientInfo: { name: 'hand', version: '1' } } });
+  const session = async (revision) => ({ 'mcp-session-id': (await exchange('POST', open(revision))).headers['mcp-session-id'] });
+  const ping = (id) => ({ jsonrpc: '2.0', id, method: 'ping' }), list = (id) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'phony_list_calls', arguments: {} } });
+  const notification = { jsonrpc: '2.0', method: 'notifications/initialized' };
+  const older = await session('2025-03-26'), later = await session('2025-06-18');
+  const both = await exchange('POST', [list(1), notification, ping('two')], older);
+  assert.deepEqual([both.status, both.body.map((a) => a.id).sort()], [200, [1, 'two']]);
+  assert.equal((await exchange('POST', [notification, notification], older)).status, 202);
+  assert.deepEqual((await exchange('POST', [open('2025-03-26')], older)).body.map((a) => a.error.message), ['initialize must come alone, not in a batch']);
+  for (const batch of [[], Array.from({ length: 101 }, (_, i) => ping(i))]) assert.match((await exchange('POST', batch, older)).body.error.message, /between 1 and 100/);
+  for (const headers of [later, { 'mcp-protocol-version': version }]) {
+    const refused = await exchange('POST', [ping(1)], headers);
+    assert.deepEqual([refused.status, refused.body.error.code], [400, -32600]);
+    assert.match(refused.body.error.message, /one message at a time/);
+  }
+  assert.equal((await exchange('POST', [ping(1)])).status, 400);
+  // What one of them tells meanwhile comes on the stream of the batch, whose last event are the answers.
+  const { callSid } = (await phony.call(`+1202556${person++}`, { elevenLabsAgentId: 'agent-patient' })).body;
+  const wait = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'phony_wait_for_call', arguments: { callSid, timeoutSeconds: 40 }, _meta: { progressToken: 'p' } } };
+  const waiting = exchange('POST', [wait, ping(2)], older);
+  await until(async () => (await phony.api('GET', `/api/calls/${callSid}`)).body.status === 'in-progress', 'the call');
+  // An id in work is not given to another.
+  const again = await exchange('POST', wait, older);
+  assert.match(again.body.error.message, /no request in work has/);
+  await phony.api('POST', `/api/calls/${callSid}/hangup`);
+  const { headers, text } = await waiting;
+  assert.equal(headers['content-type'], 'text/event-stream');
+  const told = text.split('\n').filter((l) => l.startsWith('data: ')).map((l) => JSON.parse(l.slice(6)));
+  assert.ok(told.slice(0, -1).every((m) => m.method === 'notifications/progress'));
+  assert.ok(told.length > 1);
+  assert.deepEqual(told.at(-1).map((a) => a.id).sort(), [1, 2]);
+  await phony.over(callSid);
+  for (const ended of [older, later]) assert.equal((await exchange('DELETE', undefined, ended)).status, 204);
+});
+
 describe('2025-11-25: the connection breaks', () => {
   let line, client, back, waits;
   const place = async () => {

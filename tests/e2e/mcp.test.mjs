@@ -107,6 +107,51 @@ test('garbage, huge lines, unknown methods, wrong types', async () => {
   assert.deepEqual(await child.ended, { code: 0, signal: null });
 });
 
+// MCP 2025-03-26, Base Protocol, "Batching": a server takes them. Later revisions have none.
+test('2025-03-26: several messages in one array, and their answers in one', async () => {
+  const initialize = (id, protocolVersion) => ({ jsonrpc: '2.0', id, method: 'initialize', params: { protocolVersion, capabilities: {}, clientInfo: { name: 'x', version: '1' } } });
+  const ask = (id, method, params) => ({ jsonrpc: '2.0', id, method, params });
+  const list = (id) => ask(id, 'tools/call', { name: 'phony_list_calls', arguments: {} });
+  const cancelled = (requestId) => ({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } });
+  const { child, answers, send } = raw();
+  let read = 0;
+  const next = async () => { const n = ++read; await until(() => answers.items.length >= n, `answer ${n}`); return answers.items[n - 1]; };
+  const byId = (batch) => Object.fromEntries(batch.map((a) => [a.id, a.error?.code ?? a.result]));
+  send(initialize(0, '2025-06-18'));
+  assert.equal((await next()).result.protocolVersion, '2025-06-18');
+  send([ask(1, 'ping')]);
+  assert.deepEqual((await next()).error, { code: -32600, message: 'Batches are of MCP 2025-03-26 and older: send one message at a time' });
+  send(initialize(1, '2025-03-26'));
+  assert.equal((await next()).result.protocolVersion, '2025-03-26');
+  // What has to be asked of voiced, what is known, and what is none, together.
+  send([list(1), { jsonrpc: '2.0', method: 'notifications/initialized' }, ask(2, 'ping'), ask(2, 'no/such'), { jsonrpc: '2.0', id: 4 }, 5, initialize(6, '2025-03-26'), list(7), cancelled(7), list(8), list(8)]);
+  const mixed = await next();
+  assert.ok(Array.isArray(mixed));
+  assert.equal(mixed.length, 8);
+  assert.ok(mixed.every((a) => a.jsonrpc === '2.0' && a.id !== null));
+  assert.deepEqual(mixed.filter((a) => a.id === 2).map((a) => a.error?.code ?? a.result), [{}, -32601]);
+  assert.deepEqual(mixed.filter((a) => a.id === undefined).map((a) => a.error.code), [-32600]);
+  assert.deepEqual([byId(mixed)[4], byId(mixed)[6], byId(mixed)[7]], [-32600, -32600, undefined]);
+  assert.deepEqual(mixed.filter((a) => a.id === 8).map((a) => a.error?.message ?? 'answered').sort(), ['answered', 'id is in use by a request that is not answered yet']);
+  assert.ok(byId(mixed)[1].structuredContent.data.count >= 0);
+  // Nothing is said to what asks nothing; one batch does not wait for another.
+  send([{ jsonrpc: '2.0', method: 'notifications/initialized' }]);
+  send([list(1)]);
+  send([ask(2, 'ping'), ask(3, 'ping')]);
+  assert.deepEqual(byId(await next()), { 2: {}, 3: {} });
+  assert.deepEqual((await next()).map((a) => a.id), [1]);
+  for (const batch of [[], Array.from({ length: 101 }, (_, i) => ask(i, 'ping'))]) {
+    send(batch);
+    assert.deepEqual((await next()).error, { code: -32600, message: 'A batch has between 1 and 100 messages' });
+  }
+  // At the end of input what is in flight is answered.
+  send([list(1), list(2)]);
+  child.stdin.end();
+  assert.equal((await child.ended).code, 0);
+  assert.deepEqual((await next()).map((a) => a.id).sort(), [1, 2]);
+  assert.equal(answers.items.length, read);
+});
+
 // What is there besides calling and writing; the answers fit what the tools declare.
 test('every other tool', async () => {
   const client = opened(new Legacy({ name: 'test', version: '1' }));

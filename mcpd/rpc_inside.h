@@ -1,0 +1,56 @@
+/* What rpc.c and request.c share: a client, and what it asks. */
+#ifndef PHONY_RPC_INSIDE_H
+#define PHONY_RPC_INSIDE_H
+
+#include "mcpd/batch.h"
+#include "mcpd/request.h"
+#include "mcpd/rpc.h"
+
+#include <sys/queue.h>
+
+#define REQUEST_MAGIC 0x72657175u
+
+#define META_VERSION "io.modelcontextprotocol/protocolVersion"
+#define META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
+
+struct request {
+	unsigned magic;
+	LIST_ENTRY(request) next;
+	struct rpc *rpc;     /* NULL: the client has gone */
+	struct batch *batch; /* that it came in, or NULL */
+	json_t *id, *params;
+	bool modern, cancelled, listening;
+	json_int_t asked; /* the client, by this number; 0: nothing */
+	request_asked_fn *asked_fn;
+	void *asked_arg;
+};
+
+struct rpc {
+	unsigned magic;
+	LIST_ENTRY(rpc) next;
+	struct mcpd *mcpd;
+	struct follow *follow;
+	bool elicits, batches; /* told by initialize */
+	struct batch *batch;   /* the one that is being taken, or NULL */
+	json_int_t questions;
+	rpc_send_fn *send;
+	void *arg;
+	LIST_HEAD(, request) requests;
+};
+
+/* Answers one of its messages, in the batch that it came in, if it came in one. answer and data are stolen.
+ */
+void rpc_send_answer(struct rpc *r, struct batch *batch, const json_t *id, json_t *answer);
+/* The same with an error; without an id (NULL) it has no id member: clients refuse a null one. */
+void rpc_send_error(struct rpc *r, struct batch *batch, json_t *id, int code, const char *message,
+		    json_t *data);
+
+/* In its client's list, until it is answered. id and params (or NULL) are borrowed. */
+struct request *request_new(struct rpc *r, json_t *id, json_t *params);
+void request_free(struct request *q);
+/* What it asked the client is answered, or nobody will. */
+void request_end_question(struct request *q, const json_t *result, bool gone);
+/* Whether the client's capabilities let us put a form before its person. */
+bool request_has_forms(const json_t *capabilities);
+
+#endif
