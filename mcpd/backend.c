@@ -1,5 +1,6 @@
 #include "mcpd/backend.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"
 #include "lib/base/log.h"
@@ -23,7 +24,7 @@ enum {
 	WAIT_TIMEOUT_MS = 58000, /* for phony_wait_for_call, which has a time of its own */
 	START_TIMEOUT_MS = 20000,
 	RETRY_MS = 50,
-	REATTACH_MS = 500,
+	AGAIN_MS = 1000, /* for another's instance to be there, when ours has ended */
 };
 
 struct waiting {
@@ -54,11 +55,14 @@ struct backend {
 	struct way voiced, smsd; /* voiced: the instance is there while it is */
 	int ready_fd;            /* of an instance that we bring up */
 	struct event *ready;
-	char last_words[512]; /* what that instance said last */
+	struct mono_us again; /* when it may be tried again, if it has ended */
+	char last_words[512]; /* what it said last */
 	struct timer retry, deadline;
 };
 
 static void connect_or_start(struct backend *b);
+static bool bring_up(struct backend *b);
+static void on_retry(void *arg);
 
 static bool anybody_waits(const struct backend *b)
 {
@@ -149,7 +153,9 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 static void on_reattach(void *arg)
 {
 	struct backend *b = arg;
-	if (b->voiced.link == NULL)
+	if (b->voiced.link == NULL && b->starting)
+		on_retry(b);
+	else if (b->voiced.link == NULL)
 		connect_or_start(b);
 	else if (b->smsd.link == NULL && !STAILQ_EMPTY(&b->smsd.queue))
 		try_connect(&b->smsd);
@@ -184,8 +190,11 @@ static bool try_connect(struct way *way)
 static void on_retry(void *arg)
 {
 	struct backend *b = arg;
-	if (b->voiced.link == NULL && !try_connect(&b->voiced))
-		timer_start(&b->retry, b->base, RETRY_MS, on_retry, b);
+	if (b->voiced.link != NULL || try_connect(&b->voiced))
+		return;
+	if (b->starting && b->ready == NULL && mono_now().us > b->again.us)
+		bring_up(b); /* whichever instance there was, it is gone */
+	timer_start(&b->retry, b->base, RETRY_MS, on_retry, b);
 }
 
 /* "ready", or "waiting: …", or the end: another instance won, or it could not start. */
@@ -204,6 +213,7 @@ static void on_ready_readable(evutil_socket_t fd, short what, void *arg)
 		event_free(b->ready);
 		b->ready = NULL;
 		fd_close(&b->ready_fd);
+		b->again = (struct mono_us){mono_now().us + AGAIN_MS * INT64_C(1000)};
 	}
 	on_retry(b);
 }

@@ -21,7 +21,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PORT_RETRY_MS = 15000 };
+enum {
+	PORT_RETRY_MS = 15000,
+	STARTING_S = 60, /* for an instance that nobody can be a client of yet */
+};
 
 struct tool {
 	LIST_ENTRY(tool) next; /* of those that wait for an upgrade to begin */
@@ -45,7 +48,7 @@ struct run {
 	int ready_fd; /* told who brought us up; -1: nobody waits */
 	int exit_code;
 	char *self; /* our program's path, before it may be replaced */
-	bool upgrading;
+	bool ready, upgrading;
 	LIST_HEAD(, tool) upgraders;
 };
 
@@ -60,14 +63,6 @@ static void tell_starter(struct run *r, const char *line, bool last)
 		fd_close(&r->ready_fd);
 }
 
-static void on_ready(void *arg)
-{
-	struct run *r = arg;
-	log_info("phony is ready on %s:%u", r->config.bind_address, r->config.port);
-	tell_starter(r, "ready\n", true);
-	notify_send("READY=1");
-}
-
 static void on_idle(void *arg)
 {
 	struct run *r = arg;
@@ -78,12 +73,26 @@ static void on_idle(void *arg)
 static void on_load(void *arg, unsigned clients, unsigned live_calls)
 {
 	struct run *r = arg;
+	unsigned seconds = r->config.idle_exit_s + (r->ready ? 0 : STARTING_S);
 	if (!r->options->idle_exit)
 		return;
 	if (clients > 0 || live_calls > 0)
 		timer_stop(&r->idle);
 	else if (!timer_running(&r->idle))
-		timer_start(&r->idle, r->base, (int)r->config.idle_exit_s * 1000, on_idle, r);
+		timer_start(&r->idle, r->base, (int)seconds * 1000, on_idle, r);
+}
+
+static void on_ready(void *arg)
+{
+	struct run *r = arg;
+	r->ready = true;
+	if (timer_running(&r->idle)) {
+		timer_stop(&r->idle);
+		on_load(r, 0, 0); /* the time counts from here */
+	}
+	log_info("phony is ready on %s:%u", r->config.bind_address, r->config.port);
+	tell_starter(r, "ready\n", true);
+	notify_send("READY=1");
 }
 
 /* ---- new programs, new settings: without hanging up ---- */

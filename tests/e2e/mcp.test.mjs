@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { DatabaseSync } from 'node:sqlite';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Client as Legacy } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as LegacyStdio } from '@modelcontextprotocol/sdk/client/stdio.js';
@@ -134,12 +135,11 @@ test('2025-03-26: several messages in one array, and their answers in one', asyn
   assert.deepEqual([byId(mixed)[4], byId(mixed)[6], byId(mixed)[7]], [-32600, -32600, undefined]);
   assert.deepEqual(mixed.filter((a) => a.id === 8).map((a) => a.error?.message ?? 'answered').sort(), ['answered', 'id is in use by a request that is not answered yet']);
   assert.ok(byId(mixed)[1].structuredContent.data.count >= 0);
-  // Nothing is said to what asks nothing; one batch does not wait for another.
+  // Nothing is said to what asks nothing; each batch has its own answers, whichever comes first.
   send([{ jsonrpc: '2.0', method: 'notifications/initialized' }]);
   send([list(1)]);
   send([ask(2, 'ping'), ask(3, 'ping')]);
-  assert.deepEqual(byId(await next()), { 2: {}, 3: {} });
-  assert.deepEqual((await next()).map((a) => a.id), [1]);
+  assert.deepEqual([await next(), await next()].map((batch) => batch.map((a) => a.id)).sort(), [[1], [2, 3]]);
   for (const batch of [[], Array.from({ length: 101 }, (_, i) => ask(i, 'ping'))]) {
     send(batch);
     assert.deepEqual((await next()).error, { code: -32600, message: 'A batch has between 1 and 100 messages' });
@@ -465,19 +465,65 @@ test('without configuration: discovery answers, a tool says what is missing', as
 test('two clients that start at once end up on one instance, which ends when nobody is left', async () => {
   const folder = temporaryFolder();
   const env = { ...poorEnvironment(), ...settings({ carrier, agent, port: await freePort(), folder, IDLE_EXIT_SECONDS: '1' }) };
-  const before = new Set(processes().map((p) => p.pid));
   const clients = [raw(env), raw(env), raw(env)];
   for (const { send } of clients) send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'phony_get_system_status' } });
   for (const { answers } of clients) {
     const { result } = await answers.wait((a) => a.id === 1, 'the status', 30000);
     assert.equal(result.isError, undefined, JSON.stringify(result));
   }
-  const mine = () => processes().filter((p) => !before.has(p.pid));
+  const mine = () => processes().filter((p) => p.runDir === env.RUN_DIR);
   await until(() => mine().filter((p) => p.name === 'phony').length === 1, 'one supervisor');
   assert.equal(mine().filter((p) => p.name === 'voiced').length, 1);
   for (const { child } of clients) child.stdin.end();
   await until(() => mine().length === 0, 'the instance to end by itself', 15000);
   fs.rmSync(folder, { recursive: true, force: true });
+});
+
+describe('an instance that is long in coming up', () => {
+  // The database is held by somebody else, so the daemons have to wait for it.
+  let folder, env, database;
+  const mine = () => processes().filter((p) => p.runDir === env.RUN_DIR);
+  const ask = () => {
+    const client = raw(env);
+    client.send({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'phony_get_system_status' } });
+    return { child: client.child, result: client.answers.wait((a) => a.id === 1, 'the status', 30000).then((a) => a.result) };
+  };
+  const leave = async ({ child }) => {
+    child.stdin.end();
+    await child.ended;
+    await until(() => mine().length === 0, 'the instance to end by itself');
+  };
+  beforeEach(async () => {
+    folder = temporaryFolder();
+    env = { ...poorEnvironment(), ...settings({ carrier, agent, port: await freePort(), folder, IDLE_EXIT_SECONDS: '1' }) };
+    const first = ask(); // whose instance makes the database
+    assert.equal((await first.result).isError, undefined);
+    await leave(first);
+    database = new DatabaseSync(path.join(folder, 'state/phony.db'));
+    database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT');
+  });
+  afterEach(() => fs.rmSync(folder, { recursive: true, force: true }));
+
+  test('it does not end for want of clients before one can come', async () => {
+    const client = ask();
+    const { pid } = await until(() => mine().find((p) => p.name === 'voiced'), 'voiced');
+    await new Promise((done) => setTimeout(done, 2000)); // twice IDLE_EXIT_SECONDS
+    database.close();
+    assert.equal((await client.result).isError, undefined);
+    assert.equal(mine().find((p) => p.name === 'voiced').pid, pid);
+    await leave(client);
+  });
+
+  test('when it ends before it is there, another is brought up', async () => {
+    const client = ask();
+    await until(() => mine().some((p) => p.name === 'voiced'), 'voiced');
+    const { pid } = mine().find((p) => p.name === 'phony');
+    for (const p of mine()) if (p.pid !== client.child.pid) process.kill(p.pid, 'SIGKILL');
+    await until(() => mine().some((p) => p.name === 'phony' && p.pid !== pid), 'another instance');
+    database.close();
+    assert.equal((await client.result).isError, undefined);
+    await leave(client);
+  });
 });
 
 test('a probe starts nothing', async () => {
