@@ -3,7 +3,7 @@
 # the totals as the last line. With arguments, only these .mjs files.
 # BUILD is the folder of the programs, NODE the Node.js to use.
 #
-# Most tests wait most of the time, so two files run at once, each with a copy
+# Most tests wait most of the time, so three files run at once, each with a copy
 # of the programs of its own (a test knows its processes by their path); those
 # that need the machine for themselves come last, one by one.
 set -u
@@ -78,7 +78,7 @@ for file in "$@"; do
 	esac
 done
 # shellcheck disable=SC2086
-printf '%s\n' $together | xargs -r -P 2 -n 1 --process-slot-var=LANE sh "$results/file"
+printf '%s\n' $together | xargs -r -P 3 -n 1 --process-slot-var=LANE sh "$results/file"
 for file in $last; do
 	LANE=0 sh "$results/file" "$file"
 done

@@ -35,7 +35,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => p
 // A port that is still free when its program comes to it: outside the range from which the kernel gives ports to those
 // who connect, and not of another lane (tests/run.sh).
 const PORTS = { first: 10000, each: 3000 };
-const lane = Number(process.env.LANE ?? 2);
+const lane = Number(process.env.LANE ?? 3);
 let asked = crypto.randomInt(PORTS.each);
 export async function freePort() {
   for (;;) {
