@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { afterEach, test } from 'node:test';
-import { account, endAll, freePort, noProcesses, processes, speech, startAgent, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
+import { account, endAll, freePort, killAll, noProcesses, processes, speech, startAgent, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
 import { startNginx } from '../harness/nginx.mjs';
 import { incoming, sid } from '../harness/webhooks.mjs';
 
@@ -14,7 +14,7 @@ const api = (phony, method, target, body) => phony.api(method, target, body);
 // Everything of that host at once, as when its power is cut.
 function cutPower(phony, ...workers) {
   const all = processes().filter((p) => p.runDir === phony.env.RUN_DIR || p.pid === phony.child.pid || workers.includes(p.pid));
-  for (const p of all) try { process.kill(p.pid, 'SIGKILL'); } catch {}
+  killAll(all.map((p) => p.pid));
   assert.ok(all.length >= 4);
 }
 

@@ -11,7 +11,7 @@ import { StdioClientTransport as LegacyStdio } from '@modelcontextprotocol/sdk/c
 import { ElicitRequestSchema, LoggingMessageNotificationSchema, ResourceUpdatedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { Client as Modern } from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernStdio } from '@modelcontextprotocol/client/stdio';
-import { account, bin, freePort, Log, noProcesses, poorEnvironment, processes, root, settings, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { account, bin, freePort, killAll, Log, noProcesses, poorEnvironment, processes, root, settings, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 import { agents, checker, closeClients, names, opened, request, story } from '../harness/mcp.mjs';
 
 
@@ -518,7 +518,7 @@ describe('an instance that is long in coming up', () => {
     const client = ask();
     await until(() => mine().some((p) => p.name === 'voiced'), 'voiced');
     const { pid } = mine().find((p) => p.name === 'phony');
-    for (const p of mine()) if (p.pid !== client.child.pid) process.kill(p.pid, 'SIGKILL');
+    killAll(mine().map((p) => p.pid).filter((p) => p !== client.child.pid));
     await until(() => mine().some((p) => p.name === 'phony' && p.pid !== pid), 'another instance');
     database.close();
     assert.equal((await client.result).isError, undefined);

@@ -4,7 +4,7 @@ import { execFile, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { afterEach, test } from 'node:test';
-import { account, bin, endAll, freePort, noProcesses, poorEnvironment, processes, settings, speech, startAgent, startCarrier, startMongo, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { account, bin, endAll, freePort, killAll, noProcesses, poorEnvironment, processes, settings, speech, startAgent, startCarrier, startMongo, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 import { Proxy } from '../harness/proxy.mjs';
 import { incoming, sid, status } from '../harness/webhooks.mjs';
 
@@ -111,7 +111,7 @@ test('the database, voiced and the call’s process killed at once: the call goe
   const { callSid } = (await phony.call('+12025550116')).body;
   await until(async () => (await phony.api('GET', `/api/calls/${callSid}/transcript`)).body.messageCount === 1, 'the first words');
   await mongo.kill();
-  for (const name of ['voiced', 'callworker']) for (const p of processes().filter((q) => q.name === name)) process.kill(p.pid, 'SIGKILL');
+  killAll(processes().filter((p) => p.name === 'voiced' || p.name === 'callworker').map((p) => p.pid));
   const again = await agent.events.wait((e) => e.event === 'initiated' && e.prompt.includes('THE CALL SO FAR'), 'the next conversation', 20000);
   assert.match(again.prompt, /You: Hello, this is Anna\./);
   const away = (await phony.api('GET', `/api/calls/${callSid}`)).body;

@@ -22,7 +22,8 @@ export const account = {
 };
 
 const started = new Set();
-const killAll = (pids) => { for (const pid of pids) try { process.kill(pid, 'SIGKILL'); } catch {} };
+// Those that are there still: the end of one may be another's.
+export const killAll = (pids) => { for (const pid of pids) try { process.kill(pid, 'SIGKILL'); } catch {} };
 // Everything this file has started, the programs' own children too.
 export function endAll() {
   killAll([...started].map((child) => child.pid));
