@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* session.update: mu-law of 8,000 Hz both ways; the server hears where turns end. tools are MCP's, borrowed.
+/*
+ * session.update: mu-law of 8,000 Hz both ways; the server hears where turns
+ * end. tools: {name, description, parameters} each.
  */
 json_t *openai_session(const char *prompt, const char *voice, const json_t *tools, bool preview);
 

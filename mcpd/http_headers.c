@@ -11,8 +11,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define META_VERSION "io.modelcontextprotocol/protocolVersion"
-#define META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
 #define FIRST_MODERN "2026-07-28"
 
 static const json_t *meta_of(const json_t *message)

@@ -107,7 +107,6 @@ void rpc_send_answer(struct rpc *r, struct batch *batch, const json_t *id, json_
 		r->send(r->arg, id, answer);
 }
 
-/* An error answer; without an id (NULL) it has no id member: clients refuse a null one. */
 void rpc_send_error(struct rpc *r, struct batch *batch, json_t *id, int code, const char *message,
 		    json_t *data)
 {
@@ -360,18 +359,23 @@ void rpc_take(struct rpc *r, json_t *message)
 		take_one(r, message);
 }
 
+static bool wants_answer(const json_t *message)
+{
+	if (json_is_string(json_object_get(message, "method")))
+		return json_object_get(message, "id") != NULL;
+	return json_object_get(message, "result") == NULL && json_object_get(message, "error") == NULL;
+}
+
 bool rpc_wants_answer(const json_t *message)
 {
 	size_t i;
 	json_t *one;
+	if (!json_is_array(message))
+		return wants_answer(message);
 	json_array_foreach (message, i, one)
-		if (rpc_wants_answer(one))
+		if (wants_answer(one))
 			return true;
-	if (json_is_array(message))
-		return json_array_size(message) == 0;
-	if (json_is_string(json_object_get(message, "method")))
-		return json_object_get(message, "id") != NULL;
-	return json_object_get(message, "result") == NULL && json_object_get(message, "error") == NULL;
+	return false;
 }
 
 void rpc_refuse_too_long(struct rpc *r, size_t max)

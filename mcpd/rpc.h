@@ -9,6 +9,10 @@
 
 #include <stdbool.h>
 
+/* The members of a request's _meta by which the current era is known. */
+#define META_VERSION "io.modelcontextprotocol/protocolVersion"
+#define META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
+
 struct rpc;
 
 enum {
@@ -41,6 +45,7 @@ void rpc_receive(struct rpc *r, const char *bytes, size_t len);
 void rpc_take(struct rpc *r, json_t *message);
 /* Whether something is to be said to it: not to notifications, nor to answers to questions of ours. */
 bool rpc_wants_answer(const json_t *message);
+#define RPC_NO_BATCHES "Batches are of MCP 2025-03-26 and older: send one message at a time"
 /* Why this array is no batch that the client may send; NULL: it is one. */
 const char *rpc_batch_fault(const struct rpc *r, const json_t *message);
 /* A message was too long to be read. */
@@ -49,7 +54,5 @@ void rpc_refuse_too_long(struct rpc *r, size_t max);
 void rpc_notify(struct rpc *r, const json_t *about, const char *method, json_t *params);
 /* Requests not answered yet, without those that wait for the client. */
 unsigned rpc_pending(const struct rpc *r);
-
-#define RPC_NO_BATCHES "Batches are of MCP 2025-03-26 and older: send one message at a time"
 
 #endif

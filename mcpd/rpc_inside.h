@@ -10,9 +10,6 @@
 
 #define REQUEST_MAGIC 0x72657175u
 
-#define META_VERSION "io.modelcontextprotocol/protocolVersion"
-#define META_CAPABILITIES "io.modelcontextprotocol/clientCapabilities"
-
 struct request {
 	unsigned magic;
 	LIST_ENTRY(request) next;
@@ -38,10 +35,12 @@ struct rpc {
 	LIST_HEAD(, request) requests;
 };
 
-/* Answers one of its messages, in the batch that it came in, if it came in one. answer and data are stolen.
- */
+/* Answers one of its messages, in the batch that it came in, if it came in one; answer is stolen. */
 void rpc_send_answer(struct rpc *r, struct batch *batch, const json_t *id, json_t *answer);
-/* The same with an error; without an id (NULL) it has no id member: clients refuse a null one. */
+/*
+ * The same with an error; data is stolen, or NULL. Without an id (NULL) it has
+ * no id member: clients refuse a null one.
+ */
 void rpc_send_error(struct rpc *r, struct batch *batch, json_t *id, int code, const char *message,
 		    json_t *data);
 

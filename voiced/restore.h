@@ -6,8 +6,10 @@
 
 #include <stdbool.h>
 
-/* This host's live calls, from the store into the register; runs the loop meanwhile. False: the log says why
- * not. */
+/*
+ * This host's live calls, from the store into the register; runs the loop
+ * meanwhile. False: the log says why not.
+ */
 bool restore_calls(struct voiced *v);
 
 /* Goes on with them, once those who look for us can find us. */

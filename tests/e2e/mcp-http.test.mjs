@@ -200,6 +200,7 @@ test('2025-03-26: several messages in one array, and their answers in one', asyn
   const both = await exchange('POST', [list(1), notification, ping('two')], older);
   assert.deepEqual([both.status, both.body.map((a) => a.id).sort()], [200, [1, 'two']]);
   assert.equal((await exchange('POST', [notification, notification], older)).status, 202);
+  assert.deepEqual((await exchange('POST', [notification, [notification]], older)).body.map((a) => a.error.code), [-32600]);
   assert.deepEqual((await exchange('POST', [open('2025-03-26')], older)).body.map((a) => a.error.message), ['initialize must come alone, not in a batch']);
   for (const batch of [[], Array.from({ length: 101 }, (_, i) => ping(i))]) assert.match((await exchange('POST', batch, older)).body.error.message, /between 1 and 100/);
   for (const headers of [later, { 'mcp-protocol-version': version }]) {

@@ -125,7 +125,7 @@ test('SIGKILL of the supervisor: the next one takes the calls over while they ar
   await first.ended;
   const phony = await startPhony({ sims: { carrier, agent }, folder, port: first.port });
   // The earlier one has given up its place, and is at most on its way out.
-  await until(() => processes().filter((p) => p.name === 'voiced').map((p) => p.pid).every((pid, i) => i === 0 && pid !== voiced), 'one voiced, the new one');
+  await until(() => { const all = processes().filter((p) => p.name === 'voiced'); return all.length === 1 && all[0].pid !== voiced; }, 'one voiced, the new one');
   assert.equal((await phony.api('GET', `/api/calls/${live.talk}`)).body.isLive, true, 'taken over in the middle of the call');
   assert.equal(workerOf(waits).pid, worker.pid);
   // Whose child the worker is now does not matter: its end is noticed, and its call goes on.

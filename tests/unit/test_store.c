@@ -5,7 +5,6 @@
 #include "lib/base/buffer.h"
 #include "lib/base/panic.h"
 #include "lib/loop/loop.h"
-#include "lib/store/backend.h"
 #include "lib/store/store.h"
 #include "lib/store/words.h"
 #include "tests/unit/unit.h"
@@ -427,86 +426,7 @@ static void test_newer_schema(void **state)
 	assert_non_null(strstr(error, "newer"));
 }
 
-/* Every list that the program asks for is read from an index: no scan, no sorting of all. */
-static void test_plans(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *sql, *index;
-	} lists[] = {
-		{"SELECT document FROM sms WHERE 1 ORDER BY createdAt DESC, key DESC LIMIT 9", "sms_list"},
-		{"SELECT document FROM sms WHERE 1 AND direction = 'x' ORDER BY createdAt DESC, key DESC LIMIT 9",
-		 "sms_direction"},
-		{"SELECT document FROM sms WHERE 1 AND conversationId = 'x' AND (createdAt, key) < ('a', 'b')"
-		 " ORDER BY createdAt DESC, key DESC LIMIT 9",
-		 "sms_conversationId"},
-		{"SELECT document FROM sms WHERE 1 AND dueAt <= 'x' ORDER BY dueAt ASC, key ASC LIMIT 9",
-		 "sms_dueAt"},
-		{"SELECT id, document FROM sms WHERE requestId = 'x' LIMIT 1", "sms_requestId"},
-		{"SELECT document FROM calls WHERE 1 AND status IN (NULL, 'x') ORDER BY startedAt DESC", "calls_status"},
-	};
-	sqlite3 *db;
-	sqlite3_open(FOLDER "/phony.db", &db);
-	for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-		char sql[400];
-		sqlite3_stmt *statement;
-		snprintf(sql, sizeof sql, "EXPLAIN QUERY PLAN %s", lists[i].sql);
-		assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK);
-		assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-		const char *plan = (const char *)sqlite3_column_text(statement, 3);
-		if (strstr(plan, lists[i].index) == NULL)
-			fail_msg("%s: %s", lists[i].sql, plan);
-		sqlite3_finalize(statement);
-	}
-	sqlite3_close(db);
-}
-
 /* ---- MongoDB alone ---- */
-
-static bool has_stage(const json_t *plan, const char *stage)
-{
-	const char *name;
-	json_t *value;
-	size_t i;
-	if (json_is_string(json_object_get(plan, "stage")) &&
-	    strcmp(json_string_value(json_object_get(plan, "stage")), stage) == 0)
-		return true;
-	json_object_foreach ((json_t *)plan, name, value)
-		if (has_stage(value, stage))
-			return true;
-	json_array_foreach (plan, i, value)
-		if (has_stage(value, stage))
-			return true;
-	return false;
-}
-
-/* Where the server tells its plan, no list reads the whole collection. */
-static void test_explain(void **state)
-{
-	(void)state;
-	struct store_error error = {.text = ""};
-	struct store_backend *b = mongodb_backend_open(url, &error);
-	json_t *wheres[] = {
-		json_array(),
-		WHERE("s,s,s]]", "direction", "=", "x"),
-		WHERE("s,s,s]]", "conversationId", "=", "x"),
-		WHERE("s,s,s],[s,s,s]]", "status", "=", "x", "createdAt", ">=", "2026-11-24T10:00:00.000Z"),
-		WHERE("s,s,[s,s]]]", "tags", "any", "a", "b"),
-		WHERE("s,s,[s,s]]]", "body", "text", "a", "b*"),
-		WHERE("s,s,s]]", "requestId", "=", "x"),
-	};
-	for (size_t i = 0; i < sizeof wheres / sizeof *wheres; i++) {
-		json_t *args = json_pack("{s:o, s:i}", "where", wheres[i], "limit", 10);
-		json_t *plan = mongodb_explain(b->self, &store_collections[STORE_MESSAGES], args, &error);
-		assert_string_equal(error.text, "");
-		assert_non_null(plan);
-		assert_false(has_stage(plan, "COLLSCAN"));
-		json_decref(plan);
-		json_decref(args);
-	}
-	b->close(b->self);
-	free(b);
-}
 
 static mongoc_client_t *raw_client(const char **name)
 {
@@ -588,10 +508,8 @@ int main(void)
 		SUITE(setup_sqlite),
 		cmocka_unit_test_setup_teardown(test_unopenable, setup_sqlite, teardown),
 		cmocka_unit_test_setup_teardown(test_newer_schema, setup_sqlite, teardown),
-		cmocka_unit_test_setup_teardown(test_plans, setup_sqlite, teardown),
 		SUITE(setup_mongodb),
 		cmocka_unit_test(test_same_answers),
-		cmocka_unit_test_setup_teardown(test_explain, setup_mongodb, teardown),
 		cmocka_unit_test_setup_teardown(test_original, setup_mongodb, teardown),
 	};
 	if (server() == NULL) {
