@@ -179,6 +179,13 @@ static const char *entry_number(json_t *entry)
 	return text ? text : "";
 }
 
+/* Its fields; NULL when it has none. */
+static json_t *entry_fields(const json_t *entry)
+{
+	json_t *fields = json_object_get(entry, "fields");
+	return json_is_null(fields) ? NULL : fields;
+}
+
 /* The messages' texts; NULL after a fault, which is answered. */
 static json_t *make_recipients(struct starting *p, const char *template_body)
 {
@@ -188,7 +195,7 @@ static json_t *make_recipients(struct starting *p, const char *template_body)
 		char why[300];
 		/* The list's fields stand for all; an entry's own come before them. */
 		json_t *fields = p->wish.fields ? json_copy(p->wish.fields) : json_object();
-		json_object_update(fields, json_object_get(entry, "fields"));
+		json_object_update(fields, entry_fields(entry));
 		char *body = wish_body(&p->wish, template_body, fields, why, sizeof why);
 		json_decref(fields);
 		if (body == NULL) {
@@ -242,7 +249,7 @@ static void check_numbers(struct json_reader *r, json_t *numbers)
 	json_t *seen = json_object();
 	json_array_foreach (numbers, i, entry) {
 		const char *number = entry_number(entry);
-		json_t *fields = json_object_get(entry, "fields");
+		json_t *fields = entry_fields(entry);
 		k = json_object_size(seen);
 		if (!e164_valid(number))
 			json_read_fault(r, "toNumbers[%zu]: %s", i, E164_ADVICE);

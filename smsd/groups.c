@@ -323,7 +323,9 @@ void send_group(struct smsd *s, json_t *args, struct reply reply)
 	wish_read(s, &r, &wish, false);
 	json_read_number(&r, "fromNumber", JSON_NEEDED, &from);
 	if (wish.template_name != NULL)
-		json_read_fault(&r, "template is not known here");
+		json_read_fault(&r, "template cannot be used in a group; send its text as body");
+	if (json_read_given(&r, "sendAt"))
+		json_read_fault(&r, "sendAt cannot be used in a group: it is sent to now");
 	if (answer_faults(reply, &r))
 		return;
 	char *body = wish_body(&wish, NULL, NULL, why, sizeof why);

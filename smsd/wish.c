@@ -125,7 +125,8 @@ static bool fill(struct buffer *out, const char *template_body, const json_t *fi
 			buffer_append(out, at++, 1);
 			continue;
 		}
-		if (!json_is_string(value) && !json_is_integer(value)) {
+		int64_t whole;
+		if (!json_is_string(value) && !json_whole(value, &whole)) {
 			snprintf(why, size, "fields: %s is missing, or no text; the template has {{%s}}",
 				 name, name);
 			return false;
@@ -134,7 +135,7 @@ static bool fill(struct buffer *out, const char *template_body, const json_t *fi
 			buffer_append_text(out, json_string_value(value));
 		} else {
 			char number[24];
-			snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
+			snprintf(number, sizeof number, "%lld", (long long)whole);
 			buffer_append_text(out, number);
 		}
 		at = next;

@@ -49,7 +49,7 @@ static void set_text(json_t *document, struct json_reader *r, const char *name, 
 static void set_bool(json_t *document, struct json_reader *r, const char *name)
 {
 	bool value = false;
-	if (json_object_get(r->object, name) == NULL)
+	if (!json_read_given(r, name))
 		return;
 	json_read_bool(r, name, JSON_OPTIONAL, &value);
 	json_object_set_new(document, name, json_boolean(value));

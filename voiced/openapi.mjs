@@ -38,6 +38,7 @@ function operation(method, target, message) {
   if (!tool && !other) throw new Error(`${method} ${target}: neither a tool nor described here (${message})`);
   const { properties, required = [], ...rules } = tool ? tool.inputSchema : { type: 'object', ...other };
   delete rules.title;
+  delete rules.additionalProperties; // what is not known is ignored
   const inPath = [...target.matchAll(/\{(\w+)\}/g)].map((m) => m[1]);
   const parameter = (where) => (name) => ({ name, in: where, required: where === 'path' || required.includes(name), schema: properties[name] ?? string,
     ...(properties[name]?.type === 'array' && { style: 'form', explode: false }) });

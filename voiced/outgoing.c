@@ -224,13 +224,13 @@ static const char *limit_reached(struct voiced *v, const char *to, char *why, si
 }
 
 /* A call in the browser has no numbers, and nothing of what Twilio does. */
-static void refuse_telephony(const json_t *args, struct json_reader *r)
+static void refuse_telephony(struct json_reader *r)
 {
 	static const char *const members[] = {
 		"toNumber",         "fromNumber", "callAt",     "ringTimeout",    "machineDetection",
 		"voicemailMessage", "retries",    "retryDelay", "transferNumber", NULL};
 	for (const char *const *name = members; *name != NULL; name++)
-		if (json_object_get(args, *name) != NULL)
+		if (json_read_given(r, *name))
 			json_read_fault(r, "%s means nothing in a call in the browser", *name);
 }
 
@@ -260,9 +260,8 @@ static void read_request(const struct config *config, json_t *args, bool browser
 	if (!browser)
 		json_read_text(r, "fromNumber", JSON_OPTIONAL, 1, 64, &c->from_number);
 	if (browser)
-		refuse_telephony(args, r);
-	else
-		json_read_close(r, JSON_KNOWN_ONLY);
+		refuse_telephony(r);
+	json_read_close(r, JSON_OTHERS_LOGGED);
 	c->more = o->more;
 	if (o->context != NULL && c->system_instructions[0] != '\0')
 		json_read_fault(r, "give context or systemInstructions, not both");

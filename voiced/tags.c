@@ -101,7 +101,7 @@ void tags_change(struct voiced *v, json_t *args, struct reply reply, bool add)
 				"recordId must be the callSid of a call, the recordingSid of a voicemail, or "
 				"the messageSid of an sms");
 	json_t *tags = tags_read(&r);
-	json_read_close(&r, JSON_KNOWN_ONLY);
+	json_read_close(&r, JSON_OTHERS_LOGGED);
 	struct tagging *t = xcalloc(1, sizeof *t);
 	*t = (struct tagging){v, reply, xstrdup(type), xstrdup(id), tags, add};
 	if (!json_read_ok(&r))

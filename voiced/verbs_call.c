@@ -82,7 +82,7 @@ const char *verb_read_sid(struct json_reader *r, json_t *args)
 
 bool verb_refuse_faults(struct json_reader *r, struct reply reply)
 {
-	json_read_close(r, JSON_KNOWN_ONLY);
+	json_read_close(r, JSON_OTHERS_LOGGED);
 	if (json_read_ok(r))
 		return false;
 	reply.fail(reply.arg, 400, "invalid", r->faults);

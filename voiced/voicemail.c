@@ -41,7 +41,7 @@ static json_t *read_filters(struct json_reader *r)
 	json_read_word(r, "status", JSON_OPTIONAL, statuses, &status);
 	json_read_time(r, "startDate", JSON_OPTIONAL, &start_ms);
 	json_read_until(r, "endDate", JSON_OPTIONAL, &end_ms);
-	if (json_object_get(r->object, "isRead") != NULL) {
+	if (json_read_given(r, "isRead")) {
 		json_read_bool(r, "isRead", JSON_OPTIONAL, &read);
 		json_array_append_new(where, json_pack("[s, s, b]", "isRead", "=", read));
 	}

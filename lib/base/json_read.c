@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/e164.h"
+#include "lib/base/log.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -43,6 +44,24 @@ static json_t *take(struct json_reader *r, const char *name, enum json_presence 
 	return value;
 }
 
+bool json_read_given(struct json_reader *r, const char *name)
+{
+	return take(r, name, JSON_OPTIONAL) != NULL;
+}
+
+bool json_whole(const json_t *value, int64_t *out)
+{
+	const double exact = 9007199254740992; /* 2^53: above it a double skips whole numbers */
+	double real = json_number_value(value);
+	if (json_is_integer(value))
+		*out = json_integer_value(value);
+	else if (json_is_real(value) && real >= -exact && real <= exact && (double)(int64_t)real == real)
+		*out = (int64_t)real;
+	else
+		return false;
+	return true;
+}
+
 void json_read_text(struct json_reader *r, const char *name, enum json_presence presence, size_t min_len,
 		    size_t max_len, const char **out)
 {
@@ -68,12 +87,10 @@ void json_read_int(struct json_reader *r, const char *name, enum json_presence p
 	json_t *value = take(r, name, presence);
 	if (value == NULL)
 		return;
-	if (!json_is_integer(value)) {
+	int64_t number = 0;
+	if (!json_whole(value, &number))
 		json_read_fault(r, "%s must be a whole number", name);
-		return;
-	}
-	int64_t number = json_integer_value(value);
-	if (number < min || number > max)
+	else if (number < min || number > max)
 		json_read_fault(r, "%s must be %lld to %lld", name, (long long)min, (long long)max);
 	else
 		*out = number;
@@ -192,15 +209,47 @@ static bool was_seen(const struct json_reader *r, const char *name)
 	return false;
 }
 
+/*
+ * Says what was passed over, at most once a second in a process: whoever sends
+ * arguments may not fill the log with them.
+ */
+static void log_others(const char *names)
+{
+	enum { EVERY_US = 1000000 };
+	static struct mono_us next;
+	static unsigned unsaid;
+	struct mono_us now = mono_now();
+	if (now.us < next.us) {
+		unsaid++;
+		return;
+	}
+	if (unsaid > 0)
+		log_info("arguments that are not known here were ignored: %s (and in %u more requests)",
+			 names, unsaid);
+	else
+		log_info("arguments that are not known here were ignored: %s", names);
+	next.us = now.us + EVERY_US;
+	unsaid = 0;
+}
+
 void json_read_close(struct json_reader *r, enum json_strictness strictness)
 {
-	if (strictness == JSON_OTHERS_TOO || r->object == NULL)
-		return;
 	const char *name;
 	json_t *value;
-	json_object_foreach ((json_t *)r->object, name, value)
-		if (!was_seen(r, name))
+	char names[160] = "";
+	if (strictness == JSON_OTHERS_TOO || r->object == NULL)
+		return;
+	json_object_foreach ((json_t *)r->object, name, value) {
+		size_t used = strlen(names);
+		if (was_seen(r, name))
+			continue;
+		if (strictness == JSON_KNOWN_ONLY)
 			json_read_fault(r, "%.64s is not known here", name);
+		else if (used + 64 + 3 < sizeof names)
+			snprintf(names + used, sizeof names - used, "%s%.64s", used ? ", " : "", name);
+	}
+	if (names[0] != '\0')
+		log_others(names);
 }
 
 bool json_read_ok(const struct json_reader *r)

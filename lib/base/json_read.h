@@ -1,12 +1,19 @@
 /*
- * The one reader of JSON from outside (jansson's getters are not called on
- * such input elsewhere). A reader collects every fault, by field name, so a
- * person is told all of them at once:
+ * The one reader of JSON from outside: arguments of the HTTP API (query
+ * parameters included) and of MCP tools, answers of Twilio and of providers,
+ * frames of other processes. Values mean what they mean in JSON Schema:
+ *
+ * - A number without a fraction is an integer however it is written: 5, 5.0, 5e0.
+ * - null in an optional field is the same as no such field.
+ * - Members that nobody asked for do not matter; arguments are logged then.
+ *
+ * A reader collects every fault, by field name, so a person is told all of them
+ * at once:
  *
  *	struct json_reader r;
  *	json_read_open(&r, body);
  *	json_read_text(&r, "toNumber", JSON_NEEDED, 1, 16, &to);
- *	json_read_close(&r, JSON_KNOWN_ONLY);
+ *	json_read_close(&r, JSON_OTHERS_LOGGED);
  *	if (!json_read_ok(&r)) … r.faults …
  *
  * Texts point into the JSON and live as long as it does. Absent optional
@@ -20,16 +27,24 @@
 #include <stdint.h>
 
 enum json_presence { JSON_OPTIONAL, JSON_NEEDED };
-enum json_strictness { JSON_OTHERS_TOO, JSON_KNOWN_ONLY };
+/* What becomes of members that were not asked for. */
+enum json_strictness {
+	JSON_OTHERS_TOO,    /* nothing: a peer's answer, which may grow */
+	JSON_OTHERS_LOGGED, /* a log line names them: somebody's arguments */
+	JSON_KNOWN_ONLY,    /* a fault: phony's own frames and files */
+};
+enum { JSON_SEEN_MAX = 64 };
 
 struct json_reader {
 	const json_t *object;
 	char faults[512]; /* "toNumber is missing; limit must be 1 to 200" */
-	const char *seen[32];
+	const char *seen[JSON_SEEN_MAX];
 	unsigned seen_count;
 };
 
 void json_read_open(struct json_reader *r, const json_t *value);
+/* Whether the member is there and not null. Whether it was asked for is noted. */
+bool json_read_given(struct json_reader *r, const char *name);
 /* Lengths are in bytes of UTF-8. */
 void json_read_text(struct json_reader *r, const char *name, enum json_presence presence, size_t min_len,
 		    size_t max_len, const char **out);
@@ -53,9 +68,11 @@ void json_read_texts(struct json_reader *r, const char *name, enum json_presence
 		     size_t max, size_t max_len, json_t **out);
 /* Adds a fault of the caller's own. */
 void json_read_fault(struct json_reader *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* JSON_KNOWN_ONLY: a member that was not asked for is a fault. */
 void json_read_close(struct json_reader *r, enum json_strictness strictness);
 bool json_read_ok(const struct json_reader *r);
+
+/* Whether value is a number without a fraction that fits *out. */
+bool json_whole(const json_t *value, int64_t *out);
 
 /* Parses exactly one JSON object; NULL with a sentence in error. Owned by the caller. */
 json_t *json_parse_object(const char *bytes, size_t len, char *error, size_t error_size);

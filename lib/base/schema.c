@@ -1,6 +1,6 @@
 #include "lib/base/schema.h"
 
-#include "lib/base/panic.h"
+#include "lib/base/json_read.h"
 
 #include <regex.h>
 #include <stdarg.h>
@@ -43,8 +43,9 @@ static int matches(const char *pattern, const char *text)
 
 static bool is_type(const json_t *value, const char *type)
 {
+	int64_t whole;
 	return (strcmp(type, "string") == 0 && json_is_string(value)) ||
-	       (strcmp(type, "integer") == 0 && json_is_integer(value)) ||
+	       (strcmp(type, "integer") == 0 && json_whole(value, &whole)) ||
 	       (strcmp(type, "number") == 0 && json_is_number(value)) ||
 	       (strcmp(type, "boolean") == 0 && json_is_boolean(value)) ||
 	       (strcmp(type, "object") == 0 && json_is_object(value)) ||

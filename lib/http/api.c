@@ -33,19 +33,23 @@ static bool fits(const char *pattern, const char *path, json_t *args)
 	return *path == '\0';
 }
 
-/* Query parameters are texts; those of these names are numbers, truth values, lists. */
+/*
+ * Query parameters are texts; those of these names are numbers, truth values (or
+ * null, as in a body), lists.
+ */
 static json_t *typed(const char *name, const char *text)
 {
-	if (strcmp(name, "limit") == 0 || strcmp(name, "after") == 0 || strcmp(name, "timeoutSeconds") == 0) {
-		char *end;
-		long number = strtol(text, &end, 10);
-		return text[0] != '\0' && *end == '\0' ? json_integer(number) : json_string(text);
+	static const char *const literals[] = {"limit",    "after",  "timeoutSeconds",
+					       "matchAll", "isRead", "includeCapabilities"};
+	for (size_t i = 0; i < sizeof literals / sizeof *literals; i++) {
+		if (strcmp(name, literals[i]) != 0)
+			continue;
+		json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
+		if (json_is_number(value) || json_is_boolean(value) || json_is_null(value))
+			return value;
+		json_decref(value);
+		return json_string(text);
 	}
-	if (strcmp(name, "matchAll") == 0 || strcmp(name, "isRead") == 0 ||
-	    strcmp(name, "includeCapabilities") == 0)
-		return strcmp(text, "true") == 0    ? json_true()
-		       : strcmp(text, "false") == 0 ? json_false()
-						    : json_string(text);
 	if (strcmp(name, "tags") != 0)
 		return json_string(text);
 	json_t *list = json_array();

@@ -124,7 +124,7 @@ static void begin_session(struct http_request *r, const struct config *config)
 	json_t *given = json_parse_object(body, len, why, sizeof why);
 	json_read_open(&reader, given);
 	json_read_text(&reader, "token", JSON_NEEDED, 1, 256, &token);
-	json_read_close(&reader, JSON_KNOWN_ONLY);
+	json_read_close(&reader, JSON_OTHERS_LOGGED);
 	if (given == NULL || !json_read_ok(&reader)) {
 		http_reply_error(r, 400, "invalid", given ? reader.faults : why);
 	} else if (secret_equal(token, config->api_token)) {

@@ -61,7 +61,7 @@ void answer_list(struct reply reply, const json_t *found, const char *error, con
 
 bool answer_faults(struct reply reply, struct json_reader *r)
 {
-	json_read_close(r, JSON_KNOWN_ONLY);
+	json_read_close(r, JSON_OTHERS_LOGGED);
 	if (json_read_ok(r))
 		return false;
 	reply.fail(reply.arg, 400, "invalid", r->faults);

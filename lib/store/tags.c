@@ -52,7 +52,7 @@ void tags_read_search(struct json_reader *r, json_t *args, const char *const *ty
 	json_read_bool(r, "matchAll", JSON_OPTIONAL, &s->all);
 	json_read_int(r, "limit", JSON_OPTIONAL, 1, LIST_MAX, &s->limit);
 	s->tags = tags_read(r);
-	json_read_close(r, JSON_KNOWN_ONLY);
+	json_read_close(r, JSON_OTHERS_LOGGED);
 }
 
 json_t *tags_filter(json_t *tags, bool all)

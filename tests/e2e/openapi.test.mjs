@@ -75,6 +75,45 @@ test('a body that is valid by the description is not refused for its form', asyn
   assert.ok(ajv.validate(schema, body), ajv.errorsText());
 });
 
+test('null is absent, a whole number is one however it is written, and what is not known is ignored', async () => {
+  const ask = async (target, method, query, body) => {
+    const answer = await fetch(`${example(target)}${query}`, { method, headers: headers(), ...(body !== undefined && { body }) });
+    const { message, code } = await answer.json();
+    return { status: answer.status, code, message };
+  };
+  for (const [target, operations] of Object.entries(api.paths)) {
+    for (const [method, { parameters = [], requestBody }] of Object.entries(operations)) {
+      if (!target.startsWith('/api/') || ['/api/emergency-shutdown', '/api/settings', '/api/session', '/api/events', '/api/doctor'].includes(target)) continue;
+      const what = `${method} ${target}`, inQuery = parameters.filter((p) => p.in === 'query');
+      const plain = await ask(target, method, '', requestBody ? '{}' : undefined);
+      if (method === 'get') {
+        assert.deepEqual(await ask(target, method, '?toolCallId=call_1&filter%5B%24ne%5D=x'), plain, what);
+        for (const { name, schema } of inQuery.filter((p) => ['integer', 'boolean'].includes(p.schema.type))) {
+          assert.deepEqual(await ask(target, method, `?${name}=null`), plain, `${what} ${name}`);
+          if (schema.type === 'integer') assert.doesNotMatch((await ask(target, method, `?${name}=${schema.minimum ?? 1}.0`)).message ?? '', /whole number/, `${what} ${name}`);
+        }
+        continue;
+      }
+      if (!requestBody) continue;
+      const { properties, required = [] } = requestBody.content['application/json'].schema;
+      const optional = Object.keys(properties).filter((name) => !required.includes(name));
+      const nulls = Object.fromEntries(optional.map((name) => [name, null]));
+      assert.deepEqual(await ask(target, method, '', JSON.stringify({ ...nulls, toolCallId: 'call_1', sessionId: 5, x: { y: [null] } })), plain, what);
+      for (const [name, { type, minimum = 1 }] of Object.entries(properties))
+        if (type === 'integer') assert.doesNotMatch((await ask(target, method, '', `{"${name}": ${minimum}.0}`)).message ?? '', new RegExp(`${name} must be`), `${what} ${name}`);
+    }
+  }
+  const lines = phony.log.filter((line) => /arguments that are not known here were ignored: .*toolCallId/.test(line));
+  assert.ok(lines.length >= 1);
+});
+
+test('a field that is null is left as it is', async () => {
+  const phoneNumber = '+12025550199', at = `/api/incoming-configs/${encodeURIComponent(phoneNumber)}`;
+  await phony.api('POST', '/api/incoming-configs', { phoneNumber, systemInstructions: 'x', callInstructions: 'y', enabled: null, toolCallId: 'call_1' });
+  const { status, body } = await phony.api('PUT', at, '{"name": "New name", "enabled": null, "messageOnly": null, "voicemailMaxLength": 6e1}');
+  assert.deepEqual([status, body.data.enabled, body.data.messageOnly, body.data.voicemailMaxLength], [200, true, undefined, 60]);
+});
+
 test("Grafana's dashboard shows every metric, and no other", async () => {
   const text = await (await fetch(`${base}/metrics`)).text();
   const served = [...text.matchAll(/^# TYPE (\w+) (\w+)/gm)].map(([, name, type]) => (type === 'histogram' ? `${name}_bucket` : name)).toSorted();

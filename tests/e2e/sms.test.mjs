@@ -125,7 +125,6 @@ for (const store of ['sqlite', 'mongodb']) describe(`one instance on ${store}`, 
       [{ toNumber: them(1), mediaUrls: ['ftp://example.com/x'] }, /no http or https URL/],
       [{ toNumber: them(1), body: 'x', sendAt: '2020-01-01' }, /sendAt is in the past/],
       [{ toNumber: them(1), body: 'x', sendAt: '2026-13-45' }, /sendAt must be an ISO 8601 date/],
-      [{ toNumber: them(1), body: 'x', colour: 'red' }, /colour is not known here/],
     ];
     for (const [body, words] of cases) {
       const answer = await phony.api('POST', '/api/sms/send', body);
@@ -139,7 +138,7 @@ for (const store of ['sqlite', 'mongodb']) describe(`one instance on ${store}`, 
     }
     assert.equal((await phony.api('POST', '/api/sms/send', `{"toNumber":"+12025550198","body":"${'a'.repeat(300 * 1024)}"}`)).status, 413);
     for (const [query, words] of [['limit=0', /limit must be 1 to 200/], ['limit=-1', /limit must be/], ['limit=201', /limit must be 1 to 200/], ['limit=ten', /whole number/],
-      ['status[$ne]=x', /not known/], ['status=%7B%22%24gt%22%3A%22%22%7D', /status must be/], ['direction=sideways', /direction must be inbound or outbound/], ['startDate=2026-02-30', /startDate/], ['endDate=yesterday', /endDate/],
+      ['status=%7B%22%24gt%22%3A%22%22%7D', /status must be/], ['direction=sideways', /direction must be inbound or outbound/], ['startDate=2026-02-30', /startDate/], ['endDate=yesterday', /endDate/],
       ['fromNumber=%2B1%20202', /E.164/], ['cursor=1', /cursor/]]) {
       const answer = await phony.api('GET', `/api/sms/messages?${query}`);
       assert.equal(answer.status, 400, query);

@@ -138,6 +138,64 @@ static void test_json_read(void **state)
 	assert_false(json_read_ok(&r));
 }
 
+/* Numbers, null and unknown members mean what they mean in JSON Schema. */
+static void test_json_read_schema(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *number;
+		bool whole;
+		int64_t value;
+	} numbers[] = {
+		{"5", true, 5},       {"5.0", true, 5},    {"5e0", true, 5},
+		{"0.5e1", true, 5},   {"-0.0", true, 0},   {"1E2", true, 100},
+		{"5.5", false, 0},    {"1e300", false, 0}, {"-1e300", false, 0},
+		{"1e-300", false, 0}, {"true", false, 0},  {"\"5\"", false, 0},
+		{"null", false, 0},   {"[5.0]", false, 0}, {"9007199254740991.0", true, 9007199254740991}};
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+		json_t *value = json_loads(numbers[i].number, JSON_DECODE_ANY, NULL);
+		int64_t read = 0;
+		assert_non_null(value);
+		assert_int_equal(json_whole(value, &read), numbers[i].whole);
+		assert_int_equal(read, numbers[i].value);
+		json_decref(value);
+	}
+	static const char *const words[] = {"one", NULL};
+	json_t *nulls =
+		json_pack("{s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:n, s:f, s:s}", "text", "int", "bool",
+			  "any", "object", "number", "time", "word", "texts", "limit", 7.0, "sessionId", "x");
+	struct json_reader r;
+	const char *text = "kept";
+	int64_t number = -1;
+	bool flag = true;
+	json_t *any = NULL;
+	json_read_open(&r, nulls);
+	json_read_text(&r, "text", JSON_OPTIONAL, 1, 5, &text);
+	json_read_int(&r, "int", JSON_OPTIONAL, 1, 9, &number);
+	json_read_bool(&r, "bool", JSON_OPTIONAL, &flag);
+	json_read_any(&r, "any", JSON_OPTIONAL, &any);
+	json_read_object(&r, "object", JSON_OPTIONAL, &any);
+	json_read_number(&r, "number", JSON_OPTIONAL, &text);
+	json_read_time(&r, "time", JSON_OPTIONAL, &number);
+	json_read_word(&r, "word", JSON_OPTIONAL, words, &text);
+	json_read_texts(&r, "texts", JSON_OPTIONAL, 1, 2, 5, &any);
+	assert_false(json_read_given(&r, "text"));
+	assert_false(json_read_given(&r, "never"));
+	assert_true(json_read_given(&r, "limit"));
+	assert_true(json_read_ok(&r));
+	assert_string_equal(text, "kept");
+	assert_int_equal(number, -1);
+	assert_true(flag);
+	assert_null(any);
+	json_read_int(&r, "limit", JSON_NEEDED, 1, 9, &number);
+	assert_int_equal(number, 7);
+	json_read_close(&r, JSON_OTHERS_LOGGED);
+	assert_true(json_read_ok(&r));
+	json_read_text(&r, "text", JSON_NEEDED, 1, 5, &text);
+	assert_string_equal(r.faults, "text is missing");
+	json_decref(nulls);
+}
+
 static void test_log_scrub(void **state)
 {
 	(void)state;
@@ -243,9 +301,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base64),    cmocka_unit_test(test_e164),
 		cmocka_unit_test(test_form),      cmocka_unit_test(test_clock),
-		cmocka_unit_test(test_json_read), cmocka_unit_test(test_log_scrub),
-		cmocka_unit_test(test_secret),    cmocka_unit_test(test_config),
-		cmocka_unit_test(test_loopback),  cmocka_unit_test(test_api_token),
+		cmocka_unit_test(test_json_read), cmocka_unit_test(test_json_read_schema),
+		cmocka_unit_test(test_log_scrub), cmocka_unit_test(test_secret),
+		cmocka_unit_test(test_config),    cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_api_token),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
