@@ -28,10 +28,10 @@ ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pie -Wl,-z,relro,-z,now,--as-needed
 
 cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pkg = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
-LIBS_BASE   = $(call pkg,jansson libcrypto) -lm
+LIBS_BASE   = $(call pkg,jansson libcrypto) -lunistring -lm
 LIBS_LOOP   = $(call pkg,libevent_core libevent_pthreads) -lpthread
 LIBS_HTTP   = $(call pkg,libmicrohttpd libcurl)
-LIBS_STORE  = $(call pkg,sqlite3 libmongoc-1.0) -lunistring
+LIBS_STORE  = $(call pkg,sqlite3 libmongoc-1.0)
 LIBS_WORKER = $(call pkg,libwebsockets soxr libssl libcrypto libseccomp) -lm
 LIBS_SIM    = $(call pkg,libevent libevent_openssl libssl libcrypto) -lm
 
@@ -282,9 +282,10 @@ lint: layers build/ui/ui_files.h
 	@printf '%s\n' $(filter %.c,$(C_FILES)) | xargs -P $$(nproc) -n 8 sh -c 'exec clang-tidy --quiet --warnings-as-errors="*" "$$@" \
 	  -- -std=gnu11 -D_GNU_SOURCE -I. -Ibuild/gen -Ibuild/ui $(call cflags,libmongoc-1.0)' lint
 
-# Who may include whom: tests/lint/layers.sh has the table.
+# Who may include whom, and how text from outside is handled: tests/lint has the rules.
 layers:
 	@sh tests/lint/layers.sh
+	@sh tests/lint/text.sh
 
 # ---- installing ----------------------------------------------------------------
 

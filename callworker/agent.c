@@ -4,6 +4,7 @@
 #include "callworker/mulaw.h"
 #include "lib/base/base64.h"
 #include "lib/base/buffer.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 
@@ -108,9 +109,10 @@ static void on_ready(void *arg, const char *conversation_id, struct audio_format
 	a->ready = a->was_ready = true;
 	if (a->setup.provider->heard != NULL)
 		playout_track(a->playout);
-	a->events->connected(a->arg, json_pack("{s:s, s:i, s:b, s:i, s:b}", "conversationId", conversation_id,
-					       "takesHz", (int)takes.rate_hz, "takesMulaw", takes.mulaw,
-					       "givesHz", (int)gives.rate_hz, "givesMulaw", gives.mulaw));
+	a->events->connected(a->arg,
+			     json_build("{s:s, s:i, s:b, s:i, s:b}", "conversationId", conversation_id,
+					"takesHz", (int)takes.rate_hz, "takesMulaw", takes.mulaw, "givesHz",
+					(int)gives.rate_hz, "givesMulaw", gives.mulaw));
 	flush_early(a);
 }
 

@@ -9,6 +9,7 @@
 #include "callworker/title.h"
 #include "lib/base/base64.h"
 #include "lib/base/fd.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
@@ -34,8 +35,7 @@ void call_tell(struct call *c, const char *type, json_t *data)
 
 void call_tell_text(struct call *c, const char *type, const char *name, const char *text)
 {
-	json_t *value = json_string(text);
-	call_tell(c, type, json_pack("{s:o}", name, value ? value : json_string("(not UTF-8)")));
+	call_tell(c, type, json_build("{s:s}", name, text));
 }
 
 static void show_title(void *arg)
@@ -73,7 +73,7 @@ static void on_agent_spoke(void *arg)
 		return;
 	int64_t ms = figures_spoke(&c->figures);
 	if (ms >= 0)
-		call_tell(c, "response", json_pack("{s:I}", "ms", (json_int_t)ms));
+		call_tell(c, "response", json_build("{s:I}", "ms", (json_int_t)ms));
 	farewell_spoken(c->farewell);
 }
 
@@ -101,9 +101,8 @@ static void on_interrupted(void *arg, struct mono_us born)
 
 static int64_t add_turn(struct call *c, const char *role, const char *text)
 {
-	json_t *content = json_string(text);
 	int64_t number =
-		control_event(c->control, "turn", json_pack("{s:s, s:o}", "role", role, "content", content));
+		control_event(c->control, "turn", json_build("{s:s, s:s}", "role", role, "content", text));
 	transcript_add(c->transcript, role, text, number);
 	return number;
 }
@@ -135,7 +134,7 @@ static void on_agent_corrected(void *arg, int64_t utterance, const char *text)
 		return;
 	transcript_correct(c->transcript, utterance, text);
 	call_tell(c, "turn-corrected",
-		  json_pack("{s:I, s:s}", "turn", (json_int_t)utterance, "content", text));
+		  json_build("{s:I, s:s}", "turn", (json_int_t)utterance, "content", text));
 }
 
 static void on_tool_call(void *arg, const char *id, const char *name, json_t *parameters)
@@ -230,7 +229,7 @@ static void on_digit(void *arg, char digit)
 {
 	struct call *c = arg;
 	char text[80];
-	call_tell(c, "dtmf-received", json_pack("{s:s#}", "digit", &digit, (size_t)1));
+	call_tell(c, "dtmf-received", json_build("{s:s#}", "digit", &digit, 1));
 	snprintf(text, sizeof text, "The person pressed the key %c on their phone.", digit);
 	silence_heard(c->silence);
 	agent_inject(c->agent, text);
@@ -312,7 +311,7 @@ static void on_transfer_due(void *arg)
 		return;
 	playout_mute(c->playout, true);
 	call_tell(c, "transfer",
-		  json_pack("{s:s, s:s}", "toNumber", c->transfer_to, "reason", c->transfer_reason));
+		  json_build("{s:s, s:s}", "toNumber", c->transfer_to, "reason", c->transfer_reason));
 }
 
 void call_transfer(void *arg, const char *number, const char *reason)
@@ -333,7 +332,7 @@ void call_transfer(void *arg, const char *number, const char *reason)
 static void out_outcome(void *arg, json_t *outcome)
 {
 	struct call *c = arg;
-	call_tell(c, "outcome", json_pack("{s:O}", "outcome", outcome));
+	call_tell(c, "outcome", json_build("{s:O}", "outcome", outcome));
 	c->outcome_known = true;
 	if (c->asked_outcome)
 		ws_timer_start(c->loop, &c->outcome_timer, 0, ending_outcome_over, c);

@@ -3,6 +3,7 @@
 #include "callworker/flight.h"
 #include "callworker/journal.h"
 #include "lib/base/fd.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
@@ -77,8 +78,8 @@ static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
 	if (stream >= 0)
 		peer_tell(p, MSG_STREAM, json_object(), fcntl(stream, F_DUPFD_CLOEXEC, 3));
 	tell(c, MSG_ANNOUNCE,
-	     json_pack("{s:s, s:I, s:b}", "callId", c->call_id, "attempt", (json_int_t)c->attempt,
-		       "needsAgent", c->handler->needs_agent(c->arg)));
+	     json_build("{s:s, s:I, s:b}", "callId", c->call_id, "attempt", (json_int_t)c->attempt,
+			"needsAgent", c->handler->needs_agent(c->arg)));
 	journal_replay(c->journal);
 	log_info("voiced is back: the call was announced to it");
 }
@@ -212,7 +213,7 @@ void control_cell(struct control *c, int landlock)
 {
 	OBJ_CHECK(c, CONTROL_MAGIC);
 	if (c->peer != NULL)
-		peer_tell(c->peer, MSG_CELL, json_pack("{s:i}", "landlock", landlock), -1);
+		peer_tell(c->peer, MSG_CELL, json_build("{s:i}", "landlock", landlock), -1);
 }
 
 void control_identify(struct control *c, const char *call_id, int64_t attempt, const char *socket)
@@ -252,7 +253,7 @@ void control_refuse(struct control *c, const struct frame *question, const char 
 {
 	OBJ_CHECK(c, CONTROL_MAGIC);
 	struct peer_error error = {code, message, http_status};
-	json_t *told = json_pack("{s:s, s:s}", "code", code, "message", message);
+	json_t *told = json_build("{s:s, s:s}", "code", code, "message", message);
 	flight_frame_out(ws_loop_flight(c->loop), question->type, told);
 	json_decref(told);
 	if (c->peer != NULL)

@@ -1,5 +1,7 @@
 #include "callworker/crash.h"
 
+#include "lib/base/text.h"
+
 #include <execinfo.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,7 +14,7 @@ static char prefix[96] = "callworker";
 
 void crash_set_call(const char *call_sid)
 {
-	snprintf(prefix, sizeof prefix, "callworker[%d] %.40s", (int)getpid(), call_sid);
+	snprintf(prefix, sizeof prefix, "callworker[%d] %.*s", (int)getpid(), TEXT_CUT(call_sid, 40));
 }
 
 static void say(const char *text)

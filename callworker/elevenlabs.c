@@ -6,9 +6,11 @@
 
 #include "callworker/json_scan.h"
 #include "lib/base/buffer.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,17 +75,17 @@ static char *make_prompt(const struct provider_setup *setup)
 static char *make_initiation(const struct provider_setup *setup)
 {
 	char *prompt = make_prompt(setup);
-	json_t *agent = json_pack("{s:{s:s}}", "prompt", "prompt", prompt);
+	json_t *agent = json_build("{s:{s:s}}", "prompt", "prompt", prompt);
 	free(prompt);
 	if (setup->first_message[0] != '\0')
-		json_object_set_new(agent, "first_message", json_string(setup->first_message));
-	json_t *override = json_pack("{s:o}", "agent", agent);
+		json_object_set_new(agent, "first_message", json_text(setup->first_message));
+	json_t *override = json_build("{s:o}", "agent", agent);
 	if (setup->voice[0] != '\0')
-		json_object_set_new(override, "tts", json_pack("{s:s}", "voice_id", setup->voice));
-	json_t *message =
-		json_pack("{s:s, s:o, s:{s:s, s:s, s:s}}", "type", "conversation_initiation_client_data",
-			  "conversation_config_override", override, "dynamic_variables", "call_type",
-			  setup->call_type, "from_number", setup->from_number, "to_number", setup->to_number);
+		json_object_set_new(override, "tts", json_build("{s:s}", "voice_id", setup->voice));
+	json_t *message = json_build("{s:s, s:o, s:{s:s, s:s, s:s}}", "type",
+				     "conversation_initiation_client_data", "conversation_config_override",
+				     override, "dynamic_variables", "call_type", setup->call_type,
+				     "from_number", setup->from_number, "to_number", setup->to_number);
 	char *text = json_dumps(message, JSON_COMPACT);
 	json_decref(message);
 	if (text == NULL)
@@ -111,7 +113,7 @@ static bool parse_format(const char *name, struct audio_format *format)
 static void give_up(struct elevenlabs *e, enum provider_end end, const char *why)
 {
 	if (e->fault[0] == '\0') {
-		snprintf(e->fault, sizeof e->fault, "%.280s", why);
+		text_printf(e->fault, sizeof e->fault, "%.*s", TEXT_CUT(why, 280));
 		e->end = end;
 	}
 	ws_close(e->ws, LWS_CLOSE_STATUS_NORMAL, "");
@@ -135,10 +137,10 @@ static void on_metadata(struct elevenlabs *e, json_t *event)
 	if (!json_read_ok(&r)) {
 		give_up(e, PROVIDER_REFUSED, r.faults);
 	} else if (!parse_format(takes, &in) || !parse_format(gives, &out)) {
-		snprintf(why, sizeof why,
-			 "the agent's audio formats (%s, %s) are not known: set them to mu-law 8000 Hz at "
-			 "ElevenLabs",
-			 takes, gives);
+		text_printf(why, sizeof why,
+			    "the agent's audio formats (%s, %s) are not known: set them to mu-law 8000 Hz at "
+			    "ElevenLabs",
+			    takes, gives);
 		give_up(e, PROVIDER_REFUSED, why);
 	} else if (!e->ready) {
 		e->ready = true;
@@ -216,13 +218,13 @@ static void on_ping(struct elevenlabs *e, json_t *event)
 	json_read_open(&r, event);
 	json_read_int(&r, "event_id", JSON_NEEDED, INT64_MIN, INT64_MAX, &id);
 	if (json_read_ok(&r))
-		send_json(e, json_pack("{s:s, s:I}", "type", "pong", "event_id", (json_int_t)id));
+		send_json(e, json_build("{s:s, s:I}", "type", "pong", "event_id", (json_int_t)id));
 }
 
 static void on_error(json_t *message)
 {
 	char *text = json_dumps(message, JSON_COMPACT);
-	log_warn("ElevenLabs reports: %.400s", text ? text : "?");
+	log_warn("ElevenLabs reports: %.*s", TEXT_CUT(text ? text : "?", 400));
 	free(text);
 }
 
@@ -314,19 +316,20 @@ static void on_closed(void *arg, const char *why)
 	if (e->fault[0] == '\0' && strstr(why, "verride") != NULL) {
 		/* Without a first message it may work. */
 		e->end = strstr(why, "first_message") ? PROVIDER_LOST : PROVIDER_REFUSED;
-		snprintf(e->fault, sizeof e->fault,
-			 "ElevenLabs refuses the override (%.120s): allow it in the agent's settings under "
-			 "Security, Overrides",
-			 why);
+		text_printf(e->fault, sizeof e->fault,
+			    "ElevenLabs refuses the override (%.*s): allow it in the agent's settings under "
+			    "Security, Overrides",
+			    TEXT_CUT(why, 120));
 	} else if (e->fault[0] == '\0') {
 		unsigned status = ws_http_status(e->ws);
 		bool done = e->ready && ws_peer_close_code(e->ws) == LWS_CLOSE_STATUS_NORMAL;
 		bool refused =
 			status == 401 || status == 403 || status == 404 || strstr(why, "quota") != NULL;
 		e->end = done ? PROVIDER_DONE : refused ? PROVIDER_REFUSED : PROVIDER_LOST;
-		snprintf(e->fault, sizeof e->fault, "%s: %.200s",
-			 e->ready ? "the conversation at ElevenLabs ended" : "no conversation at ElevenLabs",
-			 why);
+		text_printf(e->fault, sizeof e->fault, "%s: %.*s",
+			    e->ready ? "the conversation at ElevenLabs ended"
+				     : "no conversation at ElevenLabs",
+			    TEXT_CUT(why, 200));
 	}
 	e->events->ended(e->arg, e->fault, e->end);
 }
@@ -363,7 +366,7 @@ static void inject(void *self, const char *text)
 {
 	struct elevenlabs *e = self;
 	OBJ_CHECK(e, ELEVENLABS_MAGIC);
-	send_json(e, json_pack("{s:s, s:s}", "type", "contextual_update", "text", text));
+	send_json(e, json_build("{s:s, s:s}", "type", "contextual_update", "text", text));
 }
 
 /* A message as if the person had typed it: the agent answers. */
@@ -371,7 +374,7 @@ static void direct(void *self, const char *text)
 {
 	struct elevenlabs *e = self;
 	OBJ_CHECK(e, ELEVENLABS_MAGIC);
-	send_json(e, json_pack("{s:s, s:s}", "type", "user_message", "text", text));
+	send_json(e, json_build("{s:s, s:s}", "type", "user_message", "text", text));
 }
 
 static void tool_result(void *self, const char *id, const char *result, bool is_error, bool go_on)
@@ -379,8 +382,8 @@ static void tool_result(void *self, const char *id, const char *result, bool is_
 	(void)go_on; /* the agent decides that itself */
 	struct elevenlabs *e = self;
 	OBJ_CHECK(e, ELEVENLABS_MAGIC);
-	send_json(e, json_pack("{s:s, s:s, s:s, s:b}", "type", "client_tool_result", "tool_call_id", id,
-			       "result", result, "is_error", is_error));
+	send_json(e, json_build("{s:s, s:s, s:s, s:b}", "type", "client_tool_result", "tool_call_id", id,
+				"result", result, "is_error", is_error));
 }
 
 static void close_conversation(void *self)

@@ -2,6 +2,7 @@
 
 #include "callworker/call_state.h"
 #include "lib/base/log.h"
+#include "lib/base/text.h"
 
 enum {
 	CLOSE_PATIENCE_MS = 10000,   /* for the carrier to end the stream after a hang-up */
@@ -79,7 +80,7 @@ void ending_finish(struct call *c, const char *fault, bool cut)
 	recorder_free(&c->recorder);
 	json_t *data = figures_json(&c->figures, playout_sent(c->playout));
 	if (fault != NULL) {
-		json_object_set_new(data, "fault", json_string(fault));
+		json_object_set_new(data, "fault", json_text(fault));
 		json_object_set_new(data, "cut", json_boolean(cut));
 	}
 	call_tell(c, "stream-ended", data);

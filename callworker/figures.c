@@ -1,5 +1,7 @@
 #include "callworker/figures.h"
 
+#include "lib/base/json_build.h"
+
 void figures_stream_started(struct figures *f)
 {
 	f->start = mono_now();
@@ -39,18 +41,18 @@ void figures_interrupted(struct figures *f, struct mono_us born)
 
 static json_t *percentiles(const struct latency *l)
 {
-	return json_pack("{s:I, s:I, s:I, s:I}", "count", (json_int_t)l->total, "p50",
-			 (json_int_t)latency_percentile(l, 0.5), "p99",
-			 (json_int_t)latency_percentile(l, 0.99), "max", (json_int_t)l->max_us);
+	return json_build("{s:I, s:I, s:I, s:I}", "count", (json_int_t)l->total, "p50",
+			  (json_int_t)latency_percentile(l, 0.5), "p99",
+			  (json_int_t)latency_percentile(l, 0.99), "max", (json_int_t)l->max_us);
 }
 
 json_t *figures_json(const struct figures *f, uint64_t bytes_out)
 {
 	int64_t first = f->first_audio.us ? f->first_audio.us - f->start.us : -1;
-	return json_pack("{s:I, s:I, s:I, s:i, s:I, s:o, s:o, s:o, s:o}", "framesFromCaller",
-			 (json_int_t)f->frames_in, "bytesFromCaller", (json_int_t)f->bytes_in,
-			 "bytesToCaller", (json_int_t)bytes_out, "interruptions", (int)f->interruptions,
-			 "firstAudioUs", (json_int_t)first, "responseUs", percentiles(&f->response),
-			 "delayToAgentUs", percentiles(&f->delay_up), "delayToCallerUs",
-			 percentiles(&f->delay_down), "bargeInUs", percentiles(&f->barge_in));
+	return json_build("{s:I, s:I, s:I, s:i, s:I, s:o, s:o, s:o, s:o}", "framesFromCaller",
+			  (json_int_t)f->frames_in, "bytesFromCaller", (json_int_t)f->bytes_in,
+			  "bytesToCaller", (json_int_t)bytes_out, "interruptions", (int)f->interruptions,
+			  "firstAudioUs", (json_int_t)first, "responseUs", percentiles(&f->response),
+			  "delayToAgentUs", percentiles(&f->delay_up), "delayToCallerUs",
+			  percentiles(&f->delay_down), "bargeInUs", percentiles(&f->barge_in));
 }

@@ -1,8 +1,10 @@
 #include "callworker/flight.h"
 
 #include "lib/base/base64.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -80,14 +82,13 @@ static void put(struct flight *f, json_t *line)
 /* The text as it is, or what is no UTF-8 in base64. */
 static void set_text(json_t *line, const char *text, size_t len)
 {
-	json_t *value = json_stringn(text, len);
-	if (value != NULL) {
-		json_object_set_new(line, "text", value);
+	if (text_valid(text, len)) {
+		json_object_set_new(line, "text", json_text_n(text, len));
 		return;
 	}
 	char *encoded = xcalloc(1, BASE64_LEN(len) + 1);
 	base64_encode(text, len, encoded);
-	json_object_set_new(line, "base64", json_string(encoded));
+	json_object_set_new(line, "base64", json_text(encoded));
 	free(encoded);
 }
 
@@ -113,33 +114,33 @@ static json_t *without_secrets(enum message type, json_t *body)
 	json_t *copy = json_copy(body);
 	const char *url = json_string_value(json_object_get(copy, "url"));
 	if (url != NULL)
-		json_object_set_new(copy, "url", json_stringn(url, strcspn(url, "?")));
+		json_object_set_new(copy, "url", json_text_n(url, strcspn(url, "?")));
 	if (json_object_get(copy, "header") != NULL)
-		json_object_set_new(copy, "header", json_string("Authorization: (left out)"));
+		json_object_set_new(copy, "header", json_text("Authorization: (left out)"));
 	return copy;
 }
 
 void flight_frame_in(struct flight *f, const struct frame *frame)
 {
 	if (recording(f))
-		came(f, json_pack("{s:s, s:i, s:i, s:I, s:o}", "in", "voiced", "type", (int)frame->type,
-				  "flags", (int)frame->flags, "id", (json_int_t)frame->id, "body",
-				  without_secrets(frame->type, frame->body)));
+		came(f, json_build("{s:s, s:i, s:i, s:I, s:o}", "in", "voiced", "type", (int)frame->type,
+				   "flags", (int)frame->flags, "id", (json_int_t)frame->id, "body",
+				   without_secrets(frame->type, frame->body)));
 }
 
 void flight_gone(struct flight *f, const char *why)
 {
 	if (recording(f))
-		came(f, json_pack("{s:s, s:s}", "in", "voiced", "gone", why));
+		came(f, json_build("{s:s, s:s}", "in", "voiced", "gone", why));
 }
 
 void flight_socket_in(struct flight *f, const struct flight_socket *e)
 {
 	if (!recording(f))
 		return;
-	json_t *line = json_pack("{s:s, s:i, s:s, s:I, s:i, s:i}", "in", "socket", "socket", (int)e->socket,
-				 "event", e->event, "born", (json_int_t)e->born.us, "closeCode",
-				 (int)e->close_code, "httpStatus", (int)e->http_status);
+	json_t *line = json_build("{s:s, s:i, s:s, s:I, s:i, s:i}", "in", "socket", "socket", (int)e->socket,
+				  "event", e->event, "born", (json_int_t)e->born.us, "closeCode",
+				  (int)e->close_code, "httpStatus", (int)e->http_status);
 	set_text(line, e->text, e->len);
 	came(f, line);
 }
@@ -147,7 +148,7 @@ void flight_socket_in(struct flight *f, const struct flight_socket *e)
 void flight_timer(struct flight *f, unsigned number)
 {
 	if (recording(f))
-		came(f, json_pack("{s:s, s:i}", "in", "timer", "timer", (int)number));
+		came(f, json_build("{s:s, s:i}", "in", "timer", "timer", (int)number));
 }
 
 /* ---- reading ---- */
@@ -156,7 +157,7 @@ struct flight *flight_open(const char *path, char *why, size_t size)
 {
 	FILE *file = fopen(path, "re");
 	if (file == NULL) {
-		snprintf(why, size, "%s: %s", path, strerror(errno));
+		text_printf(why, size, "%s: %s", path, strerror(errno));
 		return NULL;
 	}
 	struct flight *f;
@@ -168,7 +169,7 @@ struct flight *flight_open(const char *path, char *why, size_t size)
 		clock_hold((struct mono_us){json_integer_value(json_object_get(first, "at"))},
 			   (struct wall_ms){json_integer_value(json_object_get(first, "wall"))});
 	} else {
-		snprintf(why, size, "%s is no record of a flight", path);
+		text_printf(why, size, "%s is no record of a flight", path);
 		flight_free(&f);
 	}
 	json_decref(first);
@@ -250,7 +251,7 @@ bool flight_dial(struct flight *f, bool ok)
 	if (f == NULL)
 		return ok;
 	if (recording(f)) {
-		put(f, json_pack("{s:s, s:b}", "in", "dial", "ok", ok));
+		put(f, json_build("{s:s, s:b}", "in", "dial", "ok", ok));
 		return ok;
 	}
 	json_t *line = look(f);
@@ -299,15 +300,15 @@ static json_t *without_measures(enum message type, const json_t *body)
 void flight_frame_out(struct flight *f, enum message type, const json_t *body)
 {
 	if (f != NULL)
-		sent(f, json_pack("{s:s, s:i, s:o}", "out", "voiced", "type", (int)type, "body",
-				  without_measures(type, body)));
+		sent(f, json_build("{s:s, s:i, s:o}", "out", "voiced", "type", (int)type, "body",
+				   without_measures(type, body)));
 }
 
 void flight_socket_out(struct flight *f, unsigned socket, const char *event, const char *text, size_t len)
 {
 	if (f == NULL)
 		return;
-	json_t *line = json_pack("{s:s, s:i, s:s}", "out", "socket", "socket", (int)socket, "event", event);
+	json_t *line = json_build("{s:s, s:i, s:s}", "out", "socket", "socket", (int)socket, "event", event);
 	set_text(line, text, len);
 	sent(f, line);
 }

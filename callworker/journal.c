@@ -1,6 +1,7 @@
 #include "callworker/journal.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/object.h"
 
 #include <sys/queue.h>
@@ -49,8 +50,8 @@ int64_t journal_add(struct journal *j, const char *type, json_t *data)
 	struct entry *e = xcalloc(1, sizeof *e);
 	wall_format(wall_now(), time);
 	e->seq = ++j->last_seq;
-	e->event = json_pack("{s:I, s:s, s:s, s:o}", "seq", (json_int_t)e->seq, "type", type, "time", time,
-			     "data", data);
+	e->event = json_build("{s:I, s:s, s:s, s:o}", "seq", (json_int_t)e->seq, "type", type, "time", time,
+			      "data", data);
 	if (e->event == NULL)
 		panic("event %s is no JSON", type);
 	STAILQ_INSERT_TAIL(&j->entries, e, next);

@@ -9,9 +9,11 @@
 #include "callworker/openai_messages.h"
 #include "callworker/utterances.h"
 #include "lib/base/base64.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +64,7 @@ static void send_json(struct openai *o, json_t *message)
 static void give_up(struct openai *o, enum provider_end end, const char *why)
 {
 	if (o->fault[0] == '\0') {
-		snprintf(o->fault, sizeof o->fault, "%.280s", why);
+		text_printf(o->fault, sizeof o->fault, "%.*s", TEXT_CUT(why, 280));
 		o->end = end;
 	}
 	ws_close(o->ws, LWS_CLOSE_STATUS_NORMAL, "");
@@ -92,7 +94,7 @@ static void respond(struct openai *o)
 	if (o->responding)
 		return;
 	o->responding = true;
-	send_json(o, json_pack("{s:s}", "type", "response.create"));
+	send_json(o, json_build("{s:s}", "type", "response.create"));
 }
 
 static void go_on_from(struct openai *o)
@@ -305,7 +307,7 @@ static void on_response_created(struct openai *o, json_t *m)
 	const char *id = "";
 	text_member(part(m, "response"), "id", &id);
 	o->responding = true;
-	snprintf(o->response, sizeof o->response, "%.*s", ID_SIZE - 1, id);
+	text_copy(o->response, sizeof o->response, id, strlen(id));
 }
 
 static const struct {
@@ -420,14 +422,16 @@ static void on_closed(void *arg, const char *why)
 		bool refused = status == 401 || status == 403 || status == 404;
 		o->end = refused ? PROVIDER_REFUSED : PROVIDER_LOST;
 		if (status == 401 || status == 403)
-			snprintf(o->fault, sizeof o->fault,
-				 "OpenAI refuses the key (HTTP %u): check OPENAI_API_KEY", status);
+			text_printf(o->fault, sizeof o->fault,
+				    "OpenAI refuses the key (HTTP %u): check OPENAI_API_KEY", status);
 		else if (status == 429)
-			snprintf(o->fault, sizeof o->fault, "OpenAI takes no more sessions now (HTTP 429)");
+			text_printf(o->fault, sizeof o->fault,
+				    "OpenAI takes no more sessions now (HTTP 429)");
 		else
-			snprintf(o->fault, sizeof o->fault, "%s: %.200s",
-				 o->ready ? "the conversation at OpenAI ended" : "no conversation at OpenAI",
-				 why);
+			text_printf(o->fault, sizeof o->fault, "%s: %.*s",
+				    o->ready ? "the conversation at OpenAI ended"
+					     : "no conversation at OpenAI",
+				    TEXT_CUT(why, 200));
 	}
 	utterances_finish(o->utterances);
 	o->events->ended(o->arg, o->fault, o->end);

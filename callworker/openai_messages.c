@@ -1,6 +1,8 @@
 #include "callworker/openai_messages.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@ static json_t *functions(const json_t *tools)
 	size_t i;
 	json_array_foreach (tools, i, tool) {
 		json_t *f = json_copy(tool);
-		json_object_set_new(f, "type", json_string("function"));
+		json_object_set_new(f, "type", json_text("function"));
 		json_array_append_new(list, f);
 	}
 	return list;
@@ -20,7 +22,7 @@ static json_t *functions(const json_t *tools)
 
 static json_t *session_now(const char *prompt, const char *voice, const json_t *tools)
 {
-	return json_pack(
+	return json_build(
 		"{s:s, s:s, s:[s], s:o, s:s, s:{s:{s:{s:s}, s:{s:s}, s:{s:s, s:b, s:b}}, s:{s:{s:s}, "
 		"s:s}}}",
 		"type", "realtime", "instructions", prompt, "output_modalities", "audio", "tools",
@@ -32,51 +34,53 @@ static json_t *session_now(const char *prompt, const char *voice, const json_t *
 
 static json_t *session_preview(const char *prompt, const char *voice, const json_t *tools)
 {
-	return json_pack("{s:s, s:[s, s], s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:o, s:s}", "instructions", prompt,
-			 "modalities", "text", "audio", "voice", voice, "input_audio_format", "g711_ulaw",
-			 "output_audio_format", "g711_ulaw", "input_audio_transcription", "model",
-			 "whisper-1", "turn_detection", "type", "server_vad", "tools", functions(tools),
-			 "tool_choice", "auto");
+	return json_build("{s:s, s:[s, s], s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:o, s:s}", "instructions",
+			  prompt, "modalities", "text", "audio", "voice", voice, "input_audio_format",
+			  "g711_ulaw", "output_audio_format", "g711_ulaw", "input_audio_transcription",
+			  "model", "whisper-1", "turn_detection", "type", "server_vad", "tools",
+			  functions(tools), "tool_choice", "auto");
 }
 
 json_t *openai_session(const char *prompt, const char *voice, const json_t *tools, bool preview)
 {
-	return json_pack("{s:s, s:o}", "type", "session.update", "session",
-			 preview ? session_preview(prompt, voice, tools) : session_now(prompt, voice, tools));
+	return json_build("{s:s, s:o}", "type", "session.update", "session",
+			  preview ? session_preview(prompt, voice, tools)
+				  : session_now(prompt, voice, tools));
 }
 
 json_t *openai_item(const char *role, const char *text, bool preview)
 {
 	const char *type = strcmp(role, "assistant") != 0 ? "input_text" : preview ? "text" : "output_text";
-	return json_pack("{s:s, s:{s:s, s:s, s:[{s:s, s:s}]}}", "type", "conversation.item.create", "item",
-			 "type", "message", "role", role, "content", "type", type, "text", text);
+	return json_build("{s:s, s:{s:s, s:s, s:[{s:s, s:s}]}}", "type", "conversation.item.create", "item",
+			  "type", "message", "role", role, "content", "type", type, "text", text);
 }
 
 json_t *openai_tool_result(const char *id, const char *result, bool is_error)
 {
 	char *output = is_error ? xasprintf("Error: %s", result) : xstrdup(result);
-	json_t *message = json_pack("{s:s, s:{s:s, s:s, s:s}}", "type", "conversation.item.create", "item",
-				    "type", "function_call_output", "call_id", id, "output", output);
+	json_t *message = json_build("{s:s, s:{s:s, s:s, s:s}}", "type", "conversation.item.create", "item",
+				     "type", "function_call_output", "call_id", id, "output", output);
 	free(output);
 	return message;
 }
 
 json_t *openai_truncation(const char *item, int64_t heard_ms)
 {
-	return json_pack("{s:s, s:s, s:i, s:I}", "type", "conversation.item.truncate", "item_id", item,
-			 "content_index", 0, "audio_end_ms", (json_int_t)heard_ms);
+	return json_build("{s:s, s:s, s:i, s:I}", "type", "conversation.item.truncate", "item_id", item,
+			  "content_index", 0, "audio_end_ms", (json_int_t)heard_ms);
 }
 
 void openai_describe(char *out, size_t size, const char *code, const char *message)
 {
 	if (strcmp(code, "invalid_api_key") == 0)
-		snprintf(out, size, "OpenAI refuses the key: check OPENAI_API_KEY (%.150s)", message);
+		snprintf(out, size, "OpenAI refuses the key: check OPENAI_API_KEY (%.*s)",
+			 TEXT_CUT(message, 150));
 	else if (strcmp(code, "insufficient_quota") == 0)
-		snprintf(out, size, "OpenAI's quota is used up: check the plan and billing (%.150s)",
-			 message);
+		snprintf(out, size, "OpenAI's quota is used up: check the plan and billing (%.*s)",
+			 TEXT_CUT(message, 150));
 	else
-		snprintf(out, size, "OpenAI: %.200s%s%.60s%s", message, code[0] ? " (" : "", code,
-			 code[0] ? ")" : "");
+		snprintf(out, size, "OpenAI: %.*s%s%.*s%s", TEXT_CUT(message, 200), code[0] ? " (" : "",
+			 TEXT_CUT(code, 60), code[0] ? ")" : "");
 }
 
 bool openai_is_final(const char *code)

@@ -1,5 +1,6 @@
 #include "callworker/operator.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/object.h"
 
 #define OPERATOR_MAGIC 0x6f706572u
@@ -70,7 +71,7 @@ static void go_on(struct operator_line *o, const char *text, bool is_error)
 static void on_time(void *arg)
 {
 	struct operator_line *o = arg;
-	o->out.event(o->out.arg, "operator-timeout", json_pack("{s:s}", "question", o->question));
+	o->out.event(o->out.arg, "operator-timeout", json_build("{s:s}", "question", o->question));
 	go_on(o, NO_ANSWER, true);
 }
 
@@ -83,8 +84,8 @@ const char *operator_ask(struct operator_line *o, const char *tool_id, const cha
 	o->tool_id = tool_id ? xstrdup(tool_id) : NULL;
 	o->question = xstrdup(question);
 	o->out.event(o->out.arg, "operator-question",
-		     json_pack("{s:s, s:s, s:i}", "question", question, "by", tool_id ? "agent" : "operator",
-			       "seconds", o->seconds));
+		     json_build("{s:s, s:s, s:i}", "question", question, "by", tool_id ? "agent" : "operator",
+				"seconds", o->seconds));
 	pause_begin(o->pause, tool_id ? NULL : ANNOUNCE);
 	ws_timer_start(o->loop, &o->timer, o->seconds * 1000, on_time, o);
 	return NULL;
@@ -96,7 +97,7 @@ const char *operator_answer(struct operator_line *o, const char *answer)
 	if (!o->waiting)
 		return "No question is open in this call";
 	o->out.event(o->out.arg, "operator-answer",
-		     json_pack("{s:s, s:s}", "question", o->question, "answer", answer));
+		     json_build("{s:s, s:s}", "question", o->question, "answer", answer));
 	char *text = xasprintf("The answer to \"%s\" is: %s", o->question, answer);
 	go_on(o, text, false);
 	free(text);

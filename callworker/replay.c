@@ -6,6 +6,7 @@
 #include "lib/base/buffer.h"
 #include "lib/base/exit_codes.h"
 #include "lib/base/fd.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 
@@ -55,15 +56,15 @@ static void feed_message(struct ws_loop *l, enum message type, json_t *body)
 static void say_hello(struct ws_loop *l)
 {
 	feed_message(l, MSG_HELLO,
-		     json_pack("{s:i, s:s, s:i}", "version", PROTO_VERSION, "role", "voiced", "pid", 1));
+		     json_build("{s:i, s:s, s:i}", "version", PROTO_VERSION, "role", "voiced", "pid", 1));
 }
 
 static void prepare(struct ws_loop *l)
 {
 	say_hello(l);
 	feed_message(l, MSG_PREPARE,
-		     json_pack("{s:b, s:b, s:s, s:i, s:i, s:i}", "confine", 0, "tls", 0, "caFile", "",
-			       "memoryMb", 1, "cpuSeconds", 1, "coreMb", 0));
+		     json_build("{s:b, s:b, s:s, s:i, s:i, s:i}", "confine", 0, "tls", 0, "caFile", "",
+				"memoryMb", 1, "cpuSeconds", 1, "coreMb", 0));
 }
 
 static void come_from_voiced(struct ws_loop *l, json_t *line)

@@ -3,6 +3,7 @@
 #include "callworker/call_state.h"
 #include "callworker/dtmf.h"
 #include "callworker/ending.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 
@@ -135,9 +136,9 @@ static void on_levels(struct call *c, const struct frame *f)
 {
 	int ahead_ms = playout_ahead_ms(c->playout);
 	control_reply(c->control, f,
-		      json_pack("{s:f, s:f, s:b, s:b}", "caller", levels_of_caller(&c->levels) / 127.0,
-				"agent", levels_of_agent(&c->levels, ahead_ms) / 127.0, "callerSpeaks",
-				c->figures.vad.speaking, "agentSpeaks", ahead_ms > 0));
+		      json_build("{s:f, s:f, s:b, s:b}", "caller", levels_of_caller(&c->levels) / 127.0,
+				 "agent", levels_of_agent(&c->levels, ahead_ms) / 127.0, "callerSpeaks",
+				 c->figures.vad.speaking, "agentSpeaks", ahead_ms > 0));
 }
 
 /* Nothing more is said; the carrier ends the stream, if not we. */

@@ -1,6 +1,7 @@
 #include "callworker/tools.h"
 
 #include "callworker/dtmf.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/object.h"
 #include "lib/base/schema.h"
@@ -49,14 +50,14 @@ void tools_free(struct tools **tt)
 
 static json_t *text_parameter(const char *name, const char *description)
 {
-	return json_pack("{s:s, s:{s:{s:s, s:s}}, s:[s]}", "type", "object", "properties", name, "type",
-			 "string", "description", description, "required", name);
+	return json_build("{s:s, s:{s:{s:s, s:s}}, s:[s]}", "type", "object", "properties", name, "type",
+			  "string", "description", description, "required", name);
 }
 
 static void describe(json_t *list, const char *name, const char *description, json_t *parameters)
 {
-	json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "name", name, "description", description,
-					      "parameters", parameters));
+	json_array_append_new(list, json_build("{s:s, s:s, s:o}", "name", name, "description", description,
+					       "parameters", parameters));
 }
 
 json_t *tools_describe(const struct tools *t)
@@ -103,7 +104,7 @@ static void on_played(void *arg, bool played)
 		return;
 	}
 	t->out.event(t->out.arg, "dtmf-sent",
-		     json_pack("{s:s, s:s}", "digits", d->text, "by", d->id ? "agent" : "operator"));
+		     json_build("{s:s, s:s}", "digits", d->text, "by", d->id ? "agent" : "operator"));
 	if (d->id != NULL) {
 		char *result = xasprintf("Successfully sent DTMF tones: %s", d->text);
 		t->out.result(t->out.arg, d->id, result, false, true);
@@ -152,7 +153,7 @@ static void end_call(struct tools *t, const char *id, json_t *parameters)
 	json_read_text(&r, "reason", JSON_OPTIONAL, 0, 2000, &reason);
 	t->out.result(t->out.arg, id, "Call ended", false, false);
 	if (reason != NULL)
-		t->out.event(t->out.arg, "end-reason", json_pack("{s:s}", "reason", reason));
+		t->out.event(t->out.arg, "end-reason", json_build("{s:s}", "reason", reason));
 	farewell_agent_decided(t->farewell, "the agent ended the call");
 }
 
@@ -174,7 +175,7 @@ static void add_note(struct tools *t, const char *id, json_t *parameters)
 	const char *note = needed_text(t, id, parameters, "note");
 	if (note == NULL)
 		return;
-	t->out.event(t->out.arg, "note", json_pack("{s:s}", "note", note));
+	t->out.event(t->out.arg, "note", json_build("{s:s}", "note", note));
 	t->out.result(t->out.arg, id, "Noted", false, true);
 }
 
@@ -226,8 +227,8 @@ void tools_call(struct tools *t, const char *id, const char *name, json_t *param
 {
 	OBJ_CHECK(t, TOOLS_MAGIC);
 	t->out.event(t->out.arg, "tool-call",
-		     parameters ? json_pack("{s:s, s:O}", "name", name, "parameters", parameters)
-				: json_pack("{s:s, s:n}", "name", name, "parameters"));
+		     parameters ? json_build("{s:s, s:O}", "name", name, "parameters", parameters)
+				: json_build("{s:s, s:n}", "name", name, "parameters"));
 	if (parameters == NULL) {
 		t->out.result(t->out.arg, id, "The arguments must be a JSON object", true, true);
 		return;

@@ -1,6 +1,8 @@
 #include "callworker/transcript.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 
 #define TRANSCRIPT_MAGIC 0x74726e73u
 
@@ -34,7 +36,7 @@ void transcript_add(struct transcript *t, const char *role, const char *content,
 {
 	OBJ_CHECK(t, TRANSCRIPT_MAGIC);
 	json_t *turn =
-		json_pack("{s:s, s:s, s:I}", "role", role, "content", content, "number", (json_int_t)number);
+		json_build("{s:s, s:s, s:I}", "role", role, "content", content, "number", (json_int_t)number);
 	if (turn != NULL)
 		json_array_append_new(t->turns, turn);
 	if (json_array_size(t->turns) > TURNS_MAX)
@@ -47,7 +49,7 @@ void transcript_correct(struct transcript *t, int64_t number, const char *conten
 	for (size_t i = json_array_size(t->turns); i-- > 0;) {
 		json_t *turn = json_array_get(t->turns, i);
 		if (json_integer_value(json_object_get(turn, "number")) == number) {
-			json_object_set_new(turn, "content", json_string(content));
+			json_object_set_new(turn, "content", json_text(content));
 			return;
 		}
 	}

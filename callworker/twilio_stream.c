@@ -4,6 +4,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static void broken(void *arg, const char *why)
 	struct twilio_stream *s = arg;
 	if (s->fault[0] != '\0')
 		return;
-	snprintf(s->fault, sizeof s->fault, "%s", why);
+	text_printf(s->fault, sizeof s->fault, "%s", why);
 	s->handler->broken(s->arg, s->fault);
 }
 
@@ -176,7 +177,7 @@ static void on_closed(void *arg, const char *why)
 	ws_timer_stop(s->loop, &s->start_timer);
 	bool cut = false;
 	if (s->fault[0] == '\0' && !s->closing && s->state != STOPPED) {
-		snprintf(s->fault, sizeof s->fault, "%s", why);
+		text_printf(s->fault, sizeof s->fault, "%s", why);
 		cut = s->state == STARTED;
 	}
 	s->state = STOPPED;

@@ -4,6 +4,7 @@
 #include "lib/base/buffer.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -96,7 +97,7 @@ static void tell_closed(struct ws *w, const char *why)
 	w->open = false;
 	w->wsi = NULL;
 	if (w->connecting && w->fault[0] == '\0')
-		snprintf(w->fault, sizeof w->fault, "%s", why);
+		text_printf(w->fault, sizeof w->fault, "%s", why);
 	if (w->connecting || w->close_told)
 		return;
 	w->close_told = true;
@@ -183,10 +184,12 @@ static void note_peer_close(struct ws *w, const unsigned char *in, size_t len)
 {
 	unsigned code = len >= 2 ? (unsigned)(in[0] << 8 | in[1]) : 1005;
 	w->peer_close_code = code;
-	int text = len > 2 ? (int)len - 2 : 0;
+	char reason[151] = "";
+	if (len > 2)
+		text_copy(reason, sizeof reason, (const char *)in + 2, len - 2);
 	if (w->fault[0] == '\0')
-		snprintf(w->fault, sizeof w->fault, "closed by the other side with code %u%s%.*s", code,
-			 text ? ": " : "", text > 150 ? 150 : text, (const char *)in + 2);
+		text_printf(w->fault, sizeof w->fault, "closed by the other side with code %u%s%s", code,
+			    reason[0] ? ": " : "", reason);
 }
 
 static int append_header(struct ws *w, unsigned char **at, unsigned char *end)
@@ -230,7 +233,7 @@ static int on_stream(struct lws *wsi, enum lws_callback_reasons why, void *user,
 		note_peer_close(w, in, len);
 		return 0;
 	case LWS_CALLBACK_HTTP:
-		snprintf(w->fault, sizeof w->fault, "the request is no WebSocket upgrade");
+		text_printf(w->fault, sizeof w->fault, "the request is no WebSocket upgrade");
 		lws_return_http_status(wsi, 426, NULL);
 		return -1;
 	case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
@@ -342,7 +345,7 @@ static void set_header(struct ws *w, const char *header)
 		return;
 	w->header = xstrdup(header);
 	size_t name = strcspn(header, ":");
-	snprintf(w->header_name, sizeof w->header_name, "%.*s:", (int)name, header);
+	snprintf(w->header_name, sizeof w->header_name, "%.*s:", TEXT_SPAN(header, name));
 	w->header_value = w->header + name + strspn(w->header + name, ": ");
 }
 
@@ -410,7 +413,7 @@ static bool commit(struct ws *w, size_t len, struct mono_us born)
 	if (!STAILQ_EMPTY(&w->queue) || lws_partial_buffered(w->wsi))
 		return enqueue(w, len, born);
 	if (!write_now(w, w->scratch.data + LWS_PRE, len, born)) {
-		snprintf(w->fault, sizeof w->fault, "writing failed: the connection is broken");
+		text_printf(w->fault, sizeof w->fault, "writing failed: the connection is broken");
 		lws_set_timeout(w->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 		return false;
 	}

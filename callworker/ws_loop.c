@@ -4,6 +4,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -27,9 +28,9 @@ struct ws_watch {
 static void on_lws_log(int level, const char *line)
 {
 	if (level & LLL_ERR)
-		log_warn("libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
+		log_warn("libwebsockets: %.*s", TEXT_SPAN(line, strcspn(line, "\n")));
 	else
-		log_debug("libwebsockets: %.*s", (int)strcspn(line, "\n"), line);
+		log_debug("libwebsockets: %.*s", TEXT_SPAN(line, strcspn(line, "\n")));
 }
 
 struct ws_loop *ws_loop_new(void)

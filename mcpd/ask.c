@@ -1,6 +1,7 @@
 #include "mcpd/ask.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/object.h"
 #include "lib/base/secret.h"
@@ -58,9 +59,9 @@ void asks_free(struct asks **aa)
 
 json_t *ask_form(json_t *message, const char *field, const char *type, const char *title)
 {
-	return json_pack("{s:s, s:o, s:{s:s, s:{s:{s:s, s:s}}, s:[s]}}", "mode", "form", "message",
-			 message ? message : json_string("?"), "requestedSchema", "type", "object",
-			 "properties", field, "type", type, "title", title, "required", field);
+	return json_build("{s:s, s:o, s:{s:s, s:{s:{s:s, s:s}}, s:[s]}}", "mode", "form", "message", message,
+			  "requestedSchema", "type", "object", "properties", field, "type", type, "title",
+			  title, "required", field);
 }
 
 const json_t *ask_content(const json_t *answer)
@@ -150,9 +151,9 @@ static void ask_again(struct request *q, const char *key, json_t *form, const js
 	TAILQ_INSERT_TAIL(&a->open, question, next);
 	a->count++;
 	request_answer(q,
-		       json_pack("{s:s, s:{s:{s:s, s:o}}, s:s}", "resultType", "input_required",
-				 "inputRequests", key, "method", "elicitation/create", "params", form,
-				 "requestState", question->state),
+		       json_build("{s:s, s:{s:{s:s, s:o}}, s:s}", "resultType", "input_required",
+				  "inputRequests", key, "method", "elicitation/create", "params", form,
+				  "requestState", question->state),
 		       NULL);
 }
 

@@ -5,6 +5,7 @@
 #include "lib/base/inherit.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 #include "lib/daemon/link.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
@@ -115,8 +116,8 @@ static void on_deadline(void *arg)
 {
 	struct backend *b = arg;
 	char message[700];
-	snprintf(message, sizeof message, "phony did not come up in time. %s%sSee %s/phony.log.",
-		 b->last_words, b->last_words[0] ? " " : "", b->config.state_dir);
+	text_printf(message, sizeof message, "phony did not come up in time. %s%sSee %s/phony.log.",
+		    b->last_words, b->last_words[0] ? " " : "", b->config.state_dir);
 	stop_starting(b);
 	timer_stop(&b->retry);
 	fail_queue(b, message);
@@ -272,10 +273,11 @@ static bool load_config(struct backend *b)
 	count += config_require_telephony(&b->config, &faults);
 	b->loaded = count == 0;
 	if (count > 0) {
-		snprintf(message, sizeof message,
-			 "phony is not configured:\n%.*sSet these in the client's configuration (env) or in "
-			 "/etc/phony/phony.env.",
-			 (int)(faults.len < 2000 ? faults.len : 2000), (char *)faults.data);
+		text_printf(
+			message, sizeof message,
+			"phony is not configured:\n%.*sSet these in the client's configuration (env) or in "
+			"/etc/phony/phony.env.",
+			TEXT_CUT((char *)faults.data, faults.len < 2000 ? faults.len : 2000));
 		fail_queue(b, message);
 	}
 	buffer_free(&faults);
@@ -293,8 +295,8 @@ static void connect_or_start(struct backend *b)
 		return;
 	if (b->brings_up && !bring_up(b)) {
 		char message[300];
-		snprintf(message, sizeof message, "phony could not be started: %s (STATE_DIR is %s)",
-			 strerror(errno), b->config.state_dir);
+		text_printf(message, sizeof message, "phony could not be started: %s (STATE_DIR is %s)",
+			    strerror(errno), b->config.state_dir);
 		timer_stop(&b->deadline);
 		fail_queue(b, message);
 		return;

@@ -1,7 +1,9 @@
 #include "mcpd/complete.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "mcpd/prompts.h"
 #include "mcpd/resources.h"
 
@@ -19,8 +21,8 @@ static void answer(struct request *q, json_t *values)
 {
 	size_t count = json_array_size(values);
 	request_answer(q,
-		       json_pack("{s:{s:o, s:I, s:b}}", "completion", "values", values, "total",
-				 (json_int_t)count, "hasMore", 0),
+		       json_build("{s:{s:o, s:I, s:b}}", "completion", "values", values, "total",
+				  (json_int_t)count, "hasMore", 0),
 		       NULL);
 }
 
@@ -39,7 +41,7 @@ static void on_calls(void *arg, json_t *reply, const struct peer_error *error)
 		json_read_text(&r, "callSid", JSON_OPTIONAL, 1, 64, &sid);
 		if (sid != NULL && strncmp(sid, c->begun, strlen(c->begun)) == 0 &&
 		    json_array_size(values) < VALUES_MAX)
-			json_array_append_new(values, json_string(sid));
+			json_array_append_new(values, json_text(sid));
 	}
 	answer(c->request, values);
 	free(c->begun);
@@ -70,7 +72,7 @@ void complete(struct request *q)
 	} else if (of_call) {
 		struct completing *c = xcalloc(1, sizeof *c);
 		*c = (struct completing){q, xstrdup(begun)};
-		backend_ask(request_backend(q), MSG_LIST_CALLS, json_pack("{s:i}", "limit", 200), on_calls,
+		backend_ask(request_backend(q), MSG_LIST_CALLS, json_build("{s:i}", "limit", 200), on_calls,
 			    c);
 	} else if (of_prompt) {
 		answer(q, json_array()); /* numbers and days are the person's to know */

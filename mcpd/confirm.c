@@ -2,6 +2,7 @@
 
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 
 #include <stdlib.h>
 
@@ -31,7 +32,7 @@ static json_t *question_of(const json_t *args)
 	json_read_open(&r, args);
 	json_read_text(&r, "toNumber", JSON_OPTIONAL, 0, 32, &to);
 	json_read_text(&r, "callInstructions", JSON_OPTIONAL, 0, 64 * 1024, &goal);
-	return json_sprintf("Call %s? What the call is to achieve: %s", to, goal);
+	return json_text_printf("Call %s? What the call is to achieve: %s", to, goal);
 }
 
 void confirm_call(struct request *q, const json_t *args, confirm_fn *fn, void *arg)

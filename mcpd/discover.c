@@ -1,5 +1,6 @@
 #include "mcpd/discover.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/version.h"
 #include "mcpd/tasks.h"
@@ -21,12 +22,12 @@ static const char instructions[] =
 
 json_t *discover_server_info(void)
 {
-	return json_pack("{s:s, s:s, s:s}", "name", "phony", "title", "Phony", "version", PHONY_VERSION);
+	return json_build("{s:s, s:s, s:s}", "name", "phony", "title", "Phony", "version", PHONY_VERSION);
 }
 
 json_t *discover_versions(void)
 {
-	return json_pack("[s]", MODERN_VERSION);
+	return json_build("[s]", MODERN_VERSION);
 }
 
 bool discover_is_modern(const char *version)
@@ -36,10 +37,10 @@ bool discover_is_modern(const char *version)
 
 static json_t *capabilities(bool modern)
 {
-	json_t *c = json_pack("{s:{}, s:{s:b}, s:{}, s:{}}", "tools", "resources", "subscribe", 1, "prompts",
-			      "completions");
+	json_t *c = json_build("{s:{}, s:{s:b}, s:{}, s:{}}", "tools", "resources", "subscribe", 1, "prompts",
+			       "completions");
 	if (modern)
-		json_object_set_new(c, "extensions", json_pack("{s:{}}", TASKS_EXTENSION));
+		json_object_set_new(c, "extensions", json_build("{s:{}}", TASKS_EXTENSION));
 	else
 		json_object_set_new(c, "logging", json_object());
 	return c;
@@ -49,8 +50,8 @@ void discover_modern(struct request *q)
 {
 	static const struct rpc_cache cache = {3600000, "public"};
 	request_answer(q,
-		       json_pack("{s:o, s:o, s:s}", "supportedVersions", discover_versions(), "capabilities",
-				 capabilities(true), "instructions", instructions),
+		       json_build("{s:o, s:o, s:s}", "supportedVersions", discover_versions(), "capabilities",
+				  capabilities(true), "instructions", instructions),
 		       &cache);
 }
 
@@ -81,9 +82,9 @@ void discover_legacy(struct request *q)
 	if (discover_is_legacy(asked))
 		version = asked;
 	request_answer(q,
-		       json_pack("{s:s, s:o, s:o, s:s}", "protocolVersion", version, "capabilities",
-				 capabilities(false), "serverInfo", discover_server_info(), "instructions",
-				 instructions),
+		       json_build("{s:s, s:o, s:o, s:s}", "protocolVersion", version, "capabilities",
+				  capabilities(false), "serverInfo", discover_server_info(), "instructions",
+				  instructions),
 		       NULL);
 }
 

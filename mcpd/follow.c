@@ -1,7 +1,9 @@
 #include "mcpd/follow.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 #include "lib/loop/loop.h"
 #include "mcpd/resources.h"
 #include "mcpd/tasks.h"
@@ -226,8 +228,8 @@ void follow_listen(struct request *q)
 	json_decref(served);
 	json_decref(followed);
 	rpc_notify(f->rpc, request_id(q), "notifications/subscriptions/acknowledged",
-		   json_pack("{s:o, s:{s:O}}", "notifications", notifications, "_meta", META_SUBSCRIPTION,
-			     request_id(q)));
+		   json_build("{s:o, s:{s:O}}", "notifications", notifications, "_meta", META_SUBSCRIPTION,
+			      request_id(q)));
 }
 
 void follow_unlisten(struct follow *f, const json_t *id)
@@ -268,7 +270,7 @@ static void on_looked(void *arg, json_t *call, const struct peer_error *error)
 	struct subscription *s = look->follow ? find(look->follow, look->id, look->task) : NULL;
 	if (s != NULL && error == NULL) {
 		json_t *task = tasks_describe(call, s->with_input);
-		json_object_set_new(task, "_meta", json_pack("{s:O}", META_SUBSCRIPTION, s->id));
+		json_object_set_new(task, "_meta", json_build("{s:O}", META_SUBSCRIPTION, s->id));
 		rpc_notify(look->follow->rpc, s->id, "notifications/tasks", task);
 	}
 	if (look->follow != NULL)
@@ -286,7 +288,7 @@ static void look_at_task(struct follow *f, const struct subscription *s)
 	look->id = json_incref(s->id);
 	look->task = xstrdup(s->uri);
 	LIST_INSERT_HEAD(&f->looks, look, next);
-	backend_ask(f->mcpd->backend, MSG_GET_CALL, json_pack("{s:s}", "callSid", s->uri), on_looked, look);
+	backend_ask(f->mcpd->backend, MSG_GET_CALL, json_build("{s:s}", "callSid", s->uri), on_looked, look);
 }
 
 static void on_quiet(void *arg)
@@ -301,9 +303,9 @@ static void on_quiet(void *arg)
 			look_at_task(f, s);
 			continue;
 		}
-		json_t *params = json_pack("{s:s}", "uri", s->uri);
+		json_t *params = json_build("{s:s}", "uri", s->uri);
 		if (s->id != NULL)
-			json_object_set_new(params, "_meta", json_pack("{s:O}", META_SUBSCRIPTION, s->id));
+			json_object_set_new(params, "_meta", json_build("{s:O}", META_SUBSCRIPTION, s->id));
 		rpc_notify(f->rpc, s->id, "notifications/resources/updated", params);
 	}
 }
@@ -314,8 +316,8 @@ static void tell_progress(struct follow *f, const char *sid, const char *words)
 	LIST_FOREACH (p, &f->progress, next)
 		if (strcmp(p->call_sid, sid) == 0)
 			rpc_notify(f->rpc, p->id, "notifications/progress",
-				   json_pack("{s:O, s:I, s:s}", "progressToken", p->token, "progress",
-					     ++p->count, "message", words));
+				   json_build("{s:O, s:I, s:s}", "progressToken", p->token, "progress",
+					      ++p->count, "message", words));
 }
 
 void follow_news(struct follow *f, const json_t *item)
@@ -340,13 +342,13 @@ void follow_news(struct follow *f, const json_t *item)
 	if (changes && !timer_running(&f->quiet))
 		timer_start(&f->quiet, f->mcpd->base, QUIET_MS, on_quiet, f);
 	if (strcmp(kind, "turn") == 0)
-		snprintf(words, sizeof words, "%s: %.200s", role, content);
+		text_printf(words, sizeof words, "%s: %.*s", role, TEXT_CUT(content, 200));
 	else
-		snprintf(words, sizeof words, "%s%s%s", kind, status[0] ? ": " : "", status);
+		text_printf(words, sizeof words, "%s%s%s", kind, status[0] ? ": " : "", status);
 	tell_progress(f, sid, words);
 	/* No number, no word of the conversation: logs go far. */
 	if (f->level >= 0 && f->level <= 1 && strcmp(kind, "call") == 0)
 		rpc_notify(f->rpc, NULL, "notifications/message",
-			   json_pack("{s:s, s:s, s:{s:s, s:s}}", "level", "info", "logger", "calls", "data",
-				     "callSid", sid, "status", status));
+			   json_build("{s:s, s:s, s:{s:s, s:s}}", "level", "info", "logger", "calls", "data",
+				      "callSid", sid, "status", status));
 }

@@ -2,6 +2,7 @@
 
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "mcpd/discover.h"
 #include "mcpd/request.h"
 
@@ -71,8 +72,8 @@ static bool same(const struct http_request *r, const char *header, const char *w
 	if (equal)
 		return true;
 	fault->code = RPC_HEADERS_DIFFER;
-	snprintf(fault->message, sizeof fault->message, "The header %s %s", header,
-		 value == NULL ? "is missing" : "does not say what the body says");
+	text_printf(fault->message, sizeof fault->message, "The header %s %s", header,
+		    value == NULL ? "is missing" : "does not say what the body says");
 	return false;
 }
 
@@ -83,7 +84,7 @@ bool headers_fit(const struct http_request *r, const json_t *message, struct hea
 	*fault = (struct header_fault){0};
 	if (version == NULL) {
 		fault->code = RPC_INVALID_PARAMS;
-		snprintf(fault->message, sizeof fault->message, "_meta: " META_VERSION " is missing");
+		text_printf(fault->message, sizeof fault->message, "_meta: " META_VERSION " is missing");
 		return false;
 	}
 	fault->bad_meta = !json_is_object(json_object_get(meta, META_CAPABILITIES));

@@ -1,5 +1,6 @@
 #include "mcpd/http_post.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 
 #include <stdlib.h>
@@ -9,10 +10,10 @@ enum { JSON_MS = 500 }; /* what takes longer is no longer one JSON object */
 void post_refuse(struct http_request *r, unsigned status, const json_t *id, int code, const char *message,
 		 json_t *data)
 {
-	json_t *error = json_pack("{s:i, s:s}", "code", code, "message", message);
+	json_t *error = json_build("{s:i, s:s}", "code", code, "message", message);
 	if (data != NULL)
 		json_object_set_new(error, "data", data);
-	json_t *answer = json_pack("{s:s, s:o}", "jsonrpc", "2.0", "error", error);
+	json_t *answer = json_build("{s:s, s:o}", "jsonrpc", "2.0", "error", error);
 	if (json_is_string(id) || json_is_integer(id))
 		json_object_set(answer, "id", (json_t *)id);
 	http_reply_json(r, status, answer);

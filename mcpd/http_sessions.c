@@ -1,6 +1,7 @@
 #include "mcpd/http_sessions.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/object.h"
 #include "lib/base/secret.h"
 #include "lib/http/api.h"
@@ -151,7 +152,7 @@ static struct session *session_of(struct http_sessions *all, struct http_request
 	struct session *s;
 	if (version != NULL && !discover_is_legacy(version)) {
 		post_refuse(r, 400, id, RPC_INVALID_REQUEST, "Unsupported MCP-Protocol-Version",
-			    json_pack("{s:s}", "requested", version));
+			    json_build("{s:s}", "requested", version));
 		return NULL;
 	}
 	if (name == NULL) {

@@ -6,6 +6,7 @@
 #include "lib/base/exit_codes.h"
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/daemon/adopt.h"
@@ -65,7 +66,7 @@ static bool start(struct daemon *d)
 static json_t *status(struct daemon *d)
 {
 	struct serving *s = d->state;
-	return json_pack("{s:i}", "clients", (int)mcp_http_clients(s->http));
+	return json_build("{s:i}", "clients", (int)mcp_http_clients(s->http));
 }
 
 static void end(void *arg)

@@ -1,7 +1,9 @@
 #include "mcpd/operator.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 
 #include <stdlib.h>
 
@@ -16,8 +18,8 @@ struct asking_operator {
 
 json_t *operator_form(const char *question)
 {
-	return ask_form(json_sprintf("A call waits for you. The agent asks: %s", question), OPERATOR_FIELD,
-			"string", "Your answer");
+	return ask_form(json_text_printf("A call waits for you. The agent asks: %s", question),
+			OPERATOR_FIELD, "string", "Your answer");
 }
 
 static void end(struct asking_operator *o, enum operator_end how, const char *message)
@@ -46,12 +48,12 @@ static void on_asked(void *arg, enum asked asked, const json_t *content)
 		end(o, OPERATOR_REFUSED, "");
 	else
 		backend_ask(request_backend(o->request), MSG_ANSWER_OPERATOR,
-			    json_pack("{s:s, s:s}", "callSid", o->call_sid, "answer", answer), on_given, o);
+			    json_build("{s:s, s:s}", "callSid", o->call_sid, "answer", answer), on_given, o);
 }
 
 static json_t *about(const char *call_sid, const char *question)
 {
-	return json_pack("{s:s, s:s}", "callSid", call_sid, "question", question);
+	return json_build("{s:s, s:s}", "callSid", call_sid, "question", question);
 }
 
 void operator_ask(struct request *q, const char *call_sid, const char *question, operator_fn *fn, void *arg)

@@ -1,8 +1,10 @@
 #include "mcpd/prompts.h"
 
 #include "lib/base/buffer.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,14 +129,14 @@ void prompts_list(struct request *q)
 		json_t *arguments = json_array();
 		for (size_t k = 0; k < ARGUMENTS && p->arguments[k].name != NULL; k++)
 			json_array_append_new(arguments,
-					      json_pack("{s:s, s:s, s:b}", "name", p->arguments[k].name,
-							"description", p->arguments[k].description,
-							"required", p->arguments[k].required));
+					      json_build("{s:s, s:s, s:b}", "name", p->arguments[k].name,
+							 "description", p->arguments[k].description,
+							 "required", p->arguments[k].required));
 		json_array_append_new(list,
-				      json_pack("{s:s, s:s, s:s, s:o}", "name", p->name, "title", p->title,
-						"description", p->description, "arguments", arguments));
+				      json_build("{s:s, s:s, s:s, s:o}", "name", p->name, "title", p->title,
+						 "description", p->description, "arguments", arguments));
 	}
-	request_answer(q, json_pack("{s:o}", "prompts", list), &cache);
+	request_answer(q, json_build("{s:o}", "prompts", list), &cache);
 }
 
 /* The value of the argument whose name stands at `at`, up to a brace; NULL when it was not given. */
@@ -143,7 +145,7 @@ static const char *value_at(const struct prompt *p, const char *values[ARGUMENTS
 	for (size_t i = 0; i < ARGUMENTS && p->arguments[i].name != NULL; i++)
 		if (strlen(p->arguments[i].name) == len && strncmp(p->arguments[i].name, at, len) == 0)
 			return values[i];
-	panic("prompt %s has no argument %.*s", p->name, (int)len, at);
+	panic("prompt %s has no argument %.*s", p->name, TEXT_SPAN(at, len));
 }
 
 /* The text with its fields filled in; freed by the caller. */
@@ -179,7 +181,7 @@ void prompts_get(struct request *q)
 	json_read_object(&r, "arguments", JSON_OPTIONAL, &given);
 	const struct prompt *p = find(name);
 	if (!json_read_ok(&r) || p == NULL) {
-		snprintf(message, sizeof message, "Unknown prompt: %.60s", name);
+		text_printf(message, sizeof message, "Unknown prompt: %.*s", TEXT_CUT(name, 60));
 		request_fail(q, RPC_INVALID_PARAMS, json_read_ok(&r) ? message : r.faults, NULL);
 		return;
 	}
@@ -193,8 +195,9 @@ void prompts_get(struct request *q)
 	} else {
 		char *text = fill(p, values);
 		request_answer(q,
-			       json_pack("{s:s, s:[{s:s, s:{s:s, s:s}}]}", "description", p->description,
-					 "messages", "role", "user", "content", "type", "text", "text", text),
+			       json_build("{s:s, s:[{s:s, s:{s:s, s:s}}]}", "description", p->description,
+					  "messages", "role", "user", "content", "type", "text", "text",
+					  text),
 			       NULL);
 		free(text);
 	}

@@ -1,7 +1,9 @@
 #include "mcpd/request.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 #include "mcpd/discover.h"
 #include "mcpd/follow.h"
 #include "mcpd/rpc_inside.h"
@@ -72,15 +74,16 @@ void request_answer(struct request *q, json_t *result, const struct rpc_cache *c
 	}
 	if (q->modern) {
 		if (json_object_get(result, "resultType") == NULL)
-			json_object_set_new(result, "resultType", json_string("complete"));
-		json_object_set_new(result, "_meta", json_pack("{s:o}", META_SERVER, discover_server_info()));
+			json_object_set_new(result, "resultType", json_text("complete"));
+		json_object_set_new(result, "_meta",
+				    json_build("{s:o}", META_SERVER, discover_server_info()));
 		if (cache != NULL) {
 			json_object_set_new(result, "ttlMs", json_integer(cache->ttl_ms));
-			json_object_set_new(result, "cacheScope", json_string(cache->scope));
+			json_object_set_new(result, "cacheScope", json_text(cache->scope));
 		}
 	}
 	rpc_send_answer(q->rpc, q->batch, q->id,
-			json_pack("{s:s, s:O, s:o}", "jsonrpc", "2.0", "id", q->id, "result", result));
+			json_build("{s:s, s:O, s:o}", "jsonrpc", "2.0", "id", q->id, "result", result));
 	request_free(q);
 }
 
@@ -130,8 +133,8 @@ void request_ask(struct request *q, const char *method, json_t *params, request_
 	q->asked_fn = fn;
 	q->asked_arg = arg;
 	q->rpc->send(q->rpc->arg, q->id,
-		     json_pack("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", q->asked, "method", method,
-			       "params", params));
+		     json_build("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", q->asked, "method", method,
+				"params", params));
 }
 
 struct follow *request_follow(const struct request *q)

@@ -1,5 +1,6 @@
 #include "mcpd/resources.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 
@@ -23,10 +24,10 @@ void resources_list(struct request *q)
 	if (!request_first_page(q))
 		return;
 	request_answer(q,
-		       json_pack("{s:[{s:s, s:s, s:s, s:s, s:s}]}", "resources", "uri", LATEST, "name",
-				 "latest-call", "title", "The latest call's transcript", "description",
-				 "What was said in the latest call, also while it is live", "mimeType",
-				 "application/json"),
+		       json_build("{s:[{s:s, s:s, s:s, s:s, s:s}]}", "resources", "uri", LATEST, "name",
+				  "latest-call", "title", "The latest call's transcript", "description",
+				  "What was said in the latest call, also while it is live", "mimeType",
+				  "application/json"),
 		       &listing);
 }
 
@@ -35,14 +36,14 @@ void resources_templates(struct request *q)
 	if (!request_first_page(q))
 		return;
 	request_answer(q,
-		       json_pack("{s:[{s:s, s:s, s:s, s:s, s:s}, {s:s, s:s, s:s, s:s, s:s}]}",
-				 "resourceTemplates", "uriTemplate", PREFIX "{callSid}", "name",
-				 "call-transcript", "title", "A call's transcript", "description",
-				 "What was said in one call", "mimeType", "application/json", "uriTemplate",
-				 RECORDINGS "{callSid}", "name", "call-recording", "title",
-				 "A call's recording", "description",
-				 "How long the recording of a call is, and where its WAV file is fetched",
-				 "mimeType", "application/json"),
+		       json_build("{s:[{s:s, s:s, s:s, s:s, s:s}, {s:s, s:s, s:s, s:s, s:s}]}",
+				  "resourceTemplates", "uriTemplate", PREFIX "{callSid}", "name",
+				  "call-transcript", "title", "A call's transcript", "description",
+				  "What was said in one call", "mimeType", "application/json", "uriTemplate",
+				  RECORDINGS "{callSid}", "name", "call-recording", "title",
+				  "A call's recording", "description",
+				  "How long the recording of a call is, and where its WAV file is fetched",
+				  "mimeType", "application/json"),
 		       &listing);
 }
 
@@ -56,7 +57,7 @@ static void fail(struct reading *r, const struct peer_error *error)
 {
 	/* Malformed or unknown: there is no such resource. */
 	bool missing = error->http_status == 404 || error->http_status == 400;
-	json_t *data = json_pack("{s:s}", "uri", r->uri);
+	json_t *data = json_build("{s:s}", "uri", r->uri);
 	if (missing)
 		request_fail(r->request, request_is_modern(r->request) ? RPC_INVALID_PARAMS : RPC_NO_RESOURCE,
 			     "Resource not found", data);
@@ -79,8 +80,8 @@ static void on_transcript(void *arg, json_t *reply, const struct peer_error *err
 		reply = json_object_get(reply, "data");
 	char *text = json_dumps(reply, JSON_COMPACT);
 	request_answer(r->request,
-		       json_pack("{s:[{s:s, s:s, s:s}]}", "contents", "uri", uri, "mimeType",
-				 "application/json", "text", text),
+		       json_build("{s:[{s:s, s:s, s:s}]}", "contents", "uri", uri, "mimeType",
+				  "application/json", "text", text),
 		       &of_a_call);
 	free(text);
 	free(uri);
@@ -89,7 +90,7 @@ static void on_transcript(void *arg, json_t *reply, const struct peer_error *err
 
 static void ask_transcript(struct reading *r, const char *sid)
 {
-	backend_ask(request_backend(r->request), MSG_GET_TRANSCRIPT, json_pack("{s:s}", "callSid", sid),
+	backend_ask(request_backend(r->request), MSG_GET_TRANSCRIPT, json_build("{s:s}", "callSid", sid),
 		    on_transcript, r);
 }
 
@@ -151,12 +152,13 @@ void resources_read(struct request *q)
 	*r = (struct reading){q, xstrdup(uri)};
 	struct peer_error unknown = {"not_found", "No such resource.", 404};
 	if (strcmp(uri, LATEST) == 0)
-		backend_ask(request_backend(q), MSG_LIST_CALLS, json_pack("{s:i}", "limit", 5), on_latest, r);
+		backend_ask(request_backend(q), MSG_LIST_CALLS, json_build("{s:i}", "limit", 5), on_latest,
+			    r);
 	else if (strncmp(uri, PREFIX, sizeof PREFIX - 1) == 0)
 		ask_transcript(r, uri + sizeof PREFIX - 1);
 	else if (strncmp(uri, RECORDINGS, sizeof RECORDINGS - 1) == 0)
 		backend_ask(request_backend(q), MSG_GET_RECORDING,
-			    json_pack("{s:s}", "callSid", uri + sizeof RECORDINGS - 1), on_transcript, r);
+			    json_build("{s:s}", "callSid", uri + sizeof RECORDINGS - 1), on_transcript, r);
 	else
 		fail(r, &unknown);
 }

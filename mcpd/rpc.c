@@ -1,8 +1,10 @@
 #include "mcpd/rpc.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 #include "mcpd/ask.h"
 #include "mcpd/complete.h"
 #include "mcpd/discover.h"
@@ -110,11 +112,10 @@ void rpc_send_answer(struct rpc *r, struct batch *batch, const json_t *id, json_
 void rpc_send_error(struct rpc *r, struct batch *batch, json_t *id, int code, const char *message,
 		    json_t *data)
 {
-	json_t *text = json_string(message);
-	json_t *error = json_pack("{s:i, s:o}", "code", code, "message", text ? text : json_string("?"));
+	json_t *error = json_build("{s:i, s:s}", "code", code, "message", message);
 	if (data != NULL)
 		json_object_set_new(error, "data", data);
-	json_t *answer = json_pack("{s:s, s:o}", "jsonrpc", "2.0", "error", error);
+	json_t *answer = json_build("{s:s, s:o}", "jsonrpc", "2.0", "error", error);
 	if (id != NULL)
 		json_object_set(answer, "id", id);
 	rpc_send_answer(r, batch, id, answer);
@@ -181,7 +182,7 @@ static void on_listen(struct request *q)
 void rpc_notify(struct rpc *r, const json_t *about, const char *method, json_t *params)
 {
 	r->send(r->arg, about,
-		json_pack("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params", params));
+		json_build("{s:s, s:s, s:o}", "jsonrpc", "2.0", "method", method, "params", params));
 }
 
 static void on_cancelled(struct rpc *r, json_t *params)
@@ -220,11 +221,12 @@ static bool check_meta(struct request *q, const char *method, bool *ok)
 	json_read_object(&r, META_CAPABILITIES, JSON_NEEDED, &capabilities);
 	*ok = false;
 	if (version != NULL && !discover_is_modern(version)) {
-		request_fail(q, RPC_UNKNOWN_VERSION, "Unsupported protocol version",
-			     json_pack("{s:o, s:s}", "supported", discover_versions(), "requested", version));
+		request_fail(
+			q, RPC_UNKNOWN_VERSION, "Unsupported protocol version",
+			json_build("{s:o, s:s}", "supported", discover_versions(), "requested", version));
 	} else if (!json_read_ok(&r)) {
 		char message[600];
-		snprintf(message, sizeof message, "_meta: %s", r.faults);
+		text_printf(message, sizeof message, "_meta: %s", r.faults);
 		request_fail(q, RPC_INVALID_PARAMS, message, NULL);
 	} else {
 		*ok = true;

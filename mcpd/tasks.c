@@ -1,8 +1,10 @@
 #include "mcpd/tasks.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "mcpd/operator.h"
 
 #include <stdlib.h>
@@ -20,10 +22,10 @@ static const char *text_of(const json_t *object, const char *name)
 
 static json_t *new_task(const char *id, const char *status, const char *message, const char *created)
 {
-	json_t *began = created[0] ? json_string(created) : wall_json(wall_now().ms);
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:n, s:i}", "taskId", id, "status", status,
-			 "statusMessage", message, "createdAt", began, "lastUpdatedAt",
-			 wall_json(wall_now().ms), "ttlMs", "pollIntervalMs", POLL_MS);
+	json_t *began = created[0] ? json_text(created) : wall_json(wall_now().ms);
+	return json_build("{s:s, s:s, s:s, s:o, s:o, s:n, s:i}", "taskId", id, "status", status,
+			  "statusMessage", message, "createdAt", began, "lastUpdatedAt",
+			  wall_json(wall_now().ms), "ttlMs", "pollIntervalMs", POLL_MS);
 }
 
 /* What phony_create_call would have told, had it waited: its own members, and what came of the call. */
@@ -33,16 +35,16 @@ static json_t *result_of(const json_t *call)
 					   "outcome",  "answeredBy", "conversationHistory"};
 	const char *status = text_of(call, "status");
 	json_t *content =
-		json_pack("{s:s, s:s, s:s, s:o}", "callSid", text_of(call, "callSid"), "status", status,
-			  "provider", text_of(call, "provider"), "message",
-			  json_sprintf("The call to %s is over: %s", text_of(call, "toNumber"), status));
+		json_build("{s:s, s:s, s:s, s:o}", "callSid", text_of(call, "callSid"), "status", status,
+			   "provider", text_of(call, "provider"), "message",
+			   json_text_printf("The call to %s is over: %s", text_of(call, "toNumber"), status));
 	for (size_t i = 0; i < sizeof told / sizeof *told; i++)
 		if (json_object_get(call, told[i]) != NULL)
 			json_object_set(content, told[i], json_object_get(call, told[i]));
 	char *text = json_dumps(content, JSON_COMPACT);
-	json_t *result = json_pack("{s:s, s:[{s:s, s:s}], s:o, s:b}", "resultType", "complete", "content",
-				   "type", "text", "text", text, "structuredContent", content, "isError",
-				   strcmp(status, "failed") == 0);
+	json_t *result = json_build("{s:s, s:[{s:s, s:s}], s:o, s:b}", "resultType", "complete", "content",
+				    "type", "text", "text", text, "structuredContent", content, "isError",
+				    strcmp(status, "failed") == 0);
 	free(text);
 	return result;
 }
@@ -67,8 +69,8 @@ json_t *tasks_describe(const json_t *call, bool with_input)
 		return new_task(id, "working", status, began);
 	json_t *task = new_task(id, "input_required", "The agent has a question", began);
 	json_object_set_new(task, "inputRequests",
-			    json_pack("{s:{s:s, s:o}}", OPERATOR_KEY, "method", "elicitation/create",
-				      "params", operator_form(text_of(question, "question"))));
+			    json_build("{s:{s:s, s:o}}", OPERATOR_KEY, "method", "elicitation/create",
+				       "params", operator_form(text_of(question, "question"))));
 	return task;
 }
 
@@ -82,7 +84,7 @@ bool tasks_wanted(const struct request *q)
 void tasks_created(struct request *q, const json_t *reply)
 {
 	json_t *task = new_task(text_of(reply, "callSid"), "working", text_of(reply, "message"), "");
-	json_object_set_new(task, "resultType", json_string("task"));
+	json_object_set_new(task, "resultType", json_text("task"));
 	request_answer(q, task, NULL);
 }
 
@@ -96,7 +98,7 @@ static const char *read_id(struct request *q)
 	if (!tasks_wanted(q)) {
 		request_fail(
 			q, RPC_NO_CAPABILITY, "The request does not declare the tasks extension",
-			json_pack("{s:{s:{s:{}}}}", "requiredCapabilities", "extensions", TASKS_EXTENSION));
+			json_build("{s:{s:{s:{}}}}", "requiredCapabilities", "extensions", TASKS_EXTENSION));
 		return NULL;
 	}
 	if (!json_read_ok(&r)) {
@@ -129,7 +131,7 @@ void tasks_get(struct request *q)
 {
 	const char *id = read_id(q);
 	if (id != NULL)
-		backend_ask(request_backend(q), MSG_GET_CALL, json_pack("{s:s}", "callSid", id), on_call, q);
+		backend_ask(request_backend(q), MSG_GET_CALL, json_build("{s:s}", "callSid", id), on_call, q);
 }
 
 static void on_done(void *arg, json_t *reply, const struct peer_error *error)
@@ -159,9 +161,9 @@ void tasks_update(struct request *q)
 	json_read_text(&r, OPERATOR_FIELD, JSON_NEEDED, 1, 16 * 1024, &answer);
 	if (answer[0] != '\0')
 		backend_ask(request_backend(q), MSG_ANSWER_OPERATOR,
-			    json_pack("{s:s, s:s}", "callSid", id, "answer", answer), on_done, q);
+			    json_build("{s:s, s:s}", "callSid", id, "answer", answer), on_done, q);
 	else /* declined, or of something else: the question stays open */
-		backend_ask(request_backend(q), MSG_GET_CALL, json_pack("{s:s}", "callSid", id), on_done, q);
+		backend_ask(request_backend(q), MSG_GET_CALL, json_build("{s:s}", "callSid", id), on_done, q);
 }
 
 void tasks_cancel(struct request *q)
@@ -169,5 +171,5 @@ void tasks_cancel(struct request *q)
 	const char *id = read_id(q);
 	if (id != NULL)
 		backend_ask(request_backend(q), strncmp(id, "PC", 2) == 0 ? MSG_CANCEL_CALL : MSG_HANGUP_CALL,
-			    json_pack("{s:s}", "callSid", id), on_done, q);
+			    json_build("{s:s}", "callSid", id), on_done, q);
 }

@@ -1,8 +1,10 @@
 #include "mcpd/tools.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/base/schema.h"
+#include "lib/base/text.h"
 #include "mcpd/confirm.h"
 #include "mcpd/follow.h"
 #include "mcpd/operator.h"
@@ -101,9 +103,9 @@ static json_t *descriptions; /* the parsed tools.json, outputSchemas completed *
 
 static json_t *wrapped_schema(json_t *data)
 {
-	return json_pack("{s:s, s:{s:{s:s}, s:{s:s}, s:O}, s:[s,s]}", "type", "object", "properties",
-			 "status", "type", "string", "message", "type", "string", "data", data, "required",
-			 "status", "message");
+	return json_build("{s:s, s:{s:{s:s}, s:{s:s}, s:O}, s:[s,s]}", "type", "object", "properties",
+			  "status", "type", "string", "message", "type", "string", "data", data, "required",
+			  "status", "message");
 }
 
 static json_t *load(void)
@@ -136,7 +138,7 @@ void tools_list(struct request *q)
 	if (!request_first_page(q))
 		return;
 	static const struct rpc_cache cache = {3600000, "public"};
-	request_answer(q, json_pack("{s:O}", "tools", load()), &cache);
+	request_answer(q, json_build("{s:O}", "tools", load()), &cache);
 }
 
 static json_t *description_of(const char *name)
@@ -152,11 +154,10 @@ static json_t *description_of(const char *name)
 /* A result the model can read and mend: the text alone, marked as an error. */
 static void answer_error(struct request *q, const char *message)
 {
-	json_t *text = json_string(message);
-	request_answer(q,
-		       json_pack("{s:[{s:s, s:o}], s:b}", "content", "type", "text", "text",
-				 text ? text : json_string("?"), "isError", 1),
-		       NULL);
+	request_answer(
+		q,
+		json_build("{s:[{s:s, s:s}], s:b}", "content", "type", "text", "text", message, "isError", 1),
+		NULL);
 }
 
 /* structuredContent, and the same as text: some clients show the model only one of them. */
@@ -164,8 +165,8 @@ static void answer_structured(struct request *q, json_t *content)
 {
 	char *text = json_dumps(content, JSON_COMPACT);
 	request_answer(q,
-		       json_pack("{s:[{s:s, s:s}], s:o}", "content", "type", "text", "text", text,
-				 "structuredContent", content),
+		       json_build("{s:[{s:s, s:s}], s:o}", "content", "type", "text", "text", text,
+				  "structuredContent", content),
 		       NULL);
 	free(text);
 }
@@ -189,11 +190,11 @@ static json_t *wrap(const struct tool *tool, json_t *reply)
 	char message[128];
 	const char *own = json_string_value(json_object_get(reply, "message"));
 	if (tool->counted != NULL)
-		snprintf(message, sizeof message, "Found %lld %s",
-			 (long long)json_integer_value(json_object_get(reply, "count")), tool->counted);
+		text_printf(message, sizeof message, "Found %lld %s",
+			    (long long)json_integer_value(json_object_get(reply, "count")), tool->counted);
 	else
-		snprintf(message, sizeof message, "%s", tool->said ? tool->said : own ? own : "Done");
-	return json_pack("{s:s, s:s, s:O}", "status", "success", "message", message, "data", reply);
+		text_printf(message, sizeof message, "%s", tool->said ? tool->said : own ? own : "Done");
+	return json_build("{s:s, s:s, s:O}", "status", "success", "message", message, "data", reply);
 }
 
 static void answer_reply(struct calling *c, json_t *reply)
@@ -220,7 +221,7 @@ static void on_operator(void *arg, enum operator_end end, const char *message)
 	char text[400];
 	if (end == OPERATOR_ANSWERED) {
 		json_t *reply = json_copy(c->reply), *data = json_copy(json_object_get(reply, "data"));
-		json_object_set_new(reply, "message", json_string(said));
+		json_object_set_new(reply, "message", json_text(said));
 		if (data != NULL) {
 			json_object_del(data, "operatorQuestion");
 			json_object_set_new(reply, "data", data);
@@ -303,7 +304,7 @@ void tools_call(struct request *q)
 	}
 	const struct tool *tool = find_tool(name);
 	if (tool == NULL) {
-		snprintf(message, sizeof message, "Unknown tool: %s", name);
+		text_printf(message, sizeof message, "Unknown tool: %s", name);
 		request_fail(q, RPC_INVALID_PARAMS, message, NULL);
 		return;
 	}
@@ -324,7 +325,7 @@ void tools_call(struct request *q)
 	if (tool->message == MSG_CREATE_CALL) {
 		confirm_call(q, args, go_on, c);
 	} else if (brings_answer(c)) {
-		json_t *reply = json_pack("{s:s}", "callSid", sid);
+		json_t *reply = json_build("{s:s}", "callSid", sid);
 		ask_operator(c, reply);
 		json_decref(reply);
 	} else {

@@ -1,6 +1,7 @@
 #include "proto/frame.h"
 
 #include "lib/base/json_read.h"
+#include "lib/base/text.h"
 
 #include <endian.h>
 #include <stdio.h>
@@ -112,11 +113,11 @@ enum frame_result frame_decode(struct buffer *b, struct frame *f, char *why, siz
 	size_t len = le32toh(length);
 	*f = (struct frame){le16toh(type), le16toh(flags), le64toh(id), NULL};
 	if (len > FRAME_PAYLOAD_MAX) {
-		snprintf(why, why_size, "a frame of %zu bytes, %d are allowed", len, FRAME_PAYLOAD_MAX);
+		text_printf(why, why_size, "a frame of %zu bytes, %d are allowed", len, FRAME_PAYLOAD_MAX);
 		return FRAME_BROKEN;
 	}
 	if (find_rule(f->type) == NULL) {
-		snprintf(why, why_size, "no message has number %u", f->type);
+		text_printf(why, why_size, "no message has number %u", f->type);
 		return FRAME_BROKEN;
 	}
 	if (b->len < FRAME_HEADER_LEN + len)
@@ -124,7 +125,7 @@ enum frame_result frame_decode(struct buffer *b, struct frame *f, char *why, siz
 	char fault[160];
 	f->body = json_parse_object((char *)b->data + FRAME_HEADER_LEN, len, fault, sizeof fault);
 	if (f->body == NULL) {
-		snprintf(why, why_size, "%s: %s", message_name(f->type), fault);
+		text_printf(why, why_size, "%s: %s", message_name(f->type), fault);
 		return FRAME_BROKEN;
 	}
 	buffer_consume(b, FRAME_HEADER_LEN + len);

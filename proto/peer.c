@@ -1,9 +1,11 @@
 #include "proto/peer.h"
 
 #include "lib/base/fd.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -87,8 +89,8 @@ struct peer *peer_new(int fd, enum role self, unsigned expected, const struct pe
 	STAILQ_INIT(&p->out);
 	LIST_INIT(&p->questions);
 	fd_set_nonblock(fd, true);
-	json_t *body = json_pack("{s:i, s:s, s:i}", "version", PROTO_VERSION, "role", role_name(self), "pid",
-				 (int)getpid());
+	json_t *body = json_build("{s:i, s:s, s:i}", "version", PROTO_VERSION, "role", role_name(self), "pid",
+				  (int)getpid());
 	struct frame hello = {MSG_HELLO, 0, 0, body};
 	enqueue(p, &hello, -1);
 	json_decref(body);
@@ -188,16 +190,16 @@ static void on_hello(struct peer *p, const struct frame *f)
 	json_read_close(&r, JSON_OTHERS_TOO);
 	char why[640];
 	if (!json_read_ok(&r)) {
-		snprintf(why, sizeof why, "hello: %s", r.faults);
+		text_printf(why, sizeof why, "hello: %s", r.faults);
 		peer_close(p, why);
 	} else if (version < PROTO_VERSION_LEAST) {
 		/* Of two versions the later one decides, and knows what the earlier one understands. */
-		snprintf(why, sizeof why,
-			 "it speaks version %d, we understand %d and later: restart phony whole",
-			 (int)version, PROTO_VERSION_LEAST);
+		text_printf(why, sizeof why,
+			    "it speaks version %d, we understand %d and later: restart phony whole",
+			    (int)version, PROTO_VERSION_LEAST);
 		peer_close(p, why);
 	} else if ((role_by_name(role) & p->expected) == 0) {
-		snprintf(why, sizeof why, "a %s is not expected here", role);
+		text_printf(why, sizeof why, "a %s is not expected here", role);
 		peer_close(p, why);
 	} else {
 		p->role = role_by_name(role);
@@ -236,15 +238,15 @@ static void dispatch(struct peer *p, const struct frame *f, int fd)
 	char why[128];
 	bool hello = f->type == MSG_HELLO;
 	if (hello != (p->role == 0)) {
-		snprintf(why, sizeof why, "%s out of order", message_name(f->type));
+		text_printf(why, sizeof why, "%s out of order", message_name(f->type));
 		fd_close(&fd);
 		peer_close(p, why);
 	} else if (hello) {
 		fd_close(&fd);
 		on_hello(p, f);
 	} else if (!message_allowed(f, p->role, p->self)) {
-		snprintf(why, sizeof why, "a %s may not send %s (flags %u) to a %s", role_name(p->role),
-			 message_name(f->type), f->flags, role_name(p->self));
+		text_printf(why, sizeof why, "a %s may not send %s (flags %u) to a %s", role_name(p->role),
+			    message_name(f->type), f->flags, role_name(p->self));
 		fd_close(&fd);
 		peer_close(p, why);
 	} else if (f->flags & FRAME_REPLY) {
@@ -389,10 +391,8 @@ void peer_reply(struct peer *p, const struct frame *question, json_t *body)
 void peer_refuse(struct peer *p, const struct frame *question, const struct peer_error *error)
 {
 	OBJ_CHECK(p, PEER_MAGIC);
-	json_t *message = json_string(error->message);
-	json_t *body =
-		json_pack("{s:s, s:o, s:i}", "code", error->code, "message",
-			  message ? message : json_string("(not UTF-8)"), "httpStatus", error->http_status);
+	json_t *body = json_build("{s:s, s:s, s:i}", "code", error->code, "message", error->message,
+				  "httpStatus", error->http_status);
 	struct frame f = {question->type, FRAME_REPLY | FRAME_ERROR, question->id, body};
 	if (p->fd >= 0)
 		enqueue(p, &f, -1);

@@ -1,5 +1,6 @@
 /* Messages that are there: listed, searched, fetched, deleted. */
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/store/answers.h"
@@ -102,10 +103,10 @@ void search_messages(struct smsd *s, json_t *args, struct reply reply)
 		json_decref(words);
 		return;
 	}
-	json_array_append_new(where, json_pack("[s, s, o]", "body", "text", words));
+	json_array_append_new(where, json_build("[s, s, o]", "body", "text", words));
 	if (number != NULL)
-		json_array_append_new(where, json_pack("[n, s, [[[s, s, s]], [[s, s, s]]]]", "or",
-						       "fromNumber", "=", number, "toNumber", "=", number));
+		json_array_append_new(where, json_build("[n, s, [[[s, s, s]], [[s, s, s]]]]", "or",
+							"fromNumber", "=", number, "toNumber", "=", number));
 	struct store_query query = {.where = where, .limit = limit, .cursor = cursor};
 	store_find(s->store, STORE_MESSAGES, &query, on_list, new_question(s, reply));
 }
@@ -119,11 +120,11 @@ static void on_conversation(void *arg, json_t *result, const char *error)
 		json_array_append_new(messages, message_public(json_array_get(found, i)));
 	if (!answer_store_error(q->reply, error))
 		answer_success(q->reply, 200,
-			       json_pack("{s:s, s:s, s:I, s:O, s:O*, s:O*}", "phoneNumber1", q->numbers[0],
-					 "phoneNumber2", q->numbers[1], "messageCount",
-					 (json_int_t)json_array_size(messages), "conversation", messages,
-					 "nextCursor", json_object_get(result, "nextCursor"), "incomplete",
-					 json_object_get(result, "incomplete")),
+			       json_build("{s:s, s:s, s:I, s:O, s:O*, s:O*}", "phoneNumber1", q->numbers[0],
+					  "phoneNumber2", q->numbers[1], "messageCount",
+					  (json_int_t)json_array_size(messages), "conversation", messages,
+					  "nextCursor", json_object_get(result, "nextCursor"), "incomplete",
+					  json_object_get(result, "incomplete")),
 			       "Found %zu message(s) in conversation", json_array_size(messages));
 	json_decref(messages);
 	free_question(q);
@@ -144,7 +145,7 @@ void get_conversation(struct smsd *s, json_t *args, struct reply reply)
 	q->numbers[0] = xstrdup(one);
 	q->numbers[1] = xstrdup(two);
 	char *id = message_conversation_id(one, two);
-	struct store_query query = {.where = json_pack("[[s, s, s]]", "conversationId", "=", id),
+	struct store_query query = {.where = json_build("[[s, s, s]]", "conversationId", "=", id),
 				    .limit = limit,
 				    .cursor = cursor};
 	store_find(s->store, STORE_MESSAGES, &query, on_conversation, q);
@@ -176,12 +177,12 @@ static json_t *from_twilio(json_t *body)
 	twilio_date(created, &when);
 	char *conversation = message_conversation_id(from, to);
 	json_t *document =
-		json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:[], s:I, s:[], s:o, s:o, s:s*}",
-			  "messageSid", sid, "conversationId", conversation, "fromNumber", from, "toNumber",
-			  to, "direction", strcmp(direction, "inbound") == 0 ? "inbound" : "outbound", "body",
-			  text, "status", status, "numMedia", (json_int_t)atoi(media), "mediaUrls",
-			  "segments", (json_int_t)atoi(segments), "tags", "createdAt", message_time(when.ms),
-			  "updatedAt", message_time(when.ms), "errorMessage", error_message);
+		json_build("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:[], s:I, s:[], s:o, s:o, s:s*}",
+			   "messageSid", sid, "conversationId", conversation, "fromNumber", from, "toNumber",
+			   to, "direction", strcmp(direction, "inbound") == 0 ? "inbound" : "outbound",
+			   "body", text, "status", status, "numMedia", (json_int_t)atoi(media), "mediaUrls",
+			   "segments", (json_int_t)atoi(segments), "tags", "createdAt", message_time(when.ms),
+			   "updatedAt", message_time(when.ms), "errorMessage", error_message);
 	if (error_code != 0)
 		json_object_set_new(document, "errorCode", json_integer(error_code));
 	free(conversation);
@@ -254,7 +255,7 @@ static void on_deleted(void *arg, json_t *result, const char *error)
 		not_found(q);
 		return;
 	} else {
-		answer_success(q->reply, 200, json_pack("{s:I}", "deletedCount", deleted),
+		answer_success(q->reply, 200, json_build("{s:I}", "deletedCount", deleted),
 			       "%lld message(s) deleted", (long long)deleted);
 	}
 	free_question(q);
@@ -275,7 +276,7 @@ static void on_to_delete(void *arg, json_t *result, const char *error)
 	} else {
 		store_remove(
 			q->smsd->store, STORE_MESSAGES,
-			json_pack("[[s, s, O]]", "messageSid", "=", json_object_get(result, "messageSid")),
+			json_build("[[s, s, O]]", "messageSid", "=", json_object_get(result, "messageSid")),
 			on_deleted, q);
 	}
 }
@@ -303,6 +304,6 @@ void delete_messages(struct smsd *s, json_t *args, struct reply reply)
 		return;
 	}
 	/* What is still to be sent stays. */
-	json_array_append_new(where, json_pack("[s, s]", "dueAt", "missing"));
+	json_array_append_new(where, json_build("[s, s]", "dueAt", "missing"));
 	store_remove(s->store, STORE_MESSAGES, where, on_deleted, new_question(s, reply));
 }

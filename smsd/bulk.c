@@ -5,9 +5,11 @@
 #include "smsd/bulk.h"
 
 #include "lib/base/e164.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
+#include "lib/base/text.h"
 #include "lib/store/answers.h"
 #include "smsd/messages.h"
 #include "smsd/outbox.h"
@@ -34,11 +36,11 @@ struct spreading {
 
 static json_t *bulk_public(const json_t *bulk)
 {
-	return json_pack("{s:s, s:s, s:O, s:s, s:O, s:O*, s:O}", "bulkId", message_field(bulk, "bulkId"),
-			 "status", message_field(bulk, "status"), "total", json_object_get(bulk, "total"),
-			 "fromNumber", message_field(bulk, "fromNumber"), "ratePerMinute",
-			 json_object_get(bulk, "ratePerMinute"), "sendAt", json_object_get(bulk, "sendAt"),
-			 "createdAt", json_object_get(bulk, "createdAt"));
+	return json_build("{s:s, s:s, s:O, s:s, s:O, s:O*, s:O}", "bulkId", message_field(bulk, "bulkId"),
+			  "status", message_field(bulk, "status"), "total", json_object_get(bulk, "total"),
+			  "fromNumber", message_field(bulk, "fromNumber"), "ratePerMinute",
+			  json_object_get(bulk, "ratePerMinute"), "sendAt", json_object_get(bulk, "sendAt"),
+			  "createdAt", json_object_get(bulk, "createdAt"));
 }
 
 static void on_spread_stored(void *arg, json_t *result, const char *error)
@@ -69,8 +71,8 @@ static void spread_step(struct spreading *p)
 		return;
 	}
 	struct store_change change = {.key = message_field(p->bulk, "bulkId"),
-				      .where = json_pack("[[s, s, s]]", "status", "=", "storing"),
-				      .set = json_pack("{s:s}", "status", "sending")};
+				      .where = json_build("[[s, s, s]]", "status", "=", "storing"),
+				      .set = json_build("{s:s}", "status", "sending")};
 	store_update(p->smsd->store, STORE_BULKS, &change, on_spread_stored, p);
 }
 
@@ -139,7 +141,7 @@ static void on_unfinished(void *arg, json_t *result, const char *error)
 
 void bulk_resume(struct smsd *s)
 {
-	struct store_query q = {.where = json_pack("[[s, s, s]]", "status", "=", "storing"),
+	struct store_query q = {.where = json_build("[[s, s, s]]", "status", "=", "storing"),
 				.limit = RESUME_MAX};
 	store_find(s->store, STORE_BULKS, &q, on_unfinished, s);
 }
@@ -203,8 +205,8 @@ static json_t *make_recipients(struct starting *p, const char *template_body)
 			json_decref(recipients);
 			return NULL;
 		}
-		json_array_append_new(recipients,
-				      json_pack("{s:s, s:s}", "toNumber", entry_number(entry), "body", body));
+		json_array_append_new(
+			recipients, json_build("{s:s, s:s}", "toNumber", entry_number(entry), "body", body));
 		free(body);
 	}
 	return recipients;
@@ -219,11 +221,11 @@ static void with_text(struct starting *p, const char *template_body)
 		return;
 	}
 	secret_make(id, ID_LEN);
-	p->bulk = json_pack("{s:s, s:s, s:s, s:I, s:s, s:I, s:o, s:O*, s:o}", "bulkId", id, "host",
-			    p->smsd->host_id, "status", "storing", "total",
-			    (json_int_t)json_array_size(recipients), "fromNumber", p->wish.from,
-			    "ratePerMinute", (json_int_t)p->rate, "recipients", recipients, "mediaUrls",
-			    p->wish.media_urls, "createdAt", message_time(wall_now().ms));
+	p->bulk = json_build("{s:s, s:s, s:s, s:I, s:s, s:I, s:o, s:O*, s:o}", "bulkId", id, "host",
+			     p->smsd->host_id, "status", "storing", "total",
+			     (json_int_t)json_array_size(recipients), "fromNumber", p->wish.from,
+			     "ratePerMinute", (json_int_t)p->rate, "recipients", recipients, "mediaUrls",
+			     p->wish.media_urls, "createdAt", message_time(wall_now().ms));
 	if (p->wish.send_at != 0)
 		json_object_set_new(p->bulk, "sendAt", message_time(p->wish.send_at));
 	store_insert(p->smsd->store, STORE_BULKS, p->bulk, on_bulk_stored, p);
@@ -315,7 +317,7 @@ static void on_results(void *arg, json_t *result, const char *error)
 	for (size_t i = json_array_size(messages); i-- > 0;) {
 		m = json_array_get(messages, i);
 		const char *status = message_field(m, "status");
-		json_t *one = json_pack(
+		json_t *one = json_build(
 			"{s:s, s:s, s:s, s:O*, s:O*}", "toNumber", message_field(m, "toNumber"), "messageSid",
 			message_field(m, "messageSid"), "status", status, "errorCode",
 			json_object_get(m, "errorCode"), "errorMessage", json_object_get(m, "errorMessage"));
@@ -328,7 +330,7 @@ static void on_results(void *arg, json_t *result, const char *error)
 	json_int_t total = json_integer_value(json_object_get(l->bulk, "total"));
 	bool stored = strcmp(message_field(l->bulk, "status"), "storing") != 0;
 	if (stored && pending == 0 && strcmp(message_field(l->bulk, "status"), "sending") == 0)
-		json_object_set_new(data, "status", json_string("done"));
+		json_object_set_new(data, "status", json_text("done"));
 	json_object_set_new(data, "pending", json_integer(pending));
 	json_object_set_new(data, "counts", counts);
 	json_object_set_new(data, "results", results);
@@ -342,7 +344,7 @@ static void on_results(void *arg, json_t *result, const char *error)
 
 static void find_results(struct looking *l)
 {
-	struct store_query q = {.where = json_pack("[[s, s, s]]", "bulkId", "=", l->id),
+	struct store_query q = {.where = json_build("[[s, s, s]]", "bulkId", "=", l->id),
 				.limit = RECIPIENTS_MAX};
 	store_find(l->smsd->store, STORE_MESSAGES, &q, on_results, l);
 }
@@ -372,10 +374,10 @@ static void on_to_cancel(void *arg, json_t *result, const char *error)
 	l->left = 1;
 	json_array_foreach (json_object_get(result, "documents"), i, m) {
 		struct store_change change = {.key = message_field(m, "messageSid"),
-					      .where = json_pack("[[s, s, s]]", "state", "=", "waiting"),
-					      .set = json_pack("{s:s, s:o}", "status", "canceled",
-							       "updatedAt", message_time(wall_now().ms)),
-					      .unset = json_pack("[s, s, s]", "state", "dueAt", "tries"),
+					      .where = json_build("[[s, s, s]]", "state", "=", "waiting"),
+					      .set = json_build("{s:s, s:o}", "status", "canceled",
+								"updatedAt", message_time(wall_now().ms)),
+					      .unset = json_build("[s, s, s]", "state", "dueAt", "tries"),
 					      .strict = true};
 		l->left++;
 		store_update(l->smsd->store, STORE_MESSAGES, &change, on_one_canceled, l);
@@ -398,7 +400,7 @@ static void on_bulk(void *arg, json_t *result, const char *error)
 		return;
 	}
 	struct store_query waiting = {
-		.where = json_pack("[[s, s, s], [s, s, s]]", "bulkId", "=", l->id, "state", "=", "waiting"),
+		.where = json_build("[[s, s, s], [s, s, s]]", "bulkId", "=", l->id, "state", "=", "waiting"),
 		.limit = RECIPIENTS_MAX};
 	store_find(l->smsd->store, STORE_MESSAGES, &waiting, on_to_cancel, l);
 }

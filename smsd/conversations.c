@@ -1,6 +1,8 @@
 #include "smsd/conversations.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/answers.h"
 #include "smsd/messages.h"
 #include "smsd/talk.h"
@@ -23,9 +25,9 @@ static json_t *talk_of_two(const json_t *message)
 	const char *from = message_field(message, "fromNumber"), *to = message_field(message, "toNumber");
 	json_t *when = json_object_get(message, "createdAt");
 	bool sorted = strcmp(from, to) <= 0;
-	return json_pack("{s:O, s:s, s:[s, s], s:O, s:O}", "conversationId",
-			 json_object_get(message, "conversationId"), "type", "1-to-1", "participants",
-			 sorted ? from : to, sorted ? to : from, "lastMessageAt", when, "updatedAt", when);
+	return json_build("{s:O, s:s, s:[s, s], s:O, s:O}", "conversationId",
+			  json_object_get(message, "conversationId"), "type", "1-to-1", "participants",
+			  sorted ? from : to, sorted ? to : from, "lastMessageAt", when, "updatedAt", when);
 }
 
 void conversation_ensure(struct smsd *s, const json_t *message, store_fn *fn, void *arg)
@@ -45,7 +47,7 @@ void conversation_touch(struct smsd *s, const json_t *message, store_fn *fn, voi
 	json_t *when = json_object_get(message, "createdAt");
 	if (in_group(message)) {
 		struct store_change change = {
-			.key = id, .set = json_pack("{s:O, s:O}", "lastMessageAt", when, "updatedAt", when)};
+			.key = id, .set = json_build("{s:O, s:O}", "lastMessageAt", when, "updatedAt", when)};
 		store_update(s->store, STORE_CONVERSATIONS, &change, fn, arg);
 		return;
 	}
@@ -56,8 +58,8 @@ void conversation_touch(struct smsd *s, const json_t *message, store_fn *fn, voi
 
 void conversation_of(struct smsd *s, const char *from, const char *to, store_fn *fn, void *arg)
 {
-	json_t *a = message_text(from), *b = message_text(to);
-	struct store_query q = {.where = json_pack("[[s, s, [o, o]]]", "participants", "all", a, b),
+	json_t *a = json_text(from), *b = json_text(to);
+	struct store_query q = {.where = json_build("[[s, s, [o, o]]]", "participants", "all", a, b),
 				.limit = 1};
 	store_find(s->store, STORE_CONVERSATIONS, &q, fn, arg);
 }
@@ -79,7 +81,7 @@ static json_t *conversation_public(const json_t *document, json_int_t count)
 
 static json_t *conversation_filter(const char *id)
 {
-	return json_pack("[[s, s, s]]", "conversationId", "=", id);
+	return json_build("[[s, s, s]]", "conversationId", "=", id);
 }
 
 struct talk *talk_new(struct smsd *s, json_t *args, struct reply reply, const char *id)
@@ -168,10 +170,10 @@ static void on_group_messages(void *arg, json_t *result, const char *error)
 		/* The newest page, read from top to bottom. */
 		for (size_t i = json_array_size(found); i-- > 0;)
 			json_array_append_new(messages, message_public(json_array_get(found, i)));
-		json_t *data = json_pack("{s:s, s:I, s:O, s:O*, s:O*}", "conversationId", t->id,
-					 "messageCount", (json_int_t)json_array_size(messages), "messages",
-					 messages, "nextCursor", json_object_get(result, "nextCursor"),
-					 "incomplete", json_object_get(result, "incomplete"));
+		json_t *data = json_build("{s:s, s:I, s:O, s:O*, s:O*}", "conversationId", t->id,
+					  "messageCount", (json_int_t)json_array_size(messages), "messages",
+					  messages, "nextCursor", json_object_get(result, "nextCursor"),
+					  "incomplete", json_object_get(result, "incomplete"));
 		answer_success(t->reply, 200, data, "Found %zu message(s) in conversation",
 			       json_array_size(messages));
 	}
@@ -216,10 +218,10 @@ static void listing_step(struct listing *l)
 	if (--l->left > 0)
 		return;
 	answer_success(l->reply, 200,
-		       json_pack("{s:I, s:O, s:O*, s:O*}", "count", (json_int_t)json_array_size(l->talks),
-				 "conversations", l->talks, "nextCursor",
-				 json_object_get(l->found, "nextCursor"), "incomplete",
-				 json_object_get(l->found, "incomplete")),
+		       json_build("{s:I, s:O, s:O*, s:O*}", "count", (json_int_t)json_array_size(l->talks),
+				  "conversations", l->talks, "nextCursor",
+				  json_object_get(l->found, "nextCursor"), "incomplete",
+				  json_object_get(l->found, "incomplete")),
 		       "Found %zu conversation(s)", json_array_size(l->talks));
 	json_decref(l->found);
 	json_decref(l->talks);
@@ -272,7 +274,7 @@ void list_conversations(struct smsd *s, json_t *args, struct reply reply)
 		return;
 	struct listing *l = xcalloc(1, sizeof *l);
 	*l = (struct listing){.smsd = s, .reply = reply};
-	struct store_query q = {.where = json_pack("[[s, s, [s]]]", "participants", "all", number),
+	struct store_query q = {.where = json_build("[[s, s, [s]]]", "participants", "all", number),
 				.limit = limit,
 				.cursor = cursor};
 	store_find(s->store, STORE_CONVERSATIONS, &q, on_talks, l);

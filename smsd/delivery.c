@@ -1,7 +1,9 @@
 /* A message and Twilio: asked for once, looked for when the answer is unclear. */
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "smsd/task.h"
 
 #include <stdlib.h>
@@ -177,7 +179,7 @@ static void on_looked(void *arg, const struct twilio_answer *a)
 	json_t *sids = json_array();
 	json_array_foreach (list, i, item)
 		if (match(t, item) != NULL)
-			json_array_append_new(sids, json_string(match(t, item)));
+			json_array_append_new(sids, json_text(match(t, item)));
 	if (json_array_size(sids) == 0) {
 		json_decref(sids);
 		nothing_found(t);
@@ -185,7 +187,7 @@ static void on_looked(void *arg, const struct twilio_answer *a)
 	}
 	struct candidates *c = xcalloc(1, sizeof *c);
 	*c = (struct candidates){t, sids};
-	struct store_query known = {.where = json_pack("[[s, s, O]]", "messageSid", "in", sids),
+	struct store_query known = {.where = json_build("[[s, s, O]]", "messageSid", "in", sids),
 				    .limit = (int64_t)json_array_size(sids)};
 	store_find(t->outbox->smsd->store, STORE_MESSAGES, &known, on_known, c);
 }

@@ -1,8 +1,10 @@
 #include "smsd/early.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "smsd/messages.h"
 
 #include <stdlib.h>
@@ -12,13 +14,13 @@ enum { SWEEP_MAX = 10000, KEPT_MS = 7 * 86400 * 1000 };
 void early_keep(struct smsd *s, const char *sid, const char *status, int error_code,
 		const char *error_message, store_fn *fn, void *arg)
 {
-	json_t *early = json_pack("{s:s, s:s, s:I, s:o, s:o}", "messageSid", sid, "status", status,
-				  "errorCode", (json_int_t)error_code, "errorMessage",
-				  message_text(error_message), "createdAt", message_time(wall_now().ms));
+	json_t *early = json_build("{s:s, s:s, s:I, s:o, s:o}", "messageSid", sid, "status", status,
+				   "errorCode", (json_int_t)error_code, "errorMessage",
+				   json_text(error_message), "createdAt", message_time(wall_now().ms));
 	struct store_change change = {
 		.key = sid,
-		.where = json_pack("[[s, s, o]]", "status", "in", message_states_before(status)),
-		.set = json_pack("{s:s, s:I}", "status", status, "errorCode", (json_int_t)error_code)};
+		.where = json_build("[[s, s, o]]", "status", "in", message_states_before(status)),
+		.set = json_build("{s:s, s:I}", "status", status, "errorCode", (json_int_t)error_code)};
 	store_insert(s->store, STORE_EARLY_STATUSES, early, NULL, NULL);
 	store_update(s->store, STORE_EARLY_STATUSES, &change, fn, arg);
 	json_decref(early);
@@ -26,7 +28,7 @@ void early_keep(struct smsd *s, const char *sid, const char *status, int error_c
 
 static void drop(struct smsd *s, const char *sid)
 {
-	store_remove(s->store, STORE_EARLY_STATUSES, json_pack("[[s, s, s]]", "messageSid", "=", sid), NULL,
+	store_remove(s->store, STORE_EARLY_STATUSES, json_build("[[s, s, s]]", "messageSid", "=", sid), NULL,
 		     NULL);
 }
 

@@ -1,7 +1,9 @@
 /* Groups: made, changed, written to. Each participant gets an own message. */
 #include "lib/base/clock.h"
 #include "lib/base/e164.h"
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/answers.h"
 #include "smsd/conversations.h"
 #include "smsd/messages.h"
@@ -34,7 +36,7 @@ static int by_text(const void *a, const void *b)
 /* The numbers, sorted, each once, and `more` among them. Owned by the caller. */
 static json_t *sorted_numbers(json_t *numbers, const char *more)
 {
-	json_t *items[PARTICIPANTS_MAX + 1], *result = json_array(), *extra = json_string(more);
+	json_t *items[PARTICIPANTS_MAX + 1], *result = json_array(), *extra = json_text(more);
 	size_t n = json_array_size(numbers);
 	for (size_t i = 0; i < n; i++)
 		items[i] = json_array_get(numbers, i);
@@ -94,7 +96,7 @@ void create_group(struct smsd *s, json_t *args, struct reply reply)
 	json_read_text(&r, "name", JSON_OPTIONAL, 0, NAME_BYTES, &name);
 	json_array_foreach (participants, i, number)
 		if (!e164_valid(json_string_value(number)))
-			json_read_fault(&r, "participants: %.32s: %s", json_string_value(number),
+			json_read_fault(&r, "participants: %.*s: %s", TEXT_CUT(json_string_value(number), 32),
 					E164_ADVICE);
 	if (answer_faults(reply, &r))
 		return;
@@ -109,9 +111,9 @@ void create_group(struct smsd *s, json_t *args, struct reply reply)
 	}
 	char *id = group_id(numbers);
 	json_t *now = message_time(wall_now().ms);
-	json_t *group = json_pack("{s:s, s:s, s:o, s:s, s:s, s:O, s:O, s:o}", "conversationId", id, "type",
-				  "group", "participants", numbers, "name", name, "createdBy", created_by,
-				  "lastMessageAt", now, "createdAt", now, "updatedAt", now);
+	json_t *group = json_build("{s:s, s:s, s:o, s:s, s:s, s:O, s:O, s:o}", "conversationId", id, "type",
+				   "group", "participants", numbers, "name", name, "createdBy", created_by,
+				   "lastMessageAt", now, "createdAt", now, "updatedAt", now);
 	store_insert(s->store, STORE_CONVERSATIONS, group, on_group, talk_new(s, args, reply, id));
 	json_decref(group);
 	free(id);
@@ -157,7 +159,7 @@ static void add_one(struct talk *t)
 		talk_free(t);
 		return;
 	}
-	change(t, json_object(), json_pack("{s:[s]}", "participants", t->number), NULL);
+	change(t, json_object(), json_build("{s:[s]}", "participants", t->number), NULL);
 }
 
 static void remove_one(struct talk *t)
@@ -170,13 +172,13 @@ static void remove_one(struct talk *t)
 		talk_free(t);
 		return;
 	}
-	change(t, json_object(), NULL, json_pack("{s:[s]}", "participants", t->number));
+	change(t, json_object(), NULL, json_build("{s:[s]}", "participants", t->number));
 }
 
 static void rename_group(struct talk *t)
 {
 	if (is_group(t))
-		change(t, json_pack("{s:s}", "name", t->name), NULL, NULL);
+		change(t, json_build("{s:s}", "name", t->name), NULL, NULL);
 }
 
 static void change_participant(struct smsd *s, json_t *args, struct reply reply, const char *said,
@@ -238,9 +240,9 @@ static void send_step(struct talk *t)
 		answer_error(t->reply, 502, "twilio", "The message was sent to none of %zu: %s", total,
 			     failures);
 	} else {
-		json_t *data = json_pack("{s:s, s:I, s:I, s:I, s:O}", "conversationId", t->id, "total",
-					 (json_int_t)total, "sent", (json_int_t)(total - t->failed), "failed",
-					 (json_int_t)t->failed, "results", t->results);
+		json_t *data = json_build("{s:s, s:I, s:I, s:I, s:O}", "conversationId", t->id, "total",
+					  (json_int_t)total, "sent", (json_int_t)(total - t->failed),
+					  "failed", (json_int_t)t->failed, "results", t->results);
 		answer_success(t->reply, 200, data, "Message sent to %zu of %zu participants%s%s",
 			       total - t->failed, total, t->failed ? "; not to " : "", failures);
 	}
@@ -251,12 +253,12 @@ static void on_sent(void *arg, const struct outbox_end *end)
 {
 	struct recipient *one = arg;
 	struct talk *t = one->talk;
-	json_t *result = json_pack(
+	json_t *result = json_build(
 		"{s:s, s:s*, s:s*}", "toNumber", one->number, "messageSid",
 		json_string_value(json_object_get(end->document, "messageSid")), "status",
 		end->error_status ? "failed" : json_string_value(json_object_get(end->document, "status")));
 	if (end->error_status != 0) {
-		json_object_set_new(result, "error", message_text(end->message));
+		json_object_set_new(result, "error", json_text(end->message));
 		t->failed++;
 	}
 	json_array_append_new(t->results, result);

@@ -5,6 +5,7 @@
  */
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "smsd/bulk.h"
@@ -122,8 +123,8 @@ static void step_down(struct daemon *d)
 static json_t *status(struct daemon *d)
 {
 	struct smsd *s = d->state;
-	return json_pack("{s:s, s:i}", "store", store_kind_name(s->store), "sending",
-			 (int)outbox_busy(s->outbox));
+	return json_build("{s:s, s:i}", "store", store_kind_name(s->store), "sending",
+			  (int)outbox_busy(s->outbox));
 }
 
 static void stop(struct daemon *d)

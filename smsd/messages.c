@@ -1,7 +1,9 @@
 #include "smsd/messages.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/answers.h"
 
 #include <openssl/rand.h>
@@ -53,7 +55,7 @@ json_t *message_states_before(const char *status)
 	int state = state_of(status);
 	for (size_t i = 0; state >= 0 && i < sizeof states / sizeof *states; i++)
 		if (states[i].rank < states[state].rank)
-			json_array_append_new(before, json_string(states[i].name));
+			json_array_append_new(before, json_text(states[i].name));
 	return before;
 }
 
@@ -96,29 +98,6 @@ void message_look_up(struct smsd *s, const char *id, store_fn *fn, void *arg)
 	store_get(s->store, STORE_MESSAGES, id[0] == 'P' ? "requestId" : "messageSid", id, fn, arg);
 }
 
-json_t *message_text(const char *text)
-{
-	json_t *value = json_string(text);
-	if (value != NULL)
-		return value;
-	/* Bytes that are no UTF-8: what can be read is kept. */
-	struct buffer clean = {0};
-	for (const char *at = text; *at != '\0'; at++) {
-		unsigned char c = (unsigned char)*at;
-		size_t len = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-		json_t *one = strlen(at) >= len ? json_stringn(at, len) : NULL;
-		if (one != NULL)
-			buffer_append(&clean, at, len);
-		else
-			buffer_append_text(&clean, "\xef\xbf\xbd");
-		at += one ? len - 1 : 0;
-		json_decref(one);
-	}
-	value = json_stringn((char *)clean.data, clean.len);
-	buffer_free(&clean);
-	return value;
-}
-
 json_t *message_time(int64_t ms)
 {
 	return wall_json(ms);
@@ -154,7 +133,7 @@ void message_news(struct smsd *s, const json_t *document)
 					   "status",     "fromNumber", "toNumber",       "bulkId"};
 	if (s->adopt == NULL || !json_is_object(document))
 		return;
-	json_t *item = json_pack("{s:s}", "kind", "message");
+	json_t *item = json_build("{s:s}", "kind", "message");
 	for (size_t i = 0; i < sizeof told / sizeof *told; i++)
 		if (json_object_get(document, told[i]) != NULL)
 			json_object_set(item, told[i], json_object_get(document, told[i]));
@@ -182,18 +161,18 @@ void message_advance(struct smsd *s, const char *sid, const char *status, int er
 		     const char *error_message, store_fn *fn, void *arg)
 {
 	int64_t now = wall_now().ms;
-	json_t *set = json_pack("{s:s, s:o}", "status", status, "updatedAt", message_time(now));
+	json_t *set = json_build("{s:s, s:o}", "status", status, "updatedAt", message_time(now));
 	if (error_code != 0)
 		json_object_set_new(set, "errorCode", json_integer(error_code));
 	if (error_message[0] != '\0')
-		json_object_set_new(set, "errorMessage", message_text(error_message));
+		json_object_set_new(set, "errorMessage", json_text(error_message));
 	if (strcmp(status, "sent") == 0)
 		json_object_set_new(set, "sentAt", message_time(now));
 	struct store_change change = {
 		.key = sid,
-		.where = json_pack("[[s, s, o]]", "status", "in", message_states_before(status)),
+		.where = json_build("[[s, s, o]]", "status", "in", message_states_before(status)),
 		.set = set,
-		.unset = message_status_is_last(status) ? json_pack("[s]", "checkAt") : NULL};
+		.unset = message_status_is_last(status) ? json_build("[s]", "checkAt") : NULL};
 	struct advancing *a = xcalloc(1, sizeof *a);
 	*a = (struct advancing){s, fn, arg};
 	store_update(s->store, STORE_MESSAGES, &change, on_advanced, a);

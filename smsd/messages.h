@@ -36,8 +36,6 @@ bool message_status_is_last(const char *status);
 json_t *message_states_before(const char *status);
 extern const char *const message_statuses[]; /* ends with NULL */
 
-/* A text as a JSON string, with what is no UTF-8 replaced. Owned by the caller. */
-json_t *message_text(const char *text);
 /* Time as documents have it. Owned by the caller. */
 json_t *message_time(int64_t ms);
 

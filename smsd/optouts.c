@@ -1,6 +1,7 @@
 #include "smsd/optouts.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 #include "smsd/messages.h"
 
@@ -47,8 +48,8 @@ void optout_record(struct smsd *s, const char *ours, const char *theirs, bool st
 {
 	char *pair = pair_of(ours, theirs);
 	json_t *record =
-		json_pack("{s:s, s:s, s:s, s:b, s:o}", "pair", pair, "ourNumber", ours, "theirNumber", theirs,
-			  "optedOut", !start, "createdAt", message_time(wall_now().ms));
+		json_build("{s:s, s:s, s:s, s:b, s:o}", "pair", pair, "ourNumber", ours, "theirNumber",
+			   theirs, "optedOut", !start, "createdAt", message_time(wall_now().ms));
 	/* A number is no UTF-8 only if it is none: then there is nobody to write to. */
 	if (record != NULL)
 		store_put(s->store, STORE_OPT_OUTS, record, fn, arg);

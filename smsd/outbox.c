@@ -1,7 +1,9 @@
 #include "smsd/outbox.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 #include "smsd/conversations.h"
 #include "smsd/optouts.h"
 #include "smsd/segments.h"
@@ -96,15 +98,15 @@ static void claim(struct outbox *o, json_t *document)
 	*c = (struct claim){o, strcmp(message_field(document, "state"), "asking") == 0,
 			    json_incref(document)};
 	json_t *set =
-		json_pack("{s:o, s:s}", "dueAt", message_time(now + LEASE_MS), "owner", o->smsd->host_id);
+		json_build("{s:o, s:s}", "dueAt", message_time(now + LEASE_MS), "owner", o->smsd->host_id);
 	if (!c->was_asking) {
-		json_object_set_new(set, "state", json_string("asking"));
+		json_object_set_new(set, "state", json_text("asking"));
 		json_object_set_new(set, "askedAt", message_time(now));
-		json_object_set_new(set, "status", json_string("queued"));
+		json_object_set_new(set, "status", json_text("queued"));
 	}
 	struct store_change change = {
 		.key = message_field(document, "messageSid"),
-		.where = json_pack("[[s, s, O]]", "dueAt", "=", json_object_get(document, "dueAt")),
+		.where = json_build("[[s, s, O]]", "dueAt", "=", json_object_get(document, "dueAt")),
 		.set = set,
 		.strict = true};
 	o->busy++;
@@ -136,7 +138,7 @@ static void pump(void *arg)
 		timer_start(&o->pump, o->smsd->base, PUMP_MS, pump, o);
 		return;
 	}
-	struct store_query due = {.where = json_pack("[[s, s, o]]", "dueAt", "<=", message_time(now)),
+	struct store_query due = {.where = json_build("[[s, s, o]]", "dueAt", "<=", message_time(now)),
 				  .order = "dueAt",
 				  .ascending = true,
 				  .limit = IN_FLIGHT - o->busy};
@@ -153,7 +155,7 @@ static json_t *new_document(const struct outgoing *m, const char *request_id)
 		m->conversation_id ? xstrdup(m->conversation_id) : message_conversation_id(m->from, m->to);
 	size_t media = json_array_size(m->media_urls);
 	int64_t now = wall_now().ms;
-	json_t *document = json_pack(
+	json_t *document = json_build(
 		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:I, s:[], s:o, s:o, s:s*}",
 		"messageSid", request_id, "requestId", request_id, "conversationId", conversation,
 		"fromNumber", m->from, "toNumber", m->to, "direction", "outbound", "body", m->body, "status",
@@ -212,11 +214,11 @@ void outbox_send(struct outbox *o, const struct outgoing *m, outbox_fn *fn, void
 	bool at_once = m->send_at <= now && m->bulk_id == NULL && o->busy < IN_FLIGHT && !o->draining &&
 		       now >= o->paused_until_ms;
 	int64_t due = at_once ? now + LEASE_MS : m->send_at > now ? m->send_at : now;
-	json_object_set_new(document, "state", json_string(at_once ? "asking" : "waiting"));
+	json_object_set_new(document, "state", json_text(at_once ? "asking" : "waiting"));
 	json_object_set_new(document, "dueAt", message_time(due));
 	json_object_set_new(document, "tries", json_integer(0));
 	if (at_once) {
-		json_object_set_new(document, "owner", json_string(o->smsd->host_id));
+		json_object_set_new(document, "owner", json_text(o->smsd->host_id));
 		json_object_set_new(document, "askedAt", message_time(now));
 		o->busy++;
 	}
@@ -240,8 +242,8 @@ static void on_left(void *arg, json_t *result, const char *error)
 	json_array_foreach (json_object_get(result, "documents"), i, document) {
 		struct store_change change = {
 			.key = message_field(document, "messageSid"),
-			.where = json_pack("[[s, s, s]]", "owner", "=", o->smsd->host_id),
-			.set = json_pack("{s:o}", "dueAt", message_time(wall_now().ms))};
+			.where = json_build("[[s, s, s]]", "owner", "=", o->smsd->host_id),
+			.set = json_build("{s:o}", "dueAt", message_time(wall_now().ms))};
 		store_update(o->smsd->store, STORE_MESSAGES, &change, NULL, NULL);
 	}
 	if (i > 0)
@@ -257,7 +259,7 @@ struct outbox *outbox_new(struct smsd *s)
 	o->smsd = s;
 	LIST_INIT(&o->tasks);
 	struct store_query left = {
-		.where = json_pack("[[s, s], [s, s, s]]", "dueAt", "present", "owner", "=", s->host_id),
+		.where = json_build("[[s, s], [s, s, s]]", "dueAt", "present", "owner", "=", s->host_id),
 		.order = "dueAt",
 		.ascending = true,
 		.limit = LEFT_MAX};

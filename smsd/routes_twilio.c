@@ -1,7 +1,9 @@
 /* Twilio's webhooks for messages: signature, what must be there, store, then the answer. */
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/twilio/webhook.h"
 #include "smsd/conversations.h"
 #include "smsd/early.h"
@@ -88,7 +90,7 @@ static json_t *numbered(const struct hook *h, const char *prefix)
 		char name[32];
 		snprintf(name, sizeof name, "%s%d", prefix, i);
 		if (form_get(&h->form, name) != NULL)
-			json_array_append_new(list, message_text(field(h, name)));
+			json_array_append_new(list, json_text(field(h, name)));
 	}
 	return list;
 }
@@ -96,15 +98,15 @@ static json_t *numbered(const struct hook *h, const char *prefix)
 static json_t *incoming_document(const struct hook *h)
 {
 	json_t *media = numbered(h, "MediaUrl"), *now = message_time(wall_now().ms);
-	json_t *m = json_pack(
+	json_t *m = json_build(
 		"{s:s, s:o, s:o, s:s, s:o, s:s, s:I, s:o, s:o, s:I, s:[], s:O, s:o}", "messageSid",
-		field(h, "MessageSid"), "fromNumber", message_text(field(h, "From")), "toNumber",
-		message_text(field(h, "To")), "direction", "inbound", "body", message_text(field(h, "Body")),
+		field(h, "MessageSid"), "fromNumber", json_text(field(h, "From")), "toNumber",
+		json_text(field(h, "To")), "direction", "inbound", "body", json_text(field(h, "Body")),
 		"status", "received", "numMedia", (json_int_t)json_array_size(media), "mediaUrls", media,
 		"mediaTypes", numbered(h, "MediaContentType"), "segments",
 		(json_int_t)atoi(field(h, "NumSegments")), "tags", "createdAt", now, "updatedAt", now);
 	if (field(h, "OptOutType")[0] != '\0')
-		json_object_set_new(m, "optOutType", message_text(field(h, "OptOutType")));
+		json_object_set_new(m, "optOutType", json_text(field(h, "OptOutType")));
 	return m;
 }
 
@@ -118,7 +120,7 @@ static void on_conversation(void *arg, json_t *result, const char *error)
 	} else {
 		char *id = message_conversation_id(message_field(h->message, "fromNumber"),
 						   message_field(h->message, "toNumber"));
-		json_object_set_new(h->message, "conversationId", json_string(id));
+		json_object_set_new(h->message, "conversationId", json_text(id));
 		free(id);
 	}
 	store_insert(h->smsd->store, STORE_MESSAGES, h->message, on_stored, h);
@@ -236,7 +238,8 @@ static void on_status(struct hook *h)
 		advance(h, on_advanced);
 		return;
 	}
-	log_warn("Twilio tells an unknown status of message %s: %.40s", field(h, "MessageSid"), status);
+	log_warn("Twilio tells an unknown status of message %s: %.*s", field(h, "MessageSid"),
+		 TEXT_CUT(status, 40));
 	http_reply(h->request, 204, NULL, NULL, 0, NULL);
 	free_hook(h);
 }
@@ -257,12 +260,12 @@ static const char *fault_of(const struct hook *h, const char *const *needed, cha
 {
 	const char *sid = field(h, "MessageSid");
 	if (sid[0] == '\0' || !twilio_is_message_sid(sid)) {
-		snprintf(why, size, "MessageSid is missing or no SID of a message.");
+		text_printf(why, size, "MessageSid is missing or no SID of a message.");
 		return why;
 	}
 	for (; *needed != NULL; needed++)
 		if (field(h, *needed)[0] == '\0' || strlen(field(h, *needed)) > 256) {
-			snprintf(why, size, "%s is missing or too long.", *needed);
+			text_printf(why, size, "%s is missing or too long.", *needed);
 			return why;
 		}
 	return NULL;

@@ -1,4 +1,5 @@
 /* One message: now, or at a time; taken back before that. */
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/store/answers.h"
@@ -40,11 +41,11 @@ static void on_end(void *arg, const struct outbox_end *end)
 	const char *sid = message_field(m, "messageSid"), *status = message_field(m, "status");
 	const char *kind = json_array_size(p->wish.media_urls) > 0 ? "MMS" : "SMS";
 	bool scheduled = strcmp(status, "scheduled") == 0, waits = !twilio_is_message_sid(sid);
-	json_t *data = json_pack("{s:s, s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:O}", "messageSid", sid, "status",
-				 status, "toNumber", p->to, "fromNumber", message_field(m, "fromNumber"),
-				 "body", p->body, "mediaUrls", json_object_get(m, "mediaUrls"), "mediaCount",
-				 json_object_get(m, "numMedia"), "encoding", json_object_get(m, "encoding"),
-				 "segments", json_object_get(m, "segments"));
+	json_t *data = json_build(
+		"{s:s, s:s, s:s, s:s, s:s, s:O, s:O, s:O, s:O}", "messageSid", sid, "status", status,
+		"toNumber", p->to, "fromNumber", message_field(m, "fromNumber"), "body", p->body, "mediaUrls",
+		json_object_get(m, "mediaUrls"), "mediaCount", json_object_get(m, "numMedia"), "encoding",
+		json_object_get(m, "encoding"), "segments", json_object_get(m, "segments"));
 	if (scheduled)
 		json_object_set(data, "sendAt", json_object_get(m, "sendAt"));
 	else if (!waits)
@@ -146,12 +147,12 @@ static void on_to_cancel(void *arg, json_t *result, const char *error)
 	struct canceling *c = arg;
 	if (error == NULL && json_is_object(result)) {
 		struct store_change change = {.key = message_field(result, "messageSid"),
-					      .where = json_pack("[[s, s, s], [s, s, [s, s]]]", "state", "=",
-								 "waiting", "status", "in", "scheduled",
-								 "queued"),
-					      .set = json_pack("{s:s, s:o}", "status", "canceled",
-							       "updatedAt", message_time(wall_now().ms)),
-					      .unset = json_pack("[s, s, s]", "state", "dueAt", "tries"),
+					      .where = json_build("[[s, s, s], [s, s, [s, s]]]", "state", "=",
+								  "waiting", "status", "in", "scheduled",
+								  "queued"),
+					      .set = json_build("{s:s, s:o}", "status", "canceled",
+								"updatedAt", message_time(wall_now().ms)),
+					      .unset = json_build("[s, s, s]", "state", "dueAt", "tries"),
 					      .strict = true};
 		store_update(c->smsd->store, STORE_MESSAGES, &change, on_canceled, c);
 		return;

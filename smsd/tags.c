@@ -1,5 +1,6 @@
 /* Tags on messages; those of calls and voicemails are voiced's. */
 #include "lib/store/tags.h"
+#include "lib/base/json_build.h"
 
 #include "lib/base/panic.h"
 #include "lib/store/answers.h"
@@ -34,8 +35,8 @@ static void on_tagged(void *arg, json_t *result, const char *error)
 	} else if (json_is_object(result)) {
 		json_t *tags = json_object_get(result, "tags");
 		answer_success(t->reply, 200,
-			       json_pack("{s:s, s:s, s:O}", "recordType", "sms", "recordId", t->id, "tags",
-					 tags ? tags : t->tags),
+			       json_build("{s:s, s:s, s:O}", "recordType", "sms", "recordId", t->id, "tags",
+					  tags ? tags : t->tags),
 			       t->add ? "Tags added" : "Tags removed");
 	} else {
 		answer_error(t->reply, 404, "not_found", "No message has this recordId.");
@@ -50,9 +51,9 @@ static void on_found(void *arg, json_t *result, const char *error)
 		on_tagged(t, NULL, error);
 		return;
 	}
-	json_t *change = json_pack("{s:O}", "tags", t->tags);
+	json_t *change = json_build("{s:O}", "tags", t->tags);
 	struct store_change c = {.key = message_field(result, "messageSid"),
-				 .set = json_pack("{s:o}", "updatedAt", message_time(wall_now().ms)),
+				 .set = json_build("{s:o}", "updatedAt", message_time(wall_now().ms)),
 				 .add = t->add ? change : NULL,
 				 .remove = t->add ? NULL : change};
 	store_update(t->smsd->store, STORE_MESSAGES, &c, on_tagged, t);
@@ -93,15 +94,15 @@ static void on_search(void *arg, json_t *result, const char *error)
 	json_t *records = json_array(), *document;
 	size_t i;
 	json_array_foreach (json_object_get(result, "documents"), i, document)
-		json_array_append_new(records, json_pack("{s:s, s:O, s:O, s:O, s:o}", "recordType", "sms",
-							 "recordId", json_object_get(document, "messageSid"),
-							 "tags", json_object_get(document, "tags"), "at",
-							 json_object_get(document, "createdAt"), "record",
-							 message_public(document)));
+		json_array_append_new(records, json_build("{s:s, s:O, s:O, s:O, s:o}", "recordType", "sms",
+							  "recordId", json_object_get(document, "messageSid"),
+							  "tags", json_object_get(document, "tags"), "at",
+							  json_object_get(document, "createdAt"), "record",
+							  message_public(document)));
 	if (!answer_store_error(t->reply, error))
 		answer_success(t->reply, 200,
-			       json_pack("{s:I, s:O}", "count", (json_int_t)json_array_size(records),
-					 "records", records),
+			       json_build("{s:I, s:O}", "count", (json_int_t)json_array_size(records),
+					  "records", records),
 			       "Found %zu record(s)", json_array_size(records));
 	json_decref(records);
 	free_tagging(t);

@@ -1,7 +1,9 @@
 #include "smsd/task.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "smsd/early.h"
 #include "smsd/optouts.h"
 #include "smsd/unheard.h"
@@ -114,9 +116,9 @@ void outbox_named(struct outbox *o, const char *request_id, const char *sid, sto
 	int64_t now = wall_now().ms;
 	struct store_change change = {
 		.key = request_id,
-		.set = json_pack("{s:s, s:o, s:o}", "messageSid", sid, "updatedAt", message_time(now),
-				 "checkAt", unheard_first_check()),
-		.unset = json_pack("[s, s, s, s, s]", "state", "dueAt", "owner", "askedAt", "tries")};
+		.set = json_build("{s:s, s:o, s:o}", "messageSid", sid, "updatedAt", message_time(now),
+				  "checkAt", unheard_first_check()),
+		.unset = json_build("[s, s, s, s, s]", "state", "dueAt", "owner", "askedAt", "tries")};
 	store_update(o->smsd->store, STORE_MESSAGES, &change, on_named, n);
 }
 
@@ -134,7 +136,7 @@ static void on_accepted_stored(void *arg, json_t *result, const char *error)
 	/* A callback was quicker, or the database is away: the name is known all the same. */
 	if (strcmp(message_field(t->document, "messageSid"), t->named) != 0) {
 		json_t *copy = json_copy(t->document);
-		json_object_set_new(copy, "messageSid", json_string(t->named));
+		json_object_set_new(copy, "messageSid", json_text(t->named));
 		json_decref(t->document);
 		t->document = copy;
 	}
@@ -177,14 +179,14 @@ void task_failed(struct task *t, int http_status, const char *code, int error_co
 {
 	struct failing *f = xcalloc(1, sizeof *f);
 	*f = (struct failing){t, http_status, code, xstrdup(message)};
-	json_t *set = json_pack("{s:s, s:o, s:o}", "status", "failed", "errorMessage", message_text(message),
-				"updatedAt", message_time(wall_now().ms));
+	json_t *set = json_build("{s:s, s:o, s:o}", "status", "failed", "errorMessage", json_text(message),
+				 "updatedAt", message_time(wall_now().ms));
 	if (error_code != 0)
 		json_object_set_new(set, "errorCode", json_integer(error_code));
 	struct store_change change = {
 		.key = t->request_id,
 		.set = set,
-		.unset = json_pack("[s, s, s, s, s]", "state", "dueAt", "owner", "askedAt", "tries")};
+		.unset = json_build("[s, s, s, s, s]", "state", "dueAt", "owner", "askedAt", "tries")};
 	log_warn("message %s is not sent: %s", t->request_id, message);
 	if (error_code == OPTED_OUT)
 		optout_record(t->outbox->smsd, message_field(t->document, "fromNumber"),
@@ -207,9 +209,9 @@ void task_release(struct task *t, int64_t due_ms)
 	int64_t tries = json_integer_value(json_object_get(t->document, "tries"));
 	struct store_change change = {
 		.key = t->request_id,
-		.where = json_pack("[[s, s, s]]", "owner", "=", t->outbox->smsd->host_id),
-		.set = json_pack("{s:s, s:o, s:I}", "state", "waiting", "dueAt", message_time(due_ms),
-				 "tries", (json_int_t)tries + 1),
-		.unset = json_pack("[s, s]", "owner", "askedAt")};
+		.where = json_build("[[s, s, s]]", "owner", "=", t->outbox->smsd->host_id),
+		.set = json_build("{s:s, s:o, s:I}", "state", "waiting", "dueAt", message_time(due_ms),
+				  "tries", (json_int_t)tries + 1),
+		.unset = json_build("[s, s]", "owner", "askedAt")};
 	store_update(t->outbox->smsd->store, STORE_MESSAGES, &change, on_released, t);
 }

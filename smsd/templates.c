@@ -2,6 +2,7 @@
 #include "smsd/templates.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 #include "lib/store/answers.h"
 #include "smsd/messages.h"
@@ -28,7 +29,7 @@ static struct question *new_question(struct reply reply, const char *said)
 
 static json_t *template_public(const json_t *document)
 {
-	return json_pack(
+	return json_build(
 		"{s:s, s:s, s:s, s:o, s:O*, s:O*}", "name", message_field(document, "name"), "body",
 		message_field(document, "body"), "description", message_field(document, "description"),
 		"fields", wish_fields(message_field(document, "body")), "createdAt",
@@ -109,8 +110,8 @@ void create_template(struct smsd *s, json_t *args, struct reply reply)
 	if (answer_faults(reply, &r))
 		return;
 	json_t *now = message_time(wall_now().ms);
-	json_t *document = json_pack("{s:s, s:s, s:s, s:O, s:o}", "name", name, "body", body, "description",
-				     description, "createdAt", now, "updatedAt", now);
+	json_t *document = json_build("{s:s, s:s, s:s, s:O, s:o}", "name", name, "body", body, "description",
+				      description, "createdAt", now, "updatedAt", now);
 	store_insert(s->store, STORE_TEMPLATES, document, on_created, new_question(reply, ""));
 	json_decref(document);
 }
@@ -135,9 +136,9 @@ void update_template(struct smsd *s, json_t *args, struct reply reply)
 	if (answer_faults(reply, &r))
 		return;
 	struct store_change change = {.key = name,
-				      .set = json_pack("{s:o, s:s*, s:s*}", "updatedAt",
-						       message_time(wall_now().ms), "body", body,
-						       "description", description)};
+				      .set = json_build("{s:o, s:s*, s:s*}", "updatedAt",
+							message_time(wall_now().ms), "body", body,
+							"description", description)};
 	store_update(s->store, STORE_TEMPLATES, &change, on_template,
 		     new_question(reply, "Message template updated"));
 }
@@ -150,7 +151,7 @@ static void on_deleted(void *arg, json_t *result, const char *error)
 	else if (json_integer_value(result) == 0)
 		answer_error(q->reply, 404, "not_found", "No message template has this name.");
 	else
-		answer_success(q->reply, 200, json_pack("{s:I}", "deletedCount", json_integer_value(result)),
+		answer_success(q->reply, 200, json_build("{s:I}", "deletedCount", json_integer_value(result)),
 			       "Message template deleted");
 	free(q);
 }
@@ -160,7 +161,7 @@ void delete_template(struct smsd *s, json_t *args, struct reply reply)
 	struct json_reader r;
 	const char *name = read_name(&r, args);
 	if (!answer_faults(reply, &r))
-		store_remove(s->store, STORE_TEMPLATES, json_pack("[[s, s, s]]", "name", "=", name),
+		store_remove(s->store, STORE_TEMPLATES, json_build("[[s, s, s]]", "name", "=", name),
 			     on_deleted, new_question(reply, ""));
 }
 

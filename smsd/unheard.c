@@ -1,6 +1,7 @@
 #include "smsd/unheard.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
@@ -39,7 +40,7 @@ json_t *unheard_first_check(void)
 
 static void ask_no_more(struct smsd *s, const char *sid)
 {
-	struct store_change change = {.key = sid, .unset = json_pack("[s]", "checkAt")};
+	struct store_change change = {.key = sid, .unset = json_build("[s]", "checkAt")};
 	store_update(s->store, STORE_MESSAGES, &change, NULL, NULL);
 }
 
@@ -101,8 +102,8 @@ static void claim(struct unheard *u, const json_t *document)
 	*a = (struct asking){u->smsd, xstrdup(message_field(document, "messageSid")), age > GIVE_UP_MS};
 	struct store_change change = {
 		.key = a->sid,
-		.where = json_pack("[[s, s, O]]", "checkAt", "=", json_object_get(document, "checkAt")),
-		.set = json_pack("{s:o}", "checkAt", message_time(now + age)),
+		.where = json_build("[[s, s, O]]", "checkAt", "=", json_object_get(document, "checkAt")),
+		.set = json_build("{s:o}", "checkAt", message_time(now + age)),
 		.strict = true};
 	store_update(u->smsd->store, STORE_MESSAGES, &change, on_claimed, a);
 }
@@ -127,7 +128,7 @@ static void pump(void *arg)
 {
 	struct unheard *u = arg;
 	struct store_query due = {
-		.where = json_pack("[[s, s, o]]", "checkAt", "<=", message_time(wall_now().ms)),
+		.where = json_build("[[s, s, o]]", "checkAt", "<=", message_time(wall_now().ms)),
 		.order = "checkAt",
 		.ascending = true,
 		.limit = AT_ONCE};

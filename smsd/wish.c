@@ -3,6 +3,7 @@
 #include "lib/base/buffer.h"
 #include "lib/base/clock.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "smsd/messages.h"
 #include "smsd/segments.h"
 
@@ -109,7 +110,7 @@ json_t *wish_fields(const char *template_body)
 		json_array_foreach (names, i, known)
 			seen = seen || strcmp(json_string_value(known), name) == 0;
 		if (!seen)
-			json_array_append_new(names, json_string(name));
+			json_array_append_new(names, json_text(name));
 		at = next ? next : at + 1;
 	}
 	return names;

@@ -3,6 +3,7 @@
 #include "lib/base/exit_codes.h"
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
@@ -85,8 +86,8 @@ static void tell_orphans(struct child *voiced)
 	struct children *all = voiced->all;
 	for (unsigned i = 0; i < all->orphan_count; i++)
 		peer_tell(link_peer(voiced->link), MSG_ORPHAN_ENDED,
-			  json_pack("{s:i, s:i}", "pid", (int)all->orphans[i].pid, "status",
-				    all->orphans[i].status),
+			  json_build("{s:i, s:i}", "pid", (int)all->orphans[i].pid, "status",
+				     all->orphans[i].status),
 			  -1);
 	all->orphan_count = 0;
 }
@@ -228,7 +229,7 @@ static void stop_child(struct child *c, unsigned seconds)
 	bool starting = c->policy.state == POLICY_STARTING;
 	apply(c, POLICY_STOP);
 	if (c->pid > 0 && c->link != NULL && !starting)
-		peer_tell(link_peer(c->link), MSG_DRAIN, json_pack("{s:i}", "seconds", (int)seconds), -1);
+		peer_tell(link_peer(c->link), MSG_DRAIN, json_build("{s:i}", "seconds", (int)seconds), -1);
 	else if (c->pid > 0)
 		kill(c->pid, SIGTERM);
 }
@@ -467,7 +468,7 @@ static void status_step(struct status_question *q)
 {
 	if (--q->pending > 0)
 		return;
-	q->done(q->arg, json_pack("{s:i, s:o}", "pid", (int)getpid(), "processes", q->processes));
+	q->done(q->arg, json_build("{s:i, s:o}", "pid", (int)getpid(), "processes", q->processes));
 	free(q);
 }
 
@@ -488,9 +489,9 @@ void children_status(struct children *all, void (*done)(void *arg, json_t *statu
 	*q = (struct status_question){done, arg, json_array(), 1};
 	for (int i = 0; i < CHILD_COUNT; i++) {
 		struct child *c = &all->list[i];
-		json_t *process = json_pack("{s:s, s:i, s:s, s:i, s:o}", "name", c->name, "pid", (int)c->pid,
-					    "state", states[c->policy.state], "starts", (int)c->starts,
-					    "cell", c->pid > 0 ? cell_of(c->pid) : json_object());
+		json_t *process = json_build("{s:s, s:i, s:s, s:i, s:o}", "name", c->name, "pid", (int)c->pid,
+					     "state", states[c->policy.state], "starts", (int)c->starts,
+					     "cell", c->pid > 0 ? cell_of(c->pid) : json_object());
 		json_array_append_new(q->processes, process);
 		if (c->link == NULL || c->policy.state != POLICY_UP)
 			continue;

@@ -4,6 +4,7 @@
 #include "lib/base/inherit.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/daemon/privileges.h"
 
 #include <errno.h>
@@ -26,10 +27,10 @@ bool doors_lock(struct doors *d, const struct config *config, char *why, size_t 
 	d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	bool ok = d->lock >= 0 && flock(d->lock, LOCK_EX | LOCK_NB) == 0;
 	if (!ok && errno == EWOULDBLOCK)
-		snprintf(why, size, "phony is already running on %s (`phony status` shows it)",
-			 config->run_dir);
+		text_printf(why, size, "phony is already running on %s (`phony status` shows it)",
+			    config->run_dir);
 	else if (!ok)
-		snprintf(why, size, "%s cannot be locked: %s", path, strerror(errno));
+		text_printf(why, size, "%s cannot be locked: %s", path, strerror(errno));
 	free(path);
 	return ok;
 }
@@ -93,7 +94,7 @@ static bool open_one(int *fd, const struct config *config, const char *name, cha
 	char *path = config_run_path(config, name);
 	*fd = fd_unix_listen(path, 0600);
 	if (*fd < 0)
-		snprintf(why, size, "the socket %s cannot be made: %s", path, strerror(errno));
+		text_printf(why, size, "the socket %s cannot be made: %s", path, strerror(errno));
 	else
 		privileges_give(config, path);
 	free(path);

@@ -1,5 +1,7 @@
 /* `phony mcp-config CLIENT`: the entry that makes an MCP client start us, to be pasted or piped where it
  * belongs. */
+#include "lib/base/json_build.h"
+#include "lib/base/text.h"
 #include "supervisor/commands.h"
 
 #include "lib/base/config.h"
@@ -28,15 +30,15 @@ static const struct client {
 
 static void print_entry(const struct client *c, const char *program, const char *config_file)
 {
-	json_t *args = json_pack("[s]", "mcp");
+	json_t *args = json_build("[s]", "mcp");
 	if (config_file != NULL) {
-		json_array_append_new(args, json_string("--config"));
-		json_array_append_new(args, json_string(config_file));
+		json_array_append_new(args, json_text("--config"));
+		json_array_append_new(args, json_text(config_file));
 	}
-	json_t *server = json_pack("{s:s, s:o}", "command", program, "args", args);
+	json_t *server = json_build("{s:s, s:o}", "command", program, "args", args);
 	if (c->typed)
-		json_object_set_new(server, "type", json_string("stdio"));
-	json_t *entry = json_pack("{s:{s:o}}", c->servers, "phony", server);
+		json_object_set_new(server, "type", json_text("stdio"));
+	json_t *entry = json_build("{s:{s:o}}", c->servers, "phony", server);
 	json_dumpf(entry, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(entry);
@@ -73,13 +75,13 @@ static int print_registry_entry(const struct command_options *o)
 	bool remote = strncmp(config.public_url, "https://", 8) == 0;
 	if (remote) {
 		char *space = namespace_of(config.public_url);
-		json_t *entry = json_pack(
+		json_t *entry = json_build(
 			"{s:s, s:o, s:s, s:s, s:s, s:[{s:s, s:o, s:[{s:s, s:s, s:b, s:b}]}]}", "$schema",
 			"https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
-			"name", json_sprintf("%s/phony", space), "title", "phony", "description",
+			"name", json_text_printf("%s/phony", space), "title", "phony", "description",
 			"Phone calls and text messages: an agent calls, talks, and reports what came of it.",
 			"version", PHONY_VERSION, "remotes", "type", "streamable-http", "url",
-			json_sprintf("%s/mcp", config.public_url), "headers", "name", "Authorization",
+			json_text_printf("%s/mcp", config.public_url), "headers", "name", "Authorization",
 			"description", "Bearer, a space, and the API token of this phony", "isRequired", 1,
 			"isSecret", 1);
 		json_dumpf(entry, stdout, JSON_INDENT(2));

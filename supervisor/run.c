@@ -1,4 +1,5 @@
 /* `phony run`: open the doors, start the daemons, keep them, drain, end. */
+#include "lib/base/json_build.h"
 #include "supervisor/commands.h"
 
 #include "lib/base/exit_codes.h"
@@ -265,7 +266,7 @@ static void on_tool_message(struct peer *p, const struct frame *f, int fd, void 
 	if (t->run->children != NULL)
 		children_status(t->run->children, on_status, t);
 	else
-		on_status(t, json_pack("{s:i, s:[]}", "pid", (int)getpid(), "processes"));
+		on_status(t, json_build("{s:i, s:[]}", "pid", (int)getpid(), "processes"));
 }
 
 static void on_tool_gone(struct peer *p, const char *why, void *arg)

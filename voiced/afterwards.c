@@ -2,9 +2,11 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/form.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 #include "lib/loop/loop.h"
 
 #include <stdlib.h>
@@ -84,7 +86,7 @@ static void on_conversation(void *arg, const struct http_answer *a)
 	if (!known) {
 		/* It is asked again at costAt; but not for what ElevenLabs does not know. */
 		if (a->outcome == HTTP_ANSWERED && a->status == 404)
-			change(j->v, j->call_id, NULL, json_pack("[s]", "costAt"));
+			change(j->v, j->call_id, NULL, json_build("[s]", "costAt"));
 		end(j);
 		return;
 	}
@@ -98,9 +100,9 @@ static void ask_next(struct job *j)
 	const char *id = json_string_value(json_array_get(j->conversations, j->asked++));
 	if (id == NULL) {
 		change(j->v, j->call_id,
-		       json_pack("{s:{s:s, s:s, s:I}}", "cost", "provider", "elevenlabs", "unit", "credits",
-				 "amount", j->credits),
-		       json_pack("[s]", "costAt"));
+		       json_build("{s:{s:s, s:s, s:I}}", "cost", "provider", "elevenlabs", "unit", "credits",
+				  "amount", j->credits),
+		       json_build("[s]", "costAt"));
 		end(j);
 		return;
 	}
@@ -127,12 +129,12 @@ void afterwards_conversation(struct voiced *v, struct call *call, const char *id
 	    strcmp(call_text(call, "voiceProvider"), "openai") == 0 ||
 	    json_array_size(known) >= CONVERSATIONS_MAX)
 		return;
-	json_t *all = known ? json_copy(known) : json_array(), *name = json_string(id);
+	json_t *all = known ? json_copy(known) : json_array(), *name = json_text(id);
 	if (name != NULL)
 		json_array_append_new(all, name);
 	call_put(call, "conversationIds", all);
 	call_save(call, NULL, NULL);
-	change(v, call_id(call), json_pack("{s:o}", "costAt", wall_json(wall_now().ms + FIRST_MS)), NULL);
+	change(v, call_id(call), json_build("{s:o}", "costAt", wall_json(wall_now().ms + FIRST_MS)), NULL);
 }
 
 /* ---- recordings at Twilio ---- */
@@ -142,8 +144,8 @@ static void on_removed(void *arg, const struct twilio_answer *a)
 	struct job *j = arg;
 	if (a->outcome == TWILIO_DONE || (a->outcome == TWILIO_REFUSED && a->code == 20404)) {
 		log_call(LOG_SEV_INFO, j->sid, "Twilio's recording is older than RETENTION_DAYS: removed");
-		change(j->v, j->call_id, json_pack("{s:o}", "recordingRemovedAt", wall_json(wall_now().ms)),
-		       json_pack("[s]", "recordingUntilAt"));
+		change(j->v, j->call_id, json_build("{s:o}", "recordingRemovedAt", wall_json(wall_now().ms)),
+		       json_build("[s]", "recordingUntilAt"));
 	} else {
 		log_call(LOG_SEV_WARN, j->sid, "Twilio's recording cannot be removed: %s", a->message);
 	}
@@ -155,8 +157,8 @@ void afterwards_recorded(struct voiced *v, const struct call *call, const char *
 	int64_t days = v->config->retention_days;
 	if (days > 0 && recording_sid[0] != '\0')
 		change(v, call_id(call),
-		       json_pack("{s:s, s:o}", "recordingSid", recording_sid, "recordingUntilAt",
-				 wall_json(wall_now().ms + days * 86400 * 1000)),
+		       json_build("{s:s, s:o}", "recordingSid", recording_sid, "recordingUntilAt",
+				  wall_json(wall_now().ms + days * 86400 * 1000)),
 		       NULL);
 }
 
@@ -189,15 +191,15 @@ static void take(struct voiced *v, const json_t *document, const char *field)
 	int64_t age = now - begun.ms;
 	bool live = json_object_get(document, "endedAt") == NULL;
 	if (of_cost && (age > GIVE_UP_MS || json_array_size(j->conversations) == 0)) {
-		change(v, j->call_id, NULL, json_pack("[s]", "costAt"));
+		change(v, j->call_id, NULL, json_build("[s]", "costAt"));
 		end(j);
 		return;
 	}
 	int64_t next = now + (!of_cost ? AGAIN_MS : live || age < FIRST_MS ? FIRST_MS : age);
 	struct store_change claim = {
 		.key = j->call_id,
-		.where = json_pack("[[s, s, O]]", field, "=", json_object_get(document, field)),
-		.set = json_pack("{s:o}", field, wall_json(next)),
+		.where = json_build("[[s, s, O]]", field, "=", json_object_get(document, field)),
+		.set = json_build("{s:o}", field, wall_json(next)),
 		.strict = true};
 	if (of_cost && live) {
 		store_update(v->store, STORE_CALLS, &claim, NULL, NULL);
@@ -229,7 +231,7 @@ static void on_recordings(void *arg, json_t *result, const char *error)
 
 static void look_for(struct voiced *v, const char *field, store_fn *fn)
 {
-	struct store_query due = {.where = json_pack("[[s, s, o]]", field, "<=", wall_json(wall_now().ms)),
+	struct store_query due = {.where = json_build("[[s, s, o]]", field, "<=", wall_json(wall_now().ms)),
 				  .order = field,
 				  .ascending = true,
 				  .limit = AT_ONCE};

@@ -4,6 +4,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "voiced/resolver.h"
 #include "voiced/workers.h"
 
@@ -98,7 +99,7 @@ static void on_signed_url(void *arg, const struct http_answer *a)
 		json_read_text(&r, "signed_url", JSON_NEEDED, 6, 8000, &url);
 		bool plain = url != NULL && strncmp(url, "ws://", 5) == 0;
 		if (url == NULL || (strncmp(url, "wss://", 6) != 0 && !(plain && url_is_loopback(url)))) {
-			snprintf(why, sizeof why, "ElevenLabs gave no usable signed URL");
+			text_printf(why, sizeof why, "ElevenLabs gave no usable signed URL");
 			url = NULL;
 		}
 	} else {

@@ -1,9 +1,11 @@
 #include "voiced/browser.h"
 
 #include "lib/base/form.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
+#include "lib/base/text.h"
 #include "voiced/workers.h"
 
 #include <stdio.h>
@@ -21,7 +23,7 @@ static void make_sid(const struct call *call, char sid[SID_LEN + 1])
 {
 	char digest[SECRET_SIGNATURE_SIZE];
 	secret_sign(call_token(call), call_id(call), digest);
-	snprintf(sid, SID_LEN + 1, "CA%.32s", digest);
+	snprintf(sid, SID_LEN + 1, "CA%.*s", TEXT_CUT(digest, 32));
 }
 
 struct beginning {
@@ -44,9 +46,9 @@ static void on_stored(void *arg, json_t *result, const char *error)
 	} else {
 		char *path = xasprintf("/call/connection-browser/%s", call_token(call));
 		b->reply.done(b->reply.arg, 201,
-			      json_pack("{s:s, s:s, s:s, s:s, s:s}", "callSid", call_sid(call), "status",
-					"ringing", "provider", call_text(call, "voiceProvider"), "message",
-					"The call waits for its page's stream", "streamPath", path));
+			      json_build("{s:s, s:s, s:s, s:s, s:s}", "callSid", call_sid(call), "status",
+					 "ringing", "provider", call_text(call, "voiceProvider"), "message",
+					 "The call waits for its page's stream", "streamPath", path));
 		free(path);
 	}
 	free(b->call_id);
@@ -105,7 +107,7 @@ static void on_told(void *arg, json_t *reply, const struct peer_error *error)
 
 void browser_hang_up(struct call *call)
 {
-	worker_ask(call, MSG_WORKER_HANGUP, json_pack("{s:b}", "close", 1), on_told, NULL);
+	worker_ask(call, MSG_WORKER_HANGUP, json_build("{s:b}", "close", 1), on_told, NULL);
 	call_check_soon(call, GONE_MS);
 }
 

@@ -1,3 +1,5 @@
+#include "lib/base/json_build.h"
+#include "lib/base/text.h"
 #include "voiced/calls_inside.h"
 
 #include "lib/base/log.h"
@@ -103,7 +105,7 @@ void call_take(struct call *call)
 	OBJ_CHECK(call, CALL_MAGIC);
 	if (call_is_ours(call))
 		return;
-	json_object_set_new(call->document, "host", json_string(call->calls->host_id));
+	json_object_set_new(call->document, "host", json_text(call->calls->host_id));
 	call_save(call, NULL, NULL);
 }
 
@@ -199,8 +201,7 @@ json_t *call_public(const struct call *call)
 
 static void set_text(struct call *call, const char *field, const char *text)
 {
-	json_t *value = json_string(text);
-	json_object_set_new(call->document, field, value ? value : json_string("(not UTF-8)"));
+	json_object_set_new(call->document, field, json_text(text));
 }
 
 bool call_set_sid(struct call *call, const char *sid)
@@ -388,7 +389,7 @@ void call_set_history(struct call *call, const json_t *turns)
 		json_t *role = json_object_get(turn, "role"), *content = json_object_get(turn, "content");
 		if (json_is_string(role) && json_is_string(content))
 			json_array_append_new(call->history,
-					      json_pack("{s:O, s:O}", "role", role, "content", content));
+					      json_build("{s:O, s:O}", "role", role, "content", content));
 	}
 }
 

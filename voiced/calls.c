@@ -1,5 +1,6 @@
 #include "voiced/calls.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/secret.h"
 #include "voiced/calls_inside.h"
@@ -116,19 +117,19 @@ json_t *calls_new_document(const struct calls *c)
 	secret_make(id, CALL_ID_LEN);
 	secret_make(secret, SECRET_LEN);
 	wall_format(wall_now(), now);
-	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s, s:[]}", "callId", id, "secret", secret, "host",
-			 c->host_id, "attempt", 0, "startedAt", now, "status",
-			 call_status_name(CALL_INITIATED), "tags");
+	return json_build("{s:s, s:s, s:s, s:i, s:s, s:s, s:[]}", "callId", id, "secret", secret, "host",
+			  c->host_id, "attempt", 0, "startedAt", now, "status",
+			  call_status_name(CALL_INITIATED), "tags");
 }
 
 json_t *calls_make_document(const struct calls *c, const struct call_request *r)
 {
 	json_t *document = calls_new_document(c);
-	json_t *own = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "fromNumber", r->from_number,
-				"toNumber", r->to_number, "callType", r->call_type, "voiceProvider",
-				r->provider, "voice", r->voice, "elevenLabsAgentId", r->agent_id,
-				"elevenLabsVoiceId", r->voice_id, "systemInstructions",
-				r->system_instructions, "callInstructions", r->call_instructions);
+	json_t *own = json_build("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "fromNumber",
+				 r->from_number, "toNumber", r->to_number, "callType", r->call_type,
+				 "voiceProvider", r->provider, "voice", r->voice, "elevenLabsAgentId",
+				 r->agent_id, "elevenLabsVoiceId", r->voice_id, "systemInstructions",
+				 r->system_instructions, "callInstructions", r->call_instructions);
 	if (own == NULL)
 		panic("a call's document is no JSON");
 	json_object_update(document, own);

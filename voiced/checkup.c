@@ -2,6 +2,7 @@
 
 #include "lib/base/buffer.h"
 #include "lib/base/fd.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/daemon/spawn.h"
@@ -39,8 +40,8 @@ static json_t *read_finding(char *line)
 			*words = '\0';
 			words += 2;
 		}
-		return json_pack("{s:s, s:s, s:s}", "state", states[i], "what", what, "words",
-				 words ? words : "");
+		return json_build("{s:s, s:s, s:s}", "state", states[i], "what", what, "words",
+				  words ? words : "");
 	}
 	return NULL;
 }
@@ -57,7 +58,8 @@ static void tell(struct checkup *c)
 		faults += finding != NULL && strncmp(line, "fault", 5) == 0;
 	}
 	if (json_array_size(findings) > 0) {
-		answer_success(c->reply, 200, json_pack("{s:i, s:o}", "faults", faults, "findings", findings),
+		answer_success(c->reply, 200,
+			       json_build("{s:i, s:o}", "faults", faults, "findings", findings),
 			       faults ? "%d fault(s) found" : "No faults found", faults);
 		return;
 	}

@@ -1,8 +1,10 @@
 #include "voiced/contexts.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
+#include "lib/base/text.h"
 #include "lib/store/answers.h"
 #include "voiced/records.h"
 
@@ -46,7 +48,7 @@ void contexts_list(struct voiced *v, json_t *args, struct reply reply)
 	json_t *where = json_array();
 	/* Those for both are for each. */
 	if (type != NULL)
-		json_array_append_new(where, json_pack("[s, s, [s, s]]", "contextType", "in", type, "both"));
+		json_array_append_new(where, json_build("[s, s, [s, s]]", "contextType", "in", type, "both"));
 	records_list(v, &kind, where, limit, cursor, reply);
 }
 
@@ -75,8 +77,9 @@ static json_t *read_fields(struct json_reader *r, enum json_presence presence)
 	json_read_word(r, "contextType", presence, types, &type);
 	json_read_text(r, "description", JSON_OPTIONAL, 0, DESCRIPTION_BYTES, &description);
 	json_read_text(r, "exampleCallInstructions", JSON_OPTIONAL, 0, TEXT_BYTES, &example);
-	return json_pack("{s:s*, s:s*, s:s*, s:s*, s:s*}", "name", name, "systemInstructions", system,
-			 "contextType", type, "description", description, "exampleCallInstructions", example);
+	return json_build("{s:s*, s:s*, s:s*, s:s*, s:s*}", "name", name, "systemInstructions", system,
+			  "contextType", type, "description", description, "exampleCallInstructions",
+			  example);
 }
 
 void contexts_create(struct voiced *v, json_t *args, struct reply reply)
@@ -90,7 +93,7 @@ void contexts_create(struct voiced *v, json_t *args, struct reply reply)
 		return;
 	}
 	secret_make(id, ID_LEN);
-	json_object_set_new(document, "contextId", json_string(id));
+	json_object_set_new(document, "contextId", json_text(id));
 	records_create(v, &kind, document, reply);
 }
 
@@ -124,8 +127,8 @@ void contexts_look_up(struct voiced *v, const char *name, contexts_fn *fn, void 
 {
 	struct look_up *l = xcalloc(1, sizeof *l);
 	*l = (struct look_up){fn, arg};
-	struct store_query query = {.where = json_pack("[[n, s, [[[s, s, s]], [[s, s, s]]]]]", "or", "name",
-						       "=", name, "contextId", "=", name),
+	struct store_query query = {.where = json_build("[[n, s, [[[s, s, s]], [[s, s, s]]]]]", "or", "name",
+							"=", name, "contextId", "=", name),
 				    .limit = 1};
 	store_find(v->store, STORE_CONTEXTS, &query, on_found, l);
 }

@@ -2,6 +2,7 @@
  * `phony doctor`, as far as it is voiced's: what is asked, what was found, and
  * what mends it. A fault keeps phony from doing its work; advice does not.
  */
+#include "lib/base/text.h"
 #include "voiced/jobs.h"
 
 #include "lib/base/clock.h"
@@ -78,7 +79,7 @@ static void check_disk(struct doctor *d)
 	if (statvfs(d->config->state_dir, &fs) != 0)
 		return;
 	unsigned long long mb = (unsigned long long)fs.f_bavail * fs.f_frsize / (1024 * 1024);
-	snprintf(fault, sizeof fault, "only %llu MB are free.", mb);
+	text_printf(fault, sizeof fault, "only %llu MB are free.", mb);
 	say(d, "disk of STATE_DIR", mb < DISK_LEAST_MB ? fault : NULL,
 	    "Make room, or set RETENTION_DAYS so that recordings go.");
 }
@@ -90,8 +91,8 @@ static void check_files(struct doctor *d)
 	unsigned needed = d->config->max_calls * FILES_OF_A_CALL + FILES_BESIDE;
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return;
-	snprintf(fault, sizeof fault, "%llu may be open, MAX_CONCURRENT_CALLS=%u needs %u.",
-		 (unsigned long long)files.rlim_max, d->config->max_calls, needed);
+	text_printf(fault, sizeof fault, "%llu may be open, MAX_CONCURRENT_CALLS=%u needs %u.",
+		    (unsigned long long)files.rlim_max, d->config->max_calls, needed);
 	say(d, "descriptors", files.rlim_max < needed ? fault : NULL,
 	    "Raise the limit (LimitNOFILE in the unit, ulimit -Hn), or lower the setting.");
 }
@@ -103,10 +104,11 @@ static void check_name(struct doctor *d, const char *setting, const char *url)
 	const char *at = strstr(url, "://");
 	if (at == NULL || url_is_loopback(url))
 		return;
-	snprintf(host, sizeof host, "%.*s", (int)strcspn(at + 3, ":/?#"), at + 3);
+	snprintf(host, sizeof host, "%.*s", TEXT_SPAN(at + 3, strcspn(at + 3, ":/?#")));
 	int code = getaddrinfo(host, NULL, &hints, &found);
 	snprintf(what, sizeof what, "the name in %s", setting);
-	snprintf(fault, sizeof fault, "%.100s is not found: %.60s.", host, gai_strerror(code));
+	text_printf(fault, sizeof fault, "%.*s is not found: %.*s.", TEXT_CUT(host, 100),
+		    TEXT_CUT(gai_strerror(code), 60));
 	say(d, what, code ? fault : NULL,
 	    "Look at /etc/resolv.conf and the network, or correct the setting.");
 	if (code == 0)
@@ -130,8 +132,8 @@ static void check_clock(struct doctor *d, long long twilio_s)
 	char fault[100];
 	if (twilio_s == 0)
 		return;
-	snprintf(fault, sizeof fault, "it is %lld s %s Twilio's.", ahead < 0 ? -ahead : ahead,
-		 ahead < 0 ? "behind" : "ahead of");
+	text_printf(fault, sizeof fault, "it is %lld s %s Twilio's.", ahead < 0 ? -ahead : ahead,
+		    ahead < 0 ? "behind" : "ahead of");
 	say(d, "the clock", ahead < -CLOCK_MOST_S || ahead > CLOCK_MOST_S ? fault : NULL,
 	    "Let it be set by the network (apt-get install systemd-timesyncd, or chrony).");
 }
@@ -222,8 +224,8 @@ static void on_public(void *arg, const struct http_answer *a)
 {
 	struct doctor *d = arg;
 	char fault[200];
-	snprintf(fault, sizeof fault, "%.150s",
-		 a->outcome == HTTP_ANSWERED ? "it answers with a server error" : a->fault);
+	text_printf(fault, sizeof fault, "%.*s",
+		    TEXT_CUT(a->outcome == HTTP_ANSWERED ? "it answers with a server error" : a->fault, 150));
 	bool ok = a->outcome == HTTP_ANSWERED && a->status < 500;
 	say(d, "PUBLIC_URL", ok ? NULL : fault,
 	    "phony must be running, and the address must lead to it from the internet (nginx, firewall, "
@@ -239,7 +241,7 @@ static json_t *inside(json_t *object, const char *path)
 	char name[64];
 	for (const char *at = path; object != NULL && *at != '\0'; at += *at == '.') {
 		size_t len = strcspn(at, ".");
-		snprintf(name, sizeof name, "%.*s", (int)len, at);
+		snprintf(name, sizeof name, "%.*s", TEXT_SPAN(at, len));
 		object = json_object_get(object, name);
 		at += len;
 	}
@@ -279,9 +281,10 @@ static void check_agent(struct doctor *d, json_t *agent)
 		    "Allow it in the agent's settings, under Security, or unset it.");
 	for (size_t i = 0; json_is_array(tools) && i < sizeof wanted / sizeof *wanted; i++)
 		if (!has_tool(tools, wanted[i])) {
-			snprintf(words, sizeof words,
-				 "the agent cannot %s; add a client tool %s (parameter %s) to it.",
-				 i ? "hang up" : "press keys in menus", wanted[i], i ? "reason" : "digits");
+			text_printf(words, sizeof words,
+				    "the agent cannot %s; add a client tool %s (parameter %s) to it.",
+				    i ? "hang up" : "press keys in menus", wanted[i],
+				    i ? "reason" : "digits");
 			advise("the agent's tools", words);
 		}
 	const char *takes =
@@ -290,10 +293,10 @@ static void check_agent(struct doctor *d, json_t *agent)
 		json_string_value(inside(agent, "conversation_config.tts.agent_output_audio_format"));
 	if (takes != NULL && gives != NULL &&
 	    (strcmp(takes, "ulaw_8000") != 0 || strcmp(gives, "ulaw_8000") != 0)) {
-		snprintf(
+		text_printf(
 			words, sizeof words,
-			"it takes %.30s and gives %.30s; with mu-law 8000 Hz both ways nothing is converted.",
-			takes, gives);
+			"it takes %.*s and gives %.*s; with mu-law 8000 Hz both ways nothing is converted.",
+			TEXT_CUT(takes, 30), TEXT_CUT(gives, 30));
 		advise("the agent's audio", words);
 	}
 }
@@ -305,14 +308,16 @@ static void on_agent(void *arg, const struct http_answer *a)
 	json_t *agent = NULL;
 	d->left--;
 	if (a->outcome != HTTP_ANSWERED)
-		snprintf(fault, sizeof fault, "ElevenLabs cannot be reached: %.120s", a->fault);
+		text_printf(fault, sizeof fault, "ElevenLabs cannot be reached: %.*s",
+			    TEXT_CUT(a->fault, 120));
 	else if (a->status == 401 || a->status == 403)
-		snprintf(fault, sizeof fault, "ElevenLabs refuses ELEVENLABS_API_KEY.");
+		text_printf(fault, sizeof fault, "ElevenLabs refuses ELEVENLABS_API_KEY.");
 	else if (a->status == 404)
-		snprintf(fault, sizeof fault, "ElevenLabs knows no such agent: check ELEVENLABS_AGENT_ID.");
+		text_printf(fault, sizeof fault,
+			    "ElevenLabs knows no such agent: check ELEVENLABS_AGENT_ID.");
 	else if (a->status != 200 ||
 		 (agent = json_parse_object(a->body, a->body_len, why, sizeof why)) == NULL)
-		snprintf(fault, sizeof fault, "ElevenLabs answers with HTTP status %ld.", a->status);
+		text_printf(fault, sizeof fault, "ElevenLabs answers with HTTP status %ld.", a->status);
 	say(d, "the agent at ElevenLabs", agent ? NULL : fault, "");
 	if (agent != NULL)
 		check_agent(d, agent);
@@ -325,9 +330,11 @@ static void on_models(void *arg, const struct http_answer *a)
 	char fault[200];
 	bool refused = a->outcome == HTTP_ANSWERED && (a->status == 401 || a->status == 403);
 	d->left--;
-	snprintf(fault, sizeof fault, "%.150s",
-		 refused ? "OpenAI refuses OPENAI_API_KEY."
-			 : (a->outcome == HTTP_ANSWERED ? "OpenAI answers with a server error." : a->fault));
+	text_printf(fault, sizeof fault, "%.*s",
+		    TEXT_CUT(refused ? "OpenAI refuses OPENAI_API_KEY."
+				     : (a->outcome == HTTP_ANSWERED ? "OpenAI answers with a server error."
+								    : a->fault),
+			     150));
 	/* A compatible server need not have this address: only a refusal or silence is a fault. */
 	say(d, "OpenAI's key", refused || a->outcome != HTTP_ANSWERED || a->status >= 500 ? fault : NULL, "");
 }
@@ -346,13 +353,13 @@ static void ask_voice(struct doctor *d)
 		/* wss://HOST/v1/realtime?… -> https://HOST/v1/models */
 		const char *host = strstr(c->openai_websocket_url, "://") + 3;
 		url = xasprintf("http%s://%.*s/v1/models", c->openai_websocket_url[2] == 's' ? "s" : "",
-				(int)strcspn(host, "/?"), host);
+				TEXT_SPAN(host, strcspn(host, "/?")));
 		header = xasprintf("Authorization: Bearer %s", c->openai_api_key);
 	} else {
 		struct buffer id = {0};
 		form_append_escaped(&id, c->elevenlabs_agent_id);
-		url = xasprintf("%s/v1/convai/agents/%.*s", c->elevenlabs_api_url, (int)id.len,
-				(char *)id.data);
+		url = xasprintf("%s/v1/convai/agents/%.*s", c->elevenlabs_api_url,
+				TEXT_SPAN((char *)id.data, id.len));
 		header = xasprintf("xi-api-key: %s", c->elevenlabs_api_key);
 		buffer_free(&id);
 	}

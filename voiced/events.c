@@ -1,4 +1,5 @@
 #include "voiced/events.h"
+#include "lib/base/text.h"
 #include "voiced/afterwards.h"
 
 #include "lib/base/json_read.h"
@@ -144,7 +145,7 @@ static void on_stream_started(struct voiced *v, struct call *call, int64_t attem
 {
 	bool first = call_text(call, "streamedAt")[0] == '\0';
 	if (first) {
-		call_put(call, "streamedAt", json_string(time));
+		call_put(call, "streamedAt", json_text(time));
 		recordings_begin(v, call);
 	}
 	bool another = call_count_stream(call, attempt);
@@ -172,7 +173,7 @@ static void act(struct voiced *v, struct call *call, int64_t attempt, const stru
 		news_turn(v, call, "correction", data);
 	} else if (strcmp(type, "operator-question") == 0) {
 		json_t *question = json_copy(data);
-		json_object_set_new(question, "askedAt", json_string(time));
+		json_object_set_new(question, "askedAt", json_text(time));
 		call_put(call, "operatorQuestion", question);
 		call_save(call, NULL, NULL);
 		news_question(v, call, "question", data);

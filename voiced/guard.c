@@ -1,9 +1,11 @@
 #include "voiced/guard.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/base/setting.h"
+#include "lib/base/text.h"
 #include "lib/store/answers.h"
 #include "voiced/records.h"
 #include "voiced/zones.h"
@@ -49,30 +51,31 @@ bool guard_denies(const struct config *config, const char *number, char *why, si
 	const char *prefix;
 	size_t len;
 	if (listed(config->denied_prefixes, number, &prefix, &len)) {
-		snprintf(why, size, "%s begins with %.*s, which DENIED_PREFIXES names: it is not called.",
-			 number, (int)len, prefix);
+		text_printf(why, size, "%s begins with %.*s, which DENIED_PREFIXES names: it is not called.",
+			    number, TEXT_SPAN(prefix, len));
 		return true;
 	}
 	if (config->allowed_prefixes[0] != '\0') {
 		if (listed(config->allowed_prefixes, number, &prefix, &len))
 			return false;
-		snprintf(why, size, "%s begins with none of ALLOWED_PREFIXES (%.100s): add its prefix there.",
-			 number, config->allowed_prefixes);
+		text_printf(why, size,
+			    "%s begins with none of ALLOWED_PREFIXES (%.*s): add its prefix there.", number,
+			    TEXT_CUT(config->allowed_prefixes, 100));
 		return true;
 	}
 	if (strlen(number) < SHORT_NUMBER) {
-		snprintf(why, size,
-			 "%s is too short for a subscriber: emergency and service numbers are not called. "
-			 "ALLOWED_PREFIXES may name it.",
-			 number);
+		text_printf(why, size,
+			    "%s is too short for a subscriber: emergency and service numbers are not called. "
+			    "ALLOWED_PREFIXES may name it.",
+			    number);
 		return true;
 	}
 	for (size_t i = 0; i < sizeof denied / sizeof *denied; i++)
 		if (strncmp(number, denied[i], strlen(denied[i])) == 0) {
-			snprintf(why, size,
-				 "%s begins with %s, an emergency, premium or satellite range that is not "
-				 "called. ALLOWED_PREFIXES may name it.",
-				 number, denied[i]);
+			text_printf(why, size,
+				    "%s begins with %s, an emergency, premium or satellite range that is not "
+				    "called. ALLOWED_PREFIXES may name it.",
+				    number, denied[i]);
 			return true;
 		}
 	return false;
@@ -87,17 +90,18 @@ static bool is_quiet(const struct config *config, const char *number, char *why,
 		return false;
 	bool quiet = zones_within(west, from, to) || zones_within(east, from, to);
 	if (quiet && west == east)
-		snprintf(why, size,
-			 "It is %02d:%02d where %s rings, within QUIET_HOURS (%s). Call later (callAt), or "
-			 "set "
-			 "ignoreQuietHours.",
-			 west / 60, west % 60, number, config->quiet_hours);
+		text_printf(
+			why, size,
+			"It is %02d:%02d where %s rings, within QUIET_HOURS (%s). Call later (callAt), or "
+			"set "
+			"ignoreQuietHours.",
+			west / 60, west % 60, number, config->quiet_hours);
 	else if (quiet)
-		snprintf(why, size,
-			 "It is between %02d:%02d and %02d:%02d in the country of %s, within QUIET_HOURS "
-			 "(%s). "
-			 "Call later (callAt), or set ignoreQuietHours.",
-			 west / 60, west % 60, east / 60, east % 60, number, config->quiet_hours);
+		text_printf(why, size,
+			    "It is between %02d:%02d and %02d:%02d in the country of %s, within QUIET_HOURS "
+			    "(%s). "
+			    "Call later (callAt), or set ignoreQuietHours.",
+			    west / 60, west % 60, east / 60, east % 60, number, config->quiet_hours);
 	return quiet;
 }
 
@@ -120,8 +124,8 @@ static json_t *outgoing_since(int64_t ms)
 {
 	char since[WALL_TEXT_SIZE];
 	wall_format((struct wall_ms){wall_now().ms - ms}, since);
-	return json_pack("[[s, s, s], [s, s, s], [s, s, s]]", "callType", "=", "outbound", "startedAt",
-			 ">=", since, "status", "!=", "scheduled");
+	return json_build("[[s, s, s], [s, s, s], [s, s, s]]", "callType", "=", "outbound", "startedAt",
+			  ">=", since, "status", "!=", "scheduled");
 }
 
 static void on_day(void *arg, json_t *result, const char *error)
@@ -130,8 +134,8 @@ static void on_day(void *arg, json_t *result, const char *error)
 	char why[200];
 	unsigned most = c->v->config->max_calls_per_day;
 	if (error == NULL && json_integer_value(result) >= most) {
-		snprintf(why, sizeof why, "MAX_CALLS_PER_DAY: %u calls were placed in the last 24 hours.",
-			 most);
+		text_printf(why, sizeof why, "MAX_CALLS_PER_DAY: %u calls were placed in the last 24 hours.",
+			    most);
 		settle(c, 429, "limit", why);
 	} else {
 		settle(c, 200, NULL, NULL);
@@ -144,7 +148,8 @@ static void on_hour(void *arg, json_t *result, const char *error)
 	char why[200];
 	unsigned most = c->v->config->max_calls_per_hour;
 	if (error == NULL && json_integer_value(result) >= most) {
-		snprintf(why, sizeof why, "MAX_CALLS_PER_HOUR: %u calls were placed in the last hour.", most);
+		text_printf(why, sizeof why, "MAX_CALLS_PER_HOUR: %u calls were placed in the last hour.",
+			    most);
 		settle(c, 429, "limit", why);
 		return;
 	}
@@ -210,7 +215,7 @@ void guard_bar(struct voiced *v, json_t *args, struct reply reply)
 	json_read_number(&r, "phoneNumber", JSON_NEEDED, &number);
 	json_read_text(&r, "reason", JSON_OPTIONAL, 0, 500, &reason);
 	if (!answer_faults(reply, &r))
-		records_create(v, &kind, json_pack("{s:s, s:s}", "phoneNumber", number, "reason", reason),
+		records_create(v, &kind, json_build("{s:s, s:s}", "phoneNumber", number, "reason", reason),
 			       reply);
 }
 

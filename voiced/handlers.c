@@ -2,6 +2,7 @@
 
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/answers.h"
 #include "voiced/numbers.h"
 #include "voiced/records.h"
@@ -43,7 +44,7 @@ static void set_text(json_t *document, struct json_reader *r, const char *name, 
 	const char *text = NULL;
 	json_read_text(r, name, JSON_OPTIONAL, min, max, &text);
 	if (text != NULL)
-		json_object_set_new(document, as, json_string(text));
+		json_object_set_new(document, as, json_text(text));
 }
 
 static void set_bool(json_t *document, struct json_reader *r, const char *name)
@@ -63,7 +64,7 @@ static json_t *read_fields(struct json_reader *r, json_t *args, bool *set_webhoo
 	int64_t length = 0;
 	json_read_open(r, args);
 	json_read_number(r, "phoneNumber", JSON_NEEDED, &number);
-	json_object_set_new(document, "phoneNumber", json_string(number));
+	json_object_set_new(document, "phoneNumber", json_text(number));
 	set_text(document, r, "name", "name", 0, NAME_BYTES);
 	set_text(document, r, "systemInstructions", "systemInstructions", 0, TEXT_BYTES);
 	set_text(document, r, "callInstructions", "callInstructions", 0, TEXT_BYTES);
@@ -71,7 +72,7 @@ static json_t *read_fields(struct json_reader *r, json_t *args, bool *set_webhoo
 	set_text(document, r, "elevenLabsVoiceId", "elevenLabsVoiceId", 0, 128);
 	json_read_word(r, "provider", JSON_OPTIONAL, providers, &provider);
 	if (provider != NULL)
-		json_object_set_new(document, "voiceProvider", json_string(provider));
+		json_object_set_new(document, "voiceProvider", json_text(provider));
 	set_text(document, r, "voice", "voice", 0, 128);
 	set_text(document, r, "hangupMessage", "hangupMessage", 0, WORDS_BYTES);
 	set_text(document, r, "voicemailGreeting", "voicemailGreeting", 0, WORDS_BYTES);
@@ -84,7 +85,7 @@ static json_t *read_fields(struct json_reader *r, json_t *args, bool *set_webhoo
 		json_object_set_new(document, "voicemailMaxLength", json_integer(length));
 	json_read_number(r, "transferNumber", JSON_OPTIONAL, &transfer);
 	if (transfer != NULL)
-		json_object_set_new(document, "transferNumber", json_string(transfer));
+		json_object_set_new(document, "transferNumber", json_text(transfer));
 	json_read_texts(r, "blockedCallers", JSON_OPTIONAL, 0, BLOCKED_MAX, 64, &blocked);
 	if (blocked != NULL)
 		json_object_set(document, "blockedCallers", blocked);

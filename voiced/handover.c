@@ -1,6 +1,7 @@
 #include "voiced/handover.h"
 
 #include "lib/base/fd.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/daemon/link.h"
@@ -98,7 +99,7 @@ static void on_retry(void *arg)
 	if (!try_connect(h)) {
 		timer_start(&h->retry, h->base, RETRY_MS, on_retry, h);
 	} else if (h->news != NULL) {
-		json_t *item = json_pack("{s:s}", "kind", "messages");
+		json_t *item = json_build("{s:s}", "kind", "messages");
 		h->news(h->news_arg, item);
 		json_decref(item);
 	}

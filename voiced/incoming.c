@@ -2,8 +2,10 @@
  * A call to one of our numbers: its handler says whether the agent answers, a
  * message is told, or a voicemail is taken.
  */
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/store.h"
 #include "lib/twilio/twiml.h"
 #include "voiced/ending.h"
@@ -53,11 +55,11 @@ static const char *provider_of(const struct config *config, const json_t *handle
 static struct call *new_call(struct hook *h, const json_t *handler, const char *handled_by)
 {
 	const struct config *config = h->v->config;
-	json_t *more =
-		json_pack("{s:s, s:s}", "handledBy", handled_by, "handlerName", text_of(handler, "name", ""));
+	json_t *more = json_build("{s:s, s:s}", "handledBy", handled_by, "handlerName",
+				  text_of(handler, "name", ""));
 	const char *transfer = text_of(handler, "transferNumber", "");
 	if (transfer[0] != '\0')
-		json_object_set_new(more, "transferNumber", json_string(transfer));
+		json_object_set_new(more, "transferNumber", json_text(transfer));
 	if (config->record_calls || says(handler, "record"))
 		json_object_set_new(more, "record", json_true());
 	struct call_request r = {

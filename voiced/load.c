@@ -1,5 +1,6 @@
 #include "voiced/load.h"
 
+#include "lib/base/json_build.h"
 #include "voiced/clients.h"
 #include "voiced/workers.h"
 
@@ -8,8 +9,8 @@ void load_tell(struct voiced *v)
 	unsigned live = calls_count(v->calls, NULL);
 	if (v->daemon->supervisor != NULL)
 		peer_tell(link_peer(v->daemon->supervisor), MSG_LOAD,
-			  json_pack("{s:i, s:i}", "clients", v->clients ? (int)clients_count(v->clients) : 0,
-				    "liveCalls", (int)live),
+			  json_build("{s:i, s:i}", "clients", v->clients ? (int)clients_count(v->clients) : 0,
+				     "liveCalls", (int)live),
 			  -1);
 	/* The last words of a call that is over are still to be stored. */
 	if (v->draining && live == 0 && v->workers != NULL && workers_busy(v->workers) == 0)

@@ -1,7 +1,9 @@
 #include "voiced/machine.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "voiced/ending.h"
 #include "voiced/errand.h"
 #include "voiced/workers.h"
@@ -59,7 +61,7 @@ static void leave_message(void *arg)
 		"A voicemail has answered and its tone has sounded. Leave your message now, in full "
 		"and without waiting for an answer, then end the call with end_call.%s%s",
 		message[0] ? " Say this: " : " Say who calls, why, and how to call back.", message);
-	worker_ask(call, MSG_WORKER_DIRECT, json_pack("{s:s, s:b}", "text", text, "interrupt", 1),
+	worker_ask(call, MSG_WORKER_DIRECT, json_build("{s:s, s:b}", "text", text, "interrupt", 1),
 		   on_directed, l);
 	free(text);
 }
@@ -68,7 +70,7 @@ void machine_answered(struct voiced *v, struct call *call, const char *answered_
 {
 	const char *choice = call_text(call, "machineDetection");
 	bool machine = strncmp(answered_by, "machine", 7) == 0 || strcmp(answered_by, "fax") == 0;
-	log_call(LOG_SEV_INFO, call_sid(call), "answered by: %.40s", answered_by);
+	log_call(LOG_SEV_INFO, call_sid(call), "answered by: %.*s", TEXT_CUT(answered_by, 40));
 	if (!machine || call_is_over(call) || call_is_ending(call))
 		return;
 	if (strcmp(choice, "hangup") == 0 || strcmp(answered_by, "fax") == 0) {

@@ -2,6 +2,7 @@
  * voiced: the front door on the TCP port, Twilio's voice API, the register of
  * calls and the callworkers' lives. It never touches audio.
  */
+#include "lib/base/json_build.h"
 #include "voiced/afterwards.h"
 #include "voiced/checkup.h"
 #include "voiced/clients.h"
@@ -153,9 +154,9 @@ static bool start(struct daemon *d)
 static json_t *status(struct daemon *d)
 {
 	struct voiced *v = d->state;
-	return json_pack("{s:i, s:i, s:s, s:i, s:o}", "liveCalls", (int)calls_count(v->calls, NULL),
-			 "clients", (int)clients_count(v->clients), "store", store_kind_name(v->store),
-			 "idleWorkers", (int)workers_idle(v->workers), "workers", workers_list(v->workers));
+	return json_build("{s:i, s:i, s:s, s:i, s:o}", "liveCalls", (int)calls_count(v->calls, NULL),
+			  "clients", (int)clients_count(v->clients), "store", store_kind_name(v->store),
+			  "idleWorkers", (int)workers_idle(v->workers), "workers", workers_list(v->workers));
 }
 
 static void message(struct daemon *d, const struct frame *f)

@@ -1,5 +1,6 @@
 #include "voiced/news.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/object.h"
 
 #include <string.h>
@@ -80,9 +81,9 @@ void news_call(struct voiced *v, const struct call *call)
 {
 	if (v->news == NULL || call_sid(call)[0] == '\0')
 		return;
-	tell(v, json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "kind", "call", "callSid", call_sid(call),
-			  "status", call_text(call, "status"), "isLive", !call_is_over(call), "fromNumber",
-			  call_text(call, "fromNumber"), "toNumber", call_text(call, "toNumber")));
+	tell(v, json_build("{s:s, s:s, s:s, s:b, s:s, s:s}", "kind", "call", "callSid", call_sid(call),
+			   "status", call_text(call, "status"), "isLive", !call_is_over(call), "fromNumber",
+			   call_text(call, "fromNumber"), "toNumber", call_text(call, "toNumber")));
 }
 
 void news_turn(struct voiced *v, const struct call *call, const char *kind, const json_t *data)
@@ -90,29 +91,29 @@ void news_turn(struct voiced *v, const struct call *call, const char *kind, cons
 	const char *role = json_string_value(json_object_get(data, "role"));
 	const char *content = json_string_value(json_object_get(data, "content"));
 	if (v->news != NULL && content != NULL)
-		tell(v, json_pack("{s:s, s:s, s:s, s:s}", "kind", kind, "callSid", call_sid(call), "role",
-				  role ? role : "assistant", "content", content));
+		tell(v, json_build("{s:s, s:s, s:s, s:s}", "kind", kind, "callSid", call_sid(call), "role",
+				   role ? role : "assistant", "content", content));
 }
 
 void news_question(struct voiced *v, const struct call *call, const char *kind, const json_t *data)
 {
 	const char *question = json_string_value(json_object_get(data, "question"));
 	if (v->news != NULL)
-		tell(v, json_pack("{s:s, s:s, s:s}", "kind", kind, "callSid", call_sid(call), "question",
-				  question ? question : ""));
+		tell(v, json_build("{s:s, s:s, s:s}", "kind", kind, "callSid", call_sid(call), "question",
+				   question ? question : ""));
 }
 
 void news_voicemail_changed(struct voiced *v, const char *recording_sid)
 {
 	if (v->news != NULL)
-		tell(v, json_pack("{s:s, s:s}", "kind", "voicemail", "recordingSid", recording_sid));
+		tell(v, json_build("{s:s, s:s}", "kind", "voicemail", "recordingSid", recording_sid));
 }
 
 void news_voicemail(struct voiced *v, const json_t *document)
 {
 	if (v->news != NULL)
-		tell(v, json_pack("{s:s, s:O, s:O, s:O}", "kind", "voicemail", "recordingSid",
-				  json_object_get(document, "recordingSid"), "fromNumber",
-				  json_object_get(document, "fromNumber"), "toNumber",
-				  json_object_get(document, "toNumber")));
+		tell(v, json_build("{s:s, s:O, s:O, s:O}", "kind", "voicemail", "recordingSid",
+				   json_object_get(document, "recordingSid"), "fromNumber",
+				   json_object_get(document, "fromNumber"), "toNumber",
+				   json_object_get(document, "toNumber")));
 }

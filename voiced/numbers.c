@@ -1,5 +1,6 @@
 #include "voiced/numbers.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/store/answers.h"
@@ -51,8 +52,8 @@ static json_t *number_public(const struct listing *l, json_t *item)
 	size_t base = strlen(l->v->config->public_url);
 	bool ours = strncmp(voice_url, l->v->config->public_url, base) == 0 &&
 		    strncmp(voice_url + base, "/call/incoming", 14) == 0;
-	json_t *shown = json_pack("{s:s, s:s, s:s, s:b, s:b}", "phoneNumber", number, "friendlyName", name,
-				  "phoneNumberSid", sid, "configured", handler != NULL, "webhookSet", ours);
+	json_t *shown = json_build("{s:s, s:s, s:s, s:b, s:b}", "phoneNumber", number, "friendlyName", name,
+				   "phoneNumberSid", sid, "configured", handler != NULL, "webhookSet", ours);
 	if (l->capabilities && capabilities != NULL)
 		json_object_set(shown, "capabilities", capabilities);
 	return shown;
@@ -78,7 +79,7 @@ static void on_numbers(void *arg, const struct twilio_answer *answer)
 			json_array_append_new(shown, number);
 	}
 	size_t count = json_array_size(shown);
-	answer_success(l->reply, 200, json_pack("{s:I, s:o}", "count", (json_int_t)count, "numbers", shown),
+	answer_success(l->reply, 200, json_build("{s:I, s:o}", "count", (json_int_t)count, "numbers", shown),
 		       "Found %zu number(s)", count);
 	end_listing(l);
 }

@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/schema.h"
+#include "lib/base/text.h"
 
 #include <string.h>
 
@@ -75,11 +76,11 @@ void options_read(const struct config *config, struct json_reader *r, struct cal
 	if (message != NULL && detection == NULL)
 		detection = "message";
 	if (detection != NULL && strcmp(detection, "off") != 0)
-		json_object_set_new(o->more, "machineDetection", json_string(detection));
+		json_object_set_new(o->more, "machineDetection", json_text(detection));
 	if (message != NULL)
-		json_object_set_new(o->more, "voicemailMessage", json_string(message));
+		json_object_set_new(o->more, "voicemailMessage", json_text(message));
 	if (transfer != NULL)
-		json_object_set_new(o->more, "transferNumber", json_string(transfer));
+		json_object_set_new(o->more, "transferNumber", json_text(transfer));
 	if (record)
 		json_object_set_new(o->more, "record", json_true());
 	if (flight)

@@ -2,9 +2,11 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/e164.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 #include "voiced/browser.h"
 #include "voiced/contexts.h"
 #include "voiced/ending.h"
@@ -33,13 +35,14 @@ static void finish(struct placing *p, struct call *call)
 {
 	if (p->reply.done != NULL) {
 		char message[128];
-		snprintf(message, sizeof message, "Call initiated to %s using %s voice provider",
-			 call_text(call, "toNumber"),
-			 strcmp(call_text(call, "voiceProvider"), "openai") == 0 ? "openai" : "ElevenLabs");
+		text_printf(message, sizeof message, "Call initiated to %s using %s voice provider",
+			    call_text(call, "toNumber"),
+			    strcmp(call_text(call, "voiceProvider"), "openai") == 0 ? "openai"
+										    : "ElevenLabs");
 		p->reply.done(p->reply.arg, 201,
-			      json_pack("{s:s, s:s, s:s, s:s}", "callSid", call_sid(call), "status",
-					"initiated", "provider", call_text(call, "voiceProvider"), "message",
-					message));
+			      json_build("{s:s, s:s, s:s, s:s}", "callSid", call_sid(call), "status",
+					 "initiated", "provider", call_text(call, "voiceProvider"), "message",
+					 message));
 	}
 	free(p->call_id);
 	free(p);
@@ -201,23 +204,25 @@ static const char *limit_reached(struct voiced *v, const char *to, char *why, si
 	const struct config *config = v->config;
 	double since = calls_seconds_since(v->calls, to);
 	if (calls_count(v->calls, NULL) >= config->max_calls) {
-		snprintf(why, size,
-			 "Too many active calls: %u of MAX_CONCURRENT_CALLS are live. Wait for one to end.",
-			 config->max_calls);
+		text_printf(
+			why, size,
+			"Too many active calls: %u of MAX_CONCURRENT_CALLS are live. Wait for one to end.",
+			config->max_calls);
 		return why;
 	}
 	if (strcmp(to, BROWSER_NUMBER) == 0)
 		return NULL;
 	if (calls_count(v->calls, "outbound") >= config->max_outgoing_calls) {
-		snprintf(why, size,
-			 "Too many active calls: %u of MAX_CONCURRENT_OUTGOING_CALLS are live. Wait for one "
-			 "to end.",
-			 config->max_outgoing_calls);
+		text_printf(
+			why, size,
+			"Too many active calls: %u of MAX_CONCURRENT_OUTGOING_CALLS are live. Wait for one "
+			"to end.",
+			config->max_outgoing_calls);
 		return why;
 	}
 	if (since >= 0 && since < DUPLICATE_S) {
-		snprintf(why, size, "Duplicate call to %s rejected - another call was placed %.1fs ago", to,
-			 since);
+		text_printf(why, size, "Duplicate call to %s rejected - another call was placed %.1fs ago",
+			    to, since);
 		return why;
 	}
 	return NULL;
@@ -355,7 +360,7 @@ static void on_context(void *arg, const char *system_instructions, const char *e
 			      "No context has this name; phony_list_contexts lists them.");
 		end_wish(w);
 	} else {
-		json_object_set_new(w->document, "systemInstructions", json_string(system_instructions));
+		json_object_set_new(w->document, "systemInstructions", json_text(system_instructions));
 		guard(w);
 	}
 }

@@ -3,6 +3,7 @@
 #include "lib/base/buffer.h"
 #include "lib/base/clock.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "prompt_incoming_txt.h" /* made from the .txt files */
 #include "prompt_outgoing_txt.h"
 
@@ -57,13 +58,14 @@ static bool faulty(const char *text, const char *path, char *why, size_t size)
 	size_t len = 2;
 	for (const char *at = strstr(text, "{{"); at != NULL; at = strstr(at + len, "{{"))
 		if (field_at(at, &len) == FIELDS) {
-			snprintf(why, size, "%s: %.*s is no field of a prompt", path,
-				 (int)strcspn(at, "\n") > 40 ? 40 : (int)strcspn(at, "\n"), at);
+			text_printf(why, size, "%s: %.*s is no field of a prompt", path,
+				    TEXT_CUT(at, strcspn(at, "\n") > 40 ? 40 : strcspn(at, "\n")));
 			return true;
 		}
 	if (strstr(text, "{{callInstructions}}") != NULL)
 		return false;
-	snprintf(why, size, "%s: {{callInstructions}} is missing: the call's own goal would be lost", path);
+	text_printf(why, size, "%s: {{callInstructions}} is missing: the call's own goal would be lost",
+		    path);
 	return true;
 }
 
@@ -74,7 +76,7 @@ static char *load(const char *path, const char *builtin, char *why, size_t size)
 		return xstrdup(builtin);
 	FILE *file = fopen(path, "re");
 	if (file == NULL) {
-		snprintf(why, size, "%s: %s", path, strerror(errno));
+		text_printf(why, size, "%s: %s", path, strerror(errno));
 		return NULL;
 	}
 	char *text = xcalloc(1, TEMPLATE_MAX + 1);
@@ -82,7 +84,7 @@ static char *load(const char *path, const char *builtin, char *why, size_t size)
 	bool whole = len < TEMPLATE_MAX && !ferror(file);
 	fclose(file);
 	if (!whole)
-		snprintf(why, size, "%s: it cannot be read, or is over %d bytes", path, TEMPLATE_MAX);
+		text_printf(why, size, "%s: it cannot be read, or is over %d bytes", path, TEMPLATE_MAX);
 	if (whole && !faulty(text, path, why, size))
 		return text;
 	free(text);
@@ -135,7 +137,7 @@ static char *value_of(enum field field, const struct call *call)
 		return xstrdup(call_text(call, names[field]));
 	case DATE:
 		wall_format(wall_now(), now);
-		return xasprintf("%.10s", now);
+		return xasprintf("%.*s", TEXT_CUT(now, 10));
 	case TRANSFER:
 		return xstrdup(call_text(call, "transferNumber")[0] ? transfer : "");
 	case OUTCOME:

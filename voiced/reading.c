@@ -1,5 +1,6 @@
 #include "voiced/reading.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 #include "lib/store/filter.h"
 #include "voiced/summary.h"
@@ -66,12 +67,12 @@ static void on_transcript(void *arg, json_t *result, const char *error)
 	json_t *original = json_object_get(q->document, "conversationHistory");
 	if (json_array_size(turns) == 0 && original != NULL)
 		turns = original;
-	call_question_done(q, json_pack("{s:O, s:O, s:O, s:O, s:I, s:O*}", "callSid",
-					json_object_get(q->document, "callSid"), "status",
-					json_object_get(q->document, "status"), "isLive",
-					json_object_get(q->document, "isLive"), "conversationHistory", turns,
-					"messageCount", (json_int_t)json_array_size(turns), "incomplete",
-					json_object_get(result, "incomplete")));
+	call_question_done(q, json_build("{s:O, s:O, s:O, s:O, s:I, s:O*}", "callSid",
+					 json_object_get(q->document, "callSid"), "status",
+					 json_object_get(q->document, "status"), "isLive",
+					 json_object_get(q->document, "isLive"), "conversationHistory", turns,
+					 "messageCount", (json_int_t)json_array_size(turns), "incomplete",
+					 json_object_get(result, "incomplete")));
 }
 
 static void transcript_turns(struct call_question *q)
@@ -95,10 +96,10 @@ static void on_events(void *arg, json_t *result, const char *error)
 		return;
 	}
 	json_t *events = json_object_get(result, "documents");
-	call_question_done(q, json_pack("{s:O, s:I, s:O, s:O*}", "callSid",
-					json_object_get(q->document, "callSid"), "count",
-					(json_int_t)json_array_size(events), "events", events, "incomplete",
-					json_object_get(result, "incomplete")));
+	call_question_done(q, json_build("{s:O, s:I, s:O, s:O*}", "callSid",
+					 json_object_get(q->document, "callSid"), "count",
+					 (json_int_t)json_array_size(events), "events", events, "incomplete",
+					 json_object_get(result, "incomplete")));
 }
 
 static void events_of_type(struct call_question *q)
@@ -117,10 +118,10 @@ void reading_events(struct voiced *v, json_t *args, struct reply reply)
 
 static void answer_instructions(struct call_question *q)
 {
-	call_question_done(q,
-			   json_pack("{s:O, s:O, s:O}", "callSid", json_object_get(q->document, "callSid"),
-				     "systemInstructions", json_object_get(q->document, "systemInstructions"),
-				     "callInstructions", json_object_get(q->document, "callInstructions")));
+	call_question_done(
+		q, json_build("{s:O, s:O, s:O}", "callSid", json_object_get(q->document, "callSid"),
+			      "systemInstructions", json_object_get(q->document, "systemInstructions"),
+			      "callInstructions", json_object_get(q->document, "callInstructions")));
 }
 
 void reading_instructions(struct voiced *v, json_t *args, struct reply reply)
@@ -146,7 +147,7 @@ static void on_list(void *arg, json_t *result, const char *error)
 		json_object_del(brief, "callInstructions");
 		json_array_append_new(calls, brief);
 	}
-	json_t *body = json_pack("{s:I, s:o}", "count", (json_int_t)json_array_size(calls), "calls", calls);
+	json_t *body = json_build("{s:I, s:o}", "count", (json_int_t)json_array_size(calls), "calls", calls);
 	json_t *cursor = json_object_get(result, "nextCursor");
 	if (cursor != NULL)
 		json_object_set(body, "nextCursor", cursor);
@@ -188,8 +189,8 @@ void reading_list(struct voiced *v, json_t *args, struct reply reply)
 
 static void tell_silence(struct call_question *q)
 {
-	call_question_done(q, json_pack("{s:f, s:f, s:b, s:b}", "caller", 0.0, "agent", 0.0, "callerSpeaks",
-					0, "agentSpeaks", 0));
+	call_question_done(q, json_build("{s:f, s:f, s:b, s:b}", "caller", 0.0, "agent", 0.0, "callerSpeaks",
+					 0, "agentSpeaks", 0));
 }
 
 static void on_levels(void *arg, json_t *body, const struct peer_error *error)

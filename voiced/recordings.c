@@ -1,8 +1,10 @@
 #include "voiced/recordings.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/http/api.h"
 #include "lib/http/auth.h"
 #include "lib/loop/loop.h"
@@ -152,9 +154,9 @@ static void tell(struct fetching *f, long long bytes)
 {
 	char *url = xasprintf("%s/api/calls/%s/recording", f->v->config->public_url, f->sid);
 	answer_success(f->reply, 200,
-		       json_pack("{s:s, s:I, s:f, s:s, s:s}", "callSid", f->sid, "bytes", (json_int_t)bytes,
-				 "seconds", (double)(bytes > HEADER ? bytes - HEADER : 0) / BYTES_PER_S,
-				 "mimeType", "audio/wav", "url", url),
+		       json_build("{s:s, s:I, s:f, s:s, s:s}", "callSid", f->sid, "bytes", (json_int_t)bytes,
+				  "seconds", (double)(bytes > HEADER ? bytes - HEADER : 0) / BYTES_PER_S,
+				  "mimeType", "audio/wav", "url", url),
 		       "The recording is fetched from url, with the API token");
 	free(url);
 	end(f);
@@ -218,7 +220,7 @@ bool recordings_serve(struct voiced *v, struct http_request *r)
 	if (!auth_admit(r, v->config))
 		return true;
 	struct fetching *f = xcalloc(1, sizeof *f);
-	*f = (struct fetching){.v = v, .request = r, .sid = xasprintf("%.34s", sid)};
+	*f = (struct fetching){.v = v, .request = r, .sid = xasprintf("%.*s", TEXT_CUT(sid, 34))};
 	look_up(f);
 	return true;
 }

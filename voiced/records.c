@@ -1,7 +1,9 @@
 #include "voiced/records.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/answers.h"
 
 #include <stdlib.h>
@@ -25,7 +27,7 @@ json_t *record_now(void)
 {
 	char now[WALL_TEXT_SIZE];
 	wall_format(wall_now(), now);
-	return json_string(now);
+	return json_text(now);
 }
 
 json_t *record_public(const struct record_kind *k, const json_t *document)
@@ -71,9 +73,9 @@ static void on_list(void *arg, json_t *result, const char *error)
 		json_array_append_new(shown, record_public(q->kind, document));
 	size_t count = json_array_size(shown);
 	answer_success(q->reply, 200,
-		       json_pack("{s:I, s:o, s:O*, s:O*}", "count", (json_int_t)count, q->kind->plural, shown,
-				 "nextCursor", json_object_get(result, "nextCursor"), "incomplete",
-				 json_object_get(result, "incomplete")),
+		       json_build("{s:I, s:o, s:O*, s:O*}", "count", (json_int_t)count, q->kind->plural,
+				  shown, "nextCursor", json_object_get(result, "nextCursor"), "incomplete",
+				  json_object_get(result, "incomplete")),
 		       "Found %zu %s(s)", count, q->kind->what);
 	free(q);
 }
@@ -129,14 +131,14 @@ static void on_removed(void *arg, json_t *result, const char *error)
 	else if (json_integer_value(result) == 0 && q->http_status != 200)
 		not_there(q);
 	else
-		answer_success(q->reply, 200, json_pack("{s:O}", "deletedCount", result),
+		answer_success(q->reply, 200, json_build("{s:O}", "deletedCount", result),
 			       "%lld %s(s) deleted", (long long)json_integer_value(result), q->kind->what);
 	free(q);
 }
 
 void records_remove(struct voiced *v, const struct record_kind *k, const char *key, struct reply reply)
 {
-	store_remove(v->store, k->store, json_pack("[[s, s, s]]", store_collections[k->store].key, "=", key),
+	store_remove(v->store, k->store, json_build("[[s, s, s]]", store_collections[k->store].key, "=", key),
 		     on_removed, new_question(k, reply, 404, ""));
 }
 

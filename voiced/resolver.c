@@ -3,6 +3,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 #include "lib/loop/worker_thread.h"
 
 #include <arpa/inet.h>
@@ -110,10 +111,10 @@ static void on_looked_up(struct worker_job *job, bool ok)
 		log_warn("%s cannot be looked up (%s): its last address is used", q->name, q->found.fault);
 		answer(&known->found, q->nth, q->fn, q->arg);
 	} else {
-		snprintf(fault, sizeof fault,
-			 "the host %s is not found (%s): check the name, and this "
-			 "machine's name server",
-			 q->name, q->found.fault);
+		text_printf(fault, sizeof fault,
+			    "the host %s is not found (%s): check the name, and this "
+			    "machine's name server",
+			    q->name, q->found.fault);
 		q->fn(q->arg, NULL, fault);
 	}
 	free(q);
@@ -127,7 +128,7 @@ static bool host_of(const char *url, char host[HOST_SIZE])
 	if (at == NULL || at[3] == '[')
 		return false;
 	size_t len = strcspn(at + 3, ":/?#");
-	snprintf(host, HOST_SIZE, "%.*s", (int)len, at + 3);
+	snprintf(host, HOST_SIZE, "%.*s", TEXT_SPAN(at + 3, len));
 	return len > 0 && len < HOST_SIZE && inet_pton(AF_INET, host, &numbers) != 1;
 }
 

@@ -1,5 +1,6 @@
 #include "voiced/restore.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "voiced/outgoing.h"
 
@@ -31,8 +32,8 @@ static void on_live_calls(void *arg, json_t *result, const char *error)
 bool restore_calls(struct voiced *v)
 {
 	struct loading l = {v, false, false};
-	struct store_query live = {.where = json_pack("[[s, s, [s, s, s]]]", "status", "in", "initiated",
-						      "ringing", "in-progress"),
+	struct store_query live = {.where = json_build("[[s, s, [s, s, s]]]", "status", "in", "initiated",
+						       "ringing", "in-progress"),
 				   .limit = LIVE_MAX};
 	store_find(v->store, STORE_CALLS, &live, on_live_calls, &l);
 	while (!l.done)

@@ -1,5 +1,7 @@
 #include "voiced/route.h"
 
+#include "lib/base/text.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -49,7 +51,7 @@ static bool find_header(const char *bytes, size_t len, const char *name, char *o
 			size_t n = (size_t)(newline - value);
 			while (n > 0 && (value[n - 1] == '\r' || value[n - 1] == ' ' || value[n - 1] == '\t'))
 				n--;
-			snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), value);
+			text_copy(out, size, value, n);
 			return true;
 		}
 		bytes = newline + 1;
@@ -74,8 +76,8 @@ static void route_stream(const char *bytes, size_t len, const char *target, size
 		out->kind = ROUTE_BAD;
 		return;
 	}
-	snprintf(out->token, sizeof out->token, "%.*s", (int)token_len, token + 1);
-	snprintf(out->target, sizeof out->target, "%.*s", (int)target_len, target);
+	snprintf(out->token, sizeof out->token, "%.*s", TEXT_SPAN(token + 1, token_len));
+	snprintf(out->target, sizeof out->target, "%.*s", TEXT_SPAN(target, target_len));
 	find_header(bytes, len, "x-twilio-signature", out->signature, sizeof out->signature);
 	char upgrade[32] = "";
 	find_header(bytes, len, "upgrade", upgrade, sizeof upgrade);

@@ -1,5 +1,6 @@
 #include "voiced/routes.h"
 
+#include "lib/base/json_build.h"
 #include "lib/http/api.h"
 #include "lib/http/auth.h"
 #include "voiced/live.h"
@@ -18,11 +19,11 @@ static void on_checked(void *arg, json_t *result, const char *error)
 	else if (json_integer_value(spooled) > 0)
 		/* Everything is served; what is written waits on local disk for the database. */
 		http_reply_json(r, 200,
-				json_pack("{s:s, s:s, s:O}", "status", "degraded", "message",
-					  "The database is away; writes are kept on local disk.", "spooled",
-					  spooled));
+				json_build("{s:s, s:s, s:O}", "status", "degraded", "message",
+					   "The database is away; writes are kept on local disk.", "spooled",
+					   spooled));
 	else
-		http_reply_json(r, 200, json_pack("{s:s}", "status", "ready"));
+		http_reply_json(r, 200, json_build("{s:s}", "status", "ready"));
 }
 
 bool routes_system(struct voiced *v, struct http_request *r)
@@ -37,7 +38,7 @@ bool routes_system(struct voiced *v, struct http_request *r)
 	if (metrics)
 		stats_metrics(v, r);
 	else if (health)
-		http_reply_json(r, 200, json_pack("{s:s}", "status", "ok"));
+		http_reply_json(r, 200, json_build("{s:s}", "status", "ok"));
 	else if (v->draining)
 		http_reply_error(r, 503, "ending", "phony is shutting down.");
 	else

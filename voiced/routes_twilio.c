@@ -1,6 +1,8 @@
 /* Twilio's webhooks for calls: signature, the call's secret, then the answer. */
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/twilio/twiml.h"
 #include "lib/twilio/webhook.h"
 #include "voiced/afterwards.h"
@@ -174,7 +176,8 @@ static void on_status(struct hook *h, struct call *call)
 	enum call_status status;
 	const char *text = hook_field(h, "CallStatus");
 	if (!call_parse_status(text, &status)) {
-		log_call(LOG_SEV_WARN, call_sid(call), "Twilio tells an unknown status, %.40s", text);
+		log_call(LOG_SEV_WARN, call_sid(call), "Twilio tells an unknown status, %.*s",
+			 TEXT_CUT(text, 40));
 	} else {
 		if (hook_field(h, "CallDuration")[0] != '\0')
 			call_set_duration(call, atol(hook_field(h, "CallDuration")));
@@ -189,16 +192,15 @@ static void on_status(struct hook *h, struct call *call)
 
 static json_t *text(const struct hook *h, const char *name)
 {
-	json_t *value = json_string(hook_field(h, name));
-	return value ? value : json_string("(not UTF-8)");
+	return json_text(hook_field(h, name));
 }
 
 static void on_recording(struct hook *h, struct call *call)
 {
 	call_note(call, "recording",
-		  json_pack("{s:o, s:o, s:o, s:o}", "recordingSid", text(h, "RecordingSid"), "recordingUrl",
-			    text(h, "RecordingUrl"), "status", text(h, "RecordingStatus"), "duration",
-			    text(h, "RecordingDuration")));
+		  json_build("{s:o, s:o, s:o, s:o}", "recordingSid", text(h, "RecordingSid"), "recordingUrl",
+			     text(h, "RecordingUrl"), "status", text(h, "RecordingStatus"), "duration",
+			     text(h, "RecordingDuration")));
 	if (strcmp(hook_field(h, "RecordingStatus"), "completed") == 0)
 		afterwards_recorded(h->v, call, hook_field(h, "RecordingSid"));
 	hook_reply_noted(h);
@@ -206,7 +208,7 @@ static void on_recording(struct hook *h, struct call *call)
 
 static void on_amd(struct hook *h, struct call *call)
 {
-	call_note(call, "answered-by", json_pack("{s:o}", "answeredBy", text(h, "AnsweredBy")));
+	call_note(call, "answered-by", json_build("{s:o}", "answeredBy", text(h, "AnsweredBy")));
 	call_put(call, "answeredBy", text(h, "AnsweredBy"));
 	call_save(call, NULL, NULL);
 	machine_answered(h->v, call, hook_field(h, "AnsweredBy"));

@@ -1,9 +1,11 @@
 #include "voiced/schedule.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/loop/loop.h"
 #include "lib/store/answers.h"
 #include "voiced/outgoing.h"
@@ -55,13 +57,13 @@ static void on_kept(void *arg, json_t *result, const char *error)
 	} else if (error != NULL) {
 		k->reply.fail(k->reply.arg, 503, "store", error);
 	} else {
-		snprintf(message, sizeof message, "Call to %s scheduled for %s",
-			 json_string_value(json_object_get(k->document, "toNumber")), due);
+		text_printf(message, sizeof message, "Call to %s scheduled for %s",
+			    json_string_value(json_object_get(k->document, "toNumber")), due);
 		k->reply.done(k->reply.arg, 201,
-			      json_pack("{s:O, s:s, s:O, s:s}", "callSid",
-					json_object_get(k->document, "requestId"), "status", "scheduled",
-					"provider", json_object_get(k->document, "voiceProvider"), "message",
-					message));
+			      json_build("{s:O, s:s, s:O, s:s}", "callSid",
+					 json_object_get(k->document, "requestId"), "status", "scheduled",
+					 "provider", json_object_get(k->document, "voiceProvider"), "message",
+					 message));
 	}
 	json_decref(k->document);
 	free(k);
@@ -71,9 +73,9 @@ void schedule_call(struct voiced *v, json_t *document, int64_t due_ms, struct re
 {
 	char id[ID_SIZE];
 	make_id(id);
-	json_object_set_new(document, "requestId", json_string(id));
-	json_object_set_new(document, "callSid", json_string(id));
-	json_object_set_new(document, "status", json_string("scheduled"));
+	json_object_set_new(document, "requestId", json_text(id));
+	json_object_set_new(document, "callSid", json_text(id));
+	json_object_set_new(document, "status", json_text("scheduled"));
 	json_object_set_new(document, "dueAt", wall_json(due_ms));
 	struct keeping *k = xcalloc(1, sizeof *k);
 	*k = (struct keeping){reply, document};
@@ -110,7 +112,7 @@ void schedule_retry(struct voiced *v, const struct call *call)
 		if (call_value(call, kept[i]) != NULL)
 			json_object_set(document, kept[i], call_value(call, kept[i]));
 	json_object_set_new(document, "retries", json_integer(left - 1));
-	json_object_set_new(document, "retryOf", json_string(call_sid(call)));
+	json_object_set_new(document, "retryOf", json_text(call_sid(call)));
 	log_call(LOG_SEV_INFO, call_sid(call), "trying again in %lld s; %lld more time(s)",
 		 (long long)call_number(call, "retryDelay"), (long long)left);
 	struct reply nobody = {NULL, NULL, NULL};
@@ -151,12 +153,12 @@ static void on_due(void *arg, json_t *result, const char *error)
 		t->v = s->v;
 		/* Whoever changes it first has it. */
 		struct store_change change = {.key = store_key(&store_collections[STORE_CALLS], document),
-					      .where = json_pack("[[s, s, s], [s, s, O]]", "status", "=",
-								 "scheduled", "dueAt", "=",
-								 json_object_get(document, "dueAt")),
-					      .set = json_pack("{s:s, s:s, s:s}", "status", "initiated",
-							       "startedAt", now, "host", s->v->host_id),
-					      .unset = json_pack("[s, s]", "dueAt", "callSid"),
+					      .where = json_build("[[s, s, s], [s, s, O]]", "status", "=",
+								  "scheduled", "dueAt", "=",
+								  json_object_get(document, "dueAt")),
+					      .set = json_build("{s:s, s:s, s:s}", "status", "initiated",
+								"startedAt", now, "host", s->v->host_id),
+					      .unset = json_build("[s, s]", "dueAt", "callSid"),
 					      .strict = true};
 		store_update(s->v->store, STORE_CALLS, &change, on_taken, t);
 	}
@@ -168,7 +170,7 @@ static void look(void *arg)
 	struct schedule *s = arg;
 	char now[WALL_TEXT_SIZE];
 	wall_format(wall_now(), now);
-	struct store_query due = {.where = json_pack("[[s, s, s]]", "dueAt", "<=", now),
+	struct store_query due = {.where = json_build("[[s, s, s]]", "dueAt", "<=", now),
 				  .order = "dueAt",
 				  .ascending = true,
 				  .limit = DUE_MAX};
@@ -226,10 +228,10 @@ static void on_found(void *arg, json_t *document, const char *error)
 	}
 	wall_format(wall_now(), now);
 	struct store_change change = {.key = store_key(&store_collections[STORE_CALLS], document),
-				      .where = json_pack("[[s, s, s]]", "status", "=", "scheduled"),
-				      .set = json_pack("{s:s, s:s, s:s}", "status", "canceled", "endedAt",
-						       now, "endReason", "canceled before it was placed"),
-				      .unset = json_pack("[s]", "dueAt"),
+				      .where = json_build("[[s, s, s]]", "status", "=", "scheduled"),
+				      .set = json_build("{s:s, s:s, s:s}", "status", "canceled", "endedAt",
+							now, "endReason", "canceled before it was placed"),
+				      .unset = json_build("[s]", "dueAt"),
 				      .strict = true};
 	store_update(c->v->store, STORE_CALLS, &change, on_canceled, c);
 }

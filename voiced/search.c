@@ -1,8 +1,10 @@
 #include "voiced/search.h"
 
 #include "lib/base/buffer.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/answers.h"
 #include "lib/store/words.h"
 #include "voiced/flights.h"
@@ -79,10 +81,10 @@ void search_calls(struct voiced *v, json_t *args, struct reply reply)
 	filter_read_page(&r, &limit, &cursor);
 	if (query[0] != '\0' && json_array_size(words) == 0)
 		json_read_fault(&r, "query has no word to search for");
-	json_array_append_new(where, json_pack("[s, s, o]", "searchText", "text", words));
+	json_array_append_new(where, json_build("[s, s, o]", "searchText", "text", words));
 	if (number != NULL)
-		json_array_append_new(where, json_pack("[n, s, [[[s, s, s]], [[s, s, s]]]]", "or",
-						       "fromNumber", "=", number, "toNumber", "=", number));
+		json_array_append_new(where, json_build("[n, s, [[[s, s, s]], [[s, s, s]]]]", "or",
+							"fromNumber", "=", number, "toNumber", "=", number));
 	if (verb_refuse_faults(&r, reply)) {
 		json_decref(where);
 		return;
@@ -118,11 +120,9 @@ static void on_turns(void *arg, json_t *result, const char *error)
 		buffer_append_text(&x->text, "\n");
 		buffer_append_text(&x->text, content ? content : "");
 	}
-	json_t *text = json_stringn((char *)x->text.data, x->text.len);
-	if (text != NULL) {
-		struct store_change change = {.key = x->id, .set = json_pack("{s:o}", "searchText", text)};
-		store_update(x->v->store, STORE_CALLS, &change, on_indexed, NULL);
-	}
+	json_t *text = json_text_n((char *)x->text.data, x->text.len);
+	struct store_change change = {.key = x->id, .set = json_build("{s:o}", "searchText", text)};
+	store_update(x->v->store, STORE_CALLS, &change, on_indexed, NULL);
 	buffer_free(&x->text);
 	free(x->id);
 	free(x);
@@ -151,7 +151,7 @@ static void step(struct question *q)
 		answer_error(q->reply, 404, "not_found",
 			     "No call has this callSid; phony_list_calls lists them.");
 	else
-		answer_success(q->reply, 200, json_pack("{s:I}", "deletedCount", (json_int_t)q->deleted),
+		answer_success(q->reply, 200, json_build("{s:I}", "deletedCount", (json_int_t)q->deleted),
 			       "%lld call(s) deleted", q->deleted);
 	free(q);
 }
@@ -175,9 +175,9 @@ static void delete_one(struct question *q, const json_t *document)
 	const char *sid = json_string_value(json_object_get(document, "callSid"));
 	recordings_delete(q->v, id);
 	flights_delete(q->v, sid ? sid : "");
-	store_remove(q->v->store, STORE_TURNS, json_pack("[[s, s, s]]", "callId", "=", id), NULL, NULL);
-	store_remove(q->v->store, STORE_EVENTS, json_pack("[[s, s, s]]", "callId", "=", id), NULL, NULL);
-	store_remove(q->v->store, STORE_CALLS, json_pack("[[s, s, s]]", "callId", "=", id), on_removed, q);
+	store_remove(q->v->store, STORE_TURNS, json_build("[[s, s, s]]", "callId", "=", id), NULL, NULL);
+	store_remove(q->v->store, STORE_EVENTS, json_build("[[s, s, s]]", "callId", "=", id), NULL, NULL);
+	store_remove(q->v->store, STORE_CALLS, json_build("[[s, s, s]]", "callId", "=", id), on_removed, q);
 }
 
 static void on_to_delete(void *arg, json_t *result, const char *error)
@@ -216,7 +216,7 @@ void search_delete_call(struct voiced *v, json_t *args, struct reply reply)
 	if (calls_by_sid(v->calls, sid) != NULL && !call_is_over(calls_by_sid(v->calls, sid)))
 		reply.fail(reply.arg, 409, "live", "This call is live; end it first with phony_hangup_call.");
 	else
-		find_and_delete(v, json_pack("[[s, s, s]]", "callSid", "=", sid), true, reply);
+		find_and_delete(v, json_build("[[s, s, s]]", "callSid", "=", sid), true, reply);
 }
 
 void search_delete_calls(struct voiced *v, json_t *args, struct reply reply)

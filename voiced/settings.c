@@ -1,5 +1,6 @@
 #include "voiced/settings.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/overrides.h"
@@ -10,7 +11,7 @@ void settings_list(struct voiced *v, json_t *args, struct reply reply)
 	struct json_reader r;
 	json_read_open(&r, args);
 	if (!answer_faults(reply, &r))
-		answer_success(reply, 200, json_pack("{s:o}", "settings", overrides_describe(v->config)),
+		answer_success(reply, 200, json_build("{s:o}", "settings", overrides_describe(v->config)),
 			       "The settings");
 }
 
@@ -29,7 +30,7 @@ void settings_change(struct voiced *v, json_t *args, struct reply reply)
 	} else {
 		bool supervised = v->daemon->supervisor != NULL;
 		log_info("settings were changed%s", supervised ? ": new daemons take over" : "");
-		answer_success(reply, 200, json_pack("{s:b}", "inForce", supervised),
+		answer_success(reply, 200, json_build("{s:b}", "inForce", supervised),
 			       supervised ? "Kept; in force in a moment, and live calls go on"
 					  : "Kept; in force when phony is started again");
 		if (supervised)

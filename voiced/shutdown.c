@@ -1,6 +1,8 @@
 #include "voiced/shutdown.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "voiced/ending.h"
 #include "voiced/verbs_call.h"
 
@@ -24,9 +26,9 @@ static void step(struct shutdown *s)
 		return;
 	char message[96];
 	size_t failed = json_array_size(s->failures);
-	snprintf(message, sizeof message, "%u call(s) ended, %zu could not be ended", s->ended, failed);
-	json_t *body = json_pack("{s:s, s:s, s:i, s:o}", "status", failed ? "error" : "success", "message",
-				 message, "ended", (int)s->ended, "failures", s->failures);
+	text_printf(message, sizeof message, "%u call(s) ended, %zu could not be ended", s->ended, failed);
+	json_t *body = json_build("{s:s, s:s, s:i, s:o}", "status", failed ? "error" : "success", "message",
+				  message, "ended", (int)s->ended, "failures", s->failures);
 	if (s->incomplete)
 		json_object_set_new(body, "incomplete", json_true());
 	s->reply.done(s->reply.arg, failed ? 502 : 200, body);
@@ -54,7 +56,7 @@ static void on_ended(void *arg, const char *error)
 		s->ended++;
 	else
 		json_array_append_new(s->failures,
-				      json_pack("{s:s, s:s}", "callSid", one->sid, "message", error));
+				      json_build("{s:s, s:s}", "callSid", one->sid, "message", error));
 	free(one->sid);
 	free(one);
 	step(s);
@@ -96,8 +98,8 @@ void shutdown_run(struct voiced *v, json_t *args, struct reply reply)
 	struct shutdown *s = xcalloc(1, sizeof *s);
 	*s = (struct shutdown){.v = v, .reply = reply, .pending = 2, .failures = json_array()};
 	calls_each(v->calls, end_ours, s);
-	struct store_query live = {.where = json_pack("[[s, s, [s, s, s]]]", "status", "in", "initiated",
-						      "ringing", "in-progress"),
+	struct store_query live = {.where = json_build("[[s, s, [s, s, s]]]", "status", "in", "initiated",
+						       "ringing", "in-progress"),
 				   .limit = ELSEWHERE_MAX};
 	store_find(v->store, STORE_CALLS, &live, on_found, s);
 	step(s);

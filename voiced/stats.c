@@ -2,6 +2,7 @@
 
 #include "lib/base/buffer.h"
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 #include "lib/store/answers.h"
 #include "voiced/verbs_call.h"
@@ -262,12 +263,12 @@ static void on_calls(void *arg, json_t *result, const char *error)
 				    json_integer(json_integer_value(json_object_get(counts, status)) + 1));
 	}
 	answer_success(*reply, 200,
-		       json_pack("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:o}", "calls", calls,
-				 "inbound", inbound, "outbound", calls - inbound, "answered", answered,
-				 "answerRate", calls > 0 ? (double)answered / (double)calls : 0.0,
-				 "totalSeconds", talked, "responses", responses, "responseAverageMs",
-				 responses > 0 ? response_ms / responses : (json_int_t)0, "interruptions",
-				 interruptions, "credits", credits, "byStatus", counts),
+		       json_build("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:o}", "calls", calls,
+				  "inbound", inbound, "outbound", calls - inbound, "answered", answered,
+				  "answerRate", calls > 0 ? (double)answered / (double)calls : 0.0,
+				  "totalSeconds", talked, "responses", responses, "responseAverageMs",
+				  responses > 0 ? response_ms / responses : (json_int_t)0, "interruptions",
+				  interruptions, "credits", credits, "byStatus", counts),
 		       "%lld call(s)", (long long)calls);
 	free(reply);
 }

@@ -1,5 +1,7 @@
 #include "voiced/steering.h"
 
+#include "lib/base/json_build.h"
+#include "lib/base/text.h"
 #include "lib/store/answers.h"
 #include "voiced/ending.h"
 #include "voiced/guard.h"
@@ -50,7 +52,7 @@ void steering_inject(struct voiced *v, json_t *args, struct reply reply)
 	const char *context = NULL, *sid = verb_read_sid(&r, args);
 	json_read_text(&r, "context", JSON_NEEDED, 1, 32 * 1024, &context);
 	if (!verb_refuse_faults(&r, reply))
-		verb_ask_worker(v, sid, MSG_WORKER_INJECT, json_pack("{s:s}", "context", context),
+		verb_ask_worker(v, sid, MSG_WORKER_INJECT, json_build("{s:s}", "context", context),
 				"Context injected successfully", reply);
 }
 
@@ -63,7 +65,7 @@ void steering_press(struct voiced *v, json_t *args, struct reply reply)
 		json_read_fault(&r,
 				"Invalid DTMF digits. Allowed: 0-9, *, #, A-D, w (0.5s pause), W (1s pause)");
 	if (!verb_refuse_faults(&r, reply))
-		verb_ask_worker(v, sid, MSG_WORKER_DTMF, json_pack("{s:s}", "digits", digits),
+		verb_ask_worker(v, sid, MSG_WORKER_DTMF, json_build("{s:s}", "digits", digits),
 				"DTMF digits are being sent", reply);
 }
 
@@ -90,7 +92,7 @@ void steering_ask_operator(struct voiced *v, json_t *args, struct reply reply)
 	json_read_text(&r, "question", JSON_NEEDED, 1, 4000, &question);
 	if (!verb_refuse_faults(&r, reply))
 		verb_ask_worker(
-			v, sid, MSG_WORKER_QUESTION, json_pack("{s:s}", "question", question),
+			v, sid, MSG_WORKER_QUESTION, json_build("{s:s}", "question", question),
 			"The caller is on hold until the question is answered (phony_answer_operator)",
 			reply);
 }
@@ -101,7 +103,7 @@ void steering_answer_operator(struct voiced *v, json_t *args, struct reply reply
 	const char *answer = "", *sid = verb_read_sid(&r, args);
 	json_read_text(&r, "answer", JSON_NEEDED, 1, 16 * 1024, &answer);
 	if (!verb_refuse_faults(&r, reply))
-		verb_ask_worker(v, sid, MSG_WORKER_ANSWER, json_pack("{s:s}", "answer", answer),
+		verb_ask_worker(v, sid, MSG_WORKER_ANSWER, json_build("{s:s}", "answer", answer),
 				"The answer was given to the agent; the call goes on", reply);
 }
 
@@ -111,9 +113,9 @@ static void add_question(struct call *call, void *arg)
 	if (!json_is_object(question) || call_is_over(call))
 		return;
 	json_t *shown = json_copy(question);
-	json_object_set_new(shown, "callSid", json_string(call_sid(call)));
-	json_object_set_new(shown, "toNumber", json_string(call_text(call, "toNumber")));
-	json_object_set_new(shown, "fromNumber", json_string(call_text(call, "fromNumber")));
+	json_object_set_new(shown, "callSid", json_text(call_sid(call)));
+	json_object_set_new(shown, "toNumber", json_text(call_text(call, "toNumber")));
+	json_object_set_new(shown, "fromNumber", json_text(call_text(call, "fromNumber")));
 	json_array_append_new(list, shown);
 }
 
@@ -126,7 +128,7 @@ void steering_list_questions(struct voiced *v, json_t *args, struct reply reply)
 	json_t *list = json_array();
 	calls_each(v->calls, add_question, list);
 	size_t count = json_array_size(list);
-	answer_success(reply, 200, json_pack("{s:I, s:o}", "count", (json_int_t)count, "questions", list),
+	answer_success(reply, 200, json_build("{s:I, s:o}", "count", (json_int_t)count, "questions", list),
 		       "%zu question(s) wait for an answer", count);
 }
 
@@ -146,6 +148,6 @@ void steering_transfer(struct voiced *v, json_t *args, struct reply reply)
 		reply.fail(reply.arg, 403, "denied", why);
 	else
 		verb_ask_worker(v, sid, MSG_WORKER_TRANSFER,
-				json_pack("{s:s, s:s}", "toNumber", number, "reason", reason),
+				json_build("{s:s, s:s}", "toNumber", number, "reason", reason),
 				"The call is being transferred", reply);
 }

@@ -1,7 +1,9 @@
 #include "voiced/tags.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/tags.h"
 #include "voiced/handover.h"
 
@@ -59,9 +61,9 @@ static void on_changed(void *arg, json_t *result, const char *error)
 	}
 	json_t *tags = json_object_get(result, "tags");
 	t->reply.done(t->reply.arg, 200,
-		      json_pack("{s:s, s:s, s:{s:s, s:s, s:O}}", "status", "success", "message",
-				t->add ? "Tags added" : "Tags removed", "data", "recordType", t->type,
-				"recordId", t->id, "tags", tags ? tags : t->tags));
+		      json_build("{s:s, s:s, s:{s:s, s:s, s:O}}", "status", "success", "message",
+				 t->add ? "Tags added" : "Tags removed", "data", "recordType", t->type,
+				 "recordId", t->id, "tags", tags ? tags : t->tags));
 	free_tagging(t);
 }
 
@@ -77,7 +79,7 @@ static void on_found(void *arg, json_t *result, const char *error)
 		fail(t, 404, "not_found", "There is no record of this type with this recordId.");
 		return;
 	}
-	json_t *change = json_pack("{s:O}", "tags", t->tags);
+	json_t *change = json_build("{s:O}", "tags", t->tags);
 	struct store_change c = {.key = key, .add = t->add ? change : NULL, .remove = t->add ? NULL : change};
 	store_update(t->v->store, kind_of(t), &c, on_changed, t);
 }
@@ -155,10 +157,10 @@ static void step(struct searching *s)
 		char message[64];
 		json_t *records = sorted(s->records, s->limit);
 		size_t count = json_array_size(records);
-		snprintf(message, sizeof message, "Found %zu record(s)", count);
+		text_printf(message, sizeof message, "Found %zu record(s)", count);
 		s->reply.done(s->reply.arg, 200,
-			      json_pack("{s:s, s:s, s:{s:I, s:o}}", "status", "success", "message", message,
-					"data", "count", (json_int_t)count, "records", records));
+			      json_build("{s:s, s:s, s:{s:I, s:o}}", "status", "success", "message", message,
+					 "data", "count", (json_int_t)count, "records", records));
 	}
 	json_decref(s->records);
 	free(s);
@@ -178,11 +180,12 @@ static void add_records(struct searching *s, json_t *result, const char *error, 
 	if (error != NULL)
 		set_error(s, 503, error);
 	json_array_foreach (json_object_get(result, "documents"), i, document)
-		json_array_append_new(s->records, json_pack("{s:s, s:O?, s:O, s:O?, s:o}", "recordType", type,
-							    "recordId", json_object_get(document, id_field),
-							    "tags", json_object_get(document, "tags"), "at",
-							    json_object_get(document, time_field), "record",
-							    call_document_public(document)));
+		json_array_append_new(s->records,
+				      json_build("{s:s, s:O?, s:O, s:O?, s:o}", "recordType", type,
+						 "recordId", json_object_get(document, id_field), "tags",
+						 json_object_get(document, "tags"), "at",
+						 json_object_get(document, time_field), "record",
+						 call_document_public(document)));
 	step(s);
 }
 
@@ -237,8 +240,8 @@ void tags_search(struct voiced *v, json_t *args, struct reply reply)
 	if (any || strcmp(search.type, "sms") == 0) {
 		s->left++;
 		handover_ask(v->to_smsd, MSG_SEARCH_BY_TAGS,
-			     json_pack("{s:O, s:b, s:I}", "tags", search.tags, "matchAll", search.all,
-				       "limit", (json_int_t)search.limit),
+			     json_build("{s:O, s:b, s:I}", "tags", search.tags, "matchAll", search.all,
+					"limit", (json_int_t)search.limit),
 			     on_messages, s);
 	}
 	json_decref(search.tags);

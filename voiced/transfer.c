@@ -1,7 +1,9 @@
 #include "voiced/transfer.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/twilio/twiml.h"
 #include "voiced/guard.h"
 #include "voiced/hook.h"
@@ -27,22 +29,22 @@ static void on_told(void *arg, json_t *reply, const struct peer_error *error)
 static void note_turn(struct call *call, const char *fmt, const char *what)
 {
 	char text[200];
-	snprintf(text, sizeof text, fmt, what);
-	call_note(call, "turn", json_pack("{s:s, s:s}", "role", "system", "content", text));
+	text_printf(text, sizeof text, fmt, what);
+	call_note(call, "turn", json_build("{s:s, s:s}", "role", "system", "content", text));
 }
 
 static void failed(struct call *call, const char *why)
 {
 	char text[400];
 	log_call(LOG_SEV_WARN, call_sid(call), "the transfer failed: %s", why);
-	note_turn(call, "The transfer failed: %.150s", why);
-	snprintf(text, sizeof text,
-		 "The transfer did not work (%.200s). Tell the person, apologise, and help them yourself.",
-		 why);
-	call_put(call, "transferTo", json_string(""));
+	note_turn(call, "The transfer failed: %s", why);
+	text_printf(text, sizeof text,
+		    "The transfer did not work (%.*s). Tell the person, apologise, and help them yourself.",
+		    TEXT_CUT(why, 200));
+	call_put(call, "transferTo", json_text(""));
 	call_save(call, NULL, NULL);
 	if (call_worker(call) != NULL)
-		worker_ask(call, MSG_WORKER_DIRECT, json_pack("{s:s}", "text", text), on_told, NULL);
+		worker_ask(call, MSG_WORKER_DIRECT, json_build("{s:s}", "text", text), on_told, NULL);
 }
 
 static void on_redirected(void *arg, const struct twilio_answer *answer)
@@ -70,7 +72,7 @@ void transfer_begin(struct voiced *v, struct call *call, const char *number, con
 	}
 	log_call(LOG_SEV_INFO, call_sid(call), "transferring the call to %s: %s", number, reason);
 	note_turn(call, "The call is transferred to %s.", number);
-	call_put(call, "transferTo", json_string(number));
+	call_put(call, "transferTo", json_text(number));
 	call_put(call, "transfers", json_integer(call_number(call, "transfers") + 1));
 	call_save(call, NULL, NULL);
 	struct asked *a = xcalloc(1, sizeof *a);
@@ -109,10 +111,10 @@ void transfer_done(struct hook *h, struct call *call)
 	}
 	char words[300];
 	note_turn(call, "The transfer was not answered: %s", status);
-	snprintf(words, sizeof words,
-		 "I am sorry, nobody could take the call just now. Can I help you with something else?");
-	call_put(call, "transferTo", json_string(""));
-	call_put(call, "goOn", json_string(words));
+	text_printf(words, sizeof words,
+		    "I am sorry, nobody could take the call just now. Can I help you with something else?");
+	call_put(call, "transferTo", json_text(""));
+	call_put(call, "goOn", json_text(words));
 	h->attempt = call_attempt(call) + 1;
 	hook_connect(h, call);
 }

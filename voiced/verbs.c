@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/e164.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/object.h"
 #include "lib/store/filter.h"
@@ -36,14 +37,14 @@ static void system_status(struct voiced *v, json_t *args, struct reply reply)
 	if (verb_refuse_faults(&r, reply))
 		return;
 	reply.done(reply.arg, 200,
-		   json_pack("{s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:s, s:o}", "status",
-			     v->draining ? "draining" : "running", "draining", v->draining, "liveCalls",
-			     (int)calls_count(v->calls, NULL), "outgoingCalls",
-			     (int)calls_count(v->calls, "outbound"), "incomingCalls",
-			     (int)calls_count(v->calls, "inbound"), "maxCalls", (int)v->config->max_calls,
-			     "maxOutgoingCalls", (int)v->config->max_outgoing_calls, "maxIncomingCalls",
-			     (int)v->config->max_incoming_calls, "store", store_kind_name(v->store),
-			     "provider", v->config->voice_provider, "workers", workers_list(v->workers)));
+		   json_build("{s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:s, s:o}", "status",
+			      v->draining ? "draining" : "running", "draining", v->draining, "liveCalls",
+			      (int)calls_count(v->calls, NULL), "outgoingCalls",
+			      (int)calls_count(v->calls, "outbound"), "incomingCalls",
+			      (int)calls_count(v->calls, "inbound"), "maxCalls", (int)v->config->max_calls,
+			      "maxOutgoingCalls", (int)v->config->max_outgoing_calls, "maxIncomingCalls",
+			      (int)v->config->max_incoming_calls, "store", store_kind_name(v->store),
+			      "provider", v->config->voice_provider, "workers", workers_list(v->workers)));
 }
 
 /* ---- all verbs ---- */

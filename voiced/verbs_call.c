@@ -1,5 +1,6 @@
 #include "voiced/verbs_call.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 #include "voiced/schedule.h"
 #include "voiced/workers.h"
@@ -65,7 +66,7 @@ void call_question_look_up(struct voiced *v, const char *sid, const char *text, 
 void call_question_acted(struct call_question *q, const char *message)
 {
 	json_t *body =
-		json_pack("{s:s, s:s, s:s}", "status", "success", "message", message, "callSid", q->sid);
+		json_build("{s:s, s:s, s:s}", "status", "success", "message", message, "callSid", q->sid);
 	call_question_done(q, body);
 }
 

@@ -1,9 +1,11 @@
 #include "voiced/voicemail.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/loop/loop.h"
 #include "lib/store/answers.h"
 #include "lib/store/words.h"
@@ -43,7 +45,7 @@ static json_t *read_filters(struct json_reader *r)
 	json_read_until(r, "endDate", JSON_OPTIONAL, &end_ms);
 	if (json_read_given(r, "isRead")) {
 		json_read_bool(r, "isRead", JSON_OPTIONAL, &read);
-		json_array_append_new(where, json_pack("[s, s, b]", "isRead", "=", read));
+		json_array_append_new(where, json_build("[s, s, b]", "isRead", "=", read));
 	}
 	filter_equal(where, "fromNumber", from);
 	filter_equal(where, "toNumber", to);
@@ -79,7 +81,7 @@ void voicemail_search(struct voiced *v, json_t *args, struct reply reply)
 	json_t *words = words_of(query, true);
 	if (query[0] != '\0' && json_array_size(words) == 0)
 		json_read_fault(&r, "query has no word to search for");
-	json_t *where = json_pack("[[s, s, o]]", "transcription", "text", words);
+	json_t *where = json_build("[[s, s, o]]", "transcription", "text", words);
 	filter_equal(where, "toNumber", to);
 	if (answer_faults(reply, &r))
 		json_decref(where);
@@ -110,7 +112,7 @@ void voicemail_mark(struct voiced *v, json_t *args, struct reply reply, bool rea
 	struct json_reader r;
 	const char *sid = read_sid(&r, args);
 	if (!answer_faults(reply, &r))
-		records_update(v, &kind, sid, json_pack("{s:b}", "isRead", read), reply);
+		records_update(v, &kind, sid, json_build("{s:b}", "isRead", read), reply);
 }
 
 void voicemail_delete(struct voiced *v, json_t *args, struct reply reply)
@@ -146,7 +148,7 @@ static void on_counted(void *arg, json_t *result, const char *error)
 	if (!answer_store_error(c->reply, error))
 		answer_success(
 			c->reply, 200,
-			json_pack("{s:s, s:I}", "toNumber", c->number, "unreadCount", (json_int_t)count),
+			json_build("{s:s, s:I}", "toNumber", c->number, "unreadCount", (json_int_t)count),
 			"%lld unread voicemail(s)", count);
 	free(c->number);
 	free(c);
@@ -164,7 +166,7 @@ void voicemail_count_unread(struct voiced *v, json_t *args, struct reply reply)
 	struct counting *c = xcalloc(1, sizeof *c);
 	*c = (struct counting){reply, xstrdup(to)};
 	store_count(v->store, STORE_VOICEMAILS,
-		    json_pack("[[s, s, s], [s, s, b]]", "toNumber", "=", to, "isRead", "=", 0), COUNT_MAX,
+		    json_build("[[s, s, s], [s, s, b]]", "toNumber", "=", to, "isRead", "=", 0), COUNT_MAX,
 		    on_counted, c);
 }
 
@@ -172,21 +174,19 @@ void voicemail_count_unread(struct voiced *v, json_t *args, struct reply reply)
 
 static json_t *text(const struct form *form, const char *name)
 {
-	const char *value = form_get(form, name);
-	json_t *t = json_string(value ? value : "");
-	return t ? t : json_string("(not UTF-8)");
+	return json_text(form_get(form, name));
 }
 
 void voicemail_recorded(struct voiced *v, const struct form *form, store_fn *fn, void *arg)
 {
 	const char *duration = form_get(form, "RecordingDuration");
 	json_t *document =
-		json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:s, s:s, s:b, s:[], s:o, s:o}", "callSid",
-			  text(form, "CallSid"), "recordingSid", text(form, "RecordingSid"), "fromNumber",
-			  text(form, "From"), "toNumber", text(form, "To"), "duration",
-			  (json_int_t)(duration ? atoll(duration) : 0), "recordingUrl",
-			  text(form, "RecordingUrl"), "transcription", "", "status", "transcribing", "isRead",
-			  0, "tags", "createdAt", record_now(), "updatedAt", record_now());
+		json_build("{s:o, s:o, s:o, s:o, s:I, s:o, s:s, s:s, s:b, s:[], s:o, s:o}", "callSid",
+			   text(form, "CallSid"), "recordingSid", text(form, "RecordingSid"), "fromNumber",
+			   text(form, "From"), "toNumber", text(form, "To"), "duration",
+			   (json_int_t)(duration ? atoll(duration) : 0), "recordingUrl",
+			   text(form, "RecordingUrl"), "transcription", "", "status", "transcribing",
+			   "isRead", 0, "tags", "createdAt", record_now(), "updatedAt", record_now());
 	log_info("a voicemail of %s s is kept", duration ? duration : "?");
 	news_voicemail(v, document);
 	/* A repeat changes nothing: it may have been read, tagged, transcribed since. */
@@ -197,11 +197,10 @@ void voicemail_recorded(struct voiced *v, const struct form *form, store_fn *fn,
 static void set_transcription(struct voiced *v, const char *sid, const char *words, const char *fault,
 			      store_fn *fn, void *arg)
 {
-	json_t *value = json_string(words);
-	json_t *set = json_pack("{s:s, s:o, s:o}", "status", fault ? "failed" : "completed", "transcription",
-				value ? value : json_string(""), "updatedAt", record_now());
+	json_t *set = json_build("{s:s, s:s, s:o}", "status", fault ? "failed" : "completed", "transcription",
+				 words, "updatedAt", record_now());
 	if (fault != NULL)
-		json_object_set_new(set, "errorMessage", json_string(fault));
+		json_object_set_new(set, "errorMessage", json_text(fault));
 	struct store_change change = {.key = sid, .set = set};
 	store_update(v->store, STORE_VOICEMAILS, &change, fn, arg);
 	news_voicemail_changed(v, sid);
@@ -281,8 +280,8 @@ static void look(void *arg)
 	struct voicemails *m = arg;
 	char before[WALL_TEXT_SIZE];
 	wall_format((struct wall_ms){wall_now().ms - LATE_MS}, before);
-	struct store_query query = {.where = json_pack("[[s, s, s], [s, s, s]]", "status", "=",
-						       "transcribing", "createdAt", "<", before),
+	struct store_query query = {.where = json_build("[[s, s, s], [s, s, s]]", "status", "=",
+							"transcribing", "createdAt", "<", before),
 				    .limit = LOOK_MAX};
 	store_find(m->v->store, STORE_VOICEMAILS, &query, on_late, m);
 }

@@ -1,5 +1,6 @@
 #include "voiced/waiting.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 #include "lib/store/answers.h"
 #include "voiced/errand.h"
@@ -68,12 +69,12 @@ static void on_turns(void *arg, json_t *result, const char *error)
 		return;
 	}
 	answer_success(w->reply, 200,
-		       json_pack("{s:s, s:s, s:b, s:b, s:o, s:I, s:O*, s:O*, s:O*}", "callSid", w->sid,
-				 "status", status, "isLive", live, "changed", changed, "newTurns", fresh,
-				 "after", count, "operatorQuestion",
-				 json_object_get(w->document, "operatorQuestion"), "endReason",
-				 json_object_get(w->document, "endReason"), "errorMessage",
-				 json_object_get(w->document, "errorMessage")),
+		       json_build("{s:s, s:s, s:b, s:b, s:o, s:I, s:O*, s:O*, s:O*}", "callSid", w->sid,
+				  "status", status, "isLive", live, "changed", changed, "newTurns", fresh,
+				  "after", count, "operatorQuestion",
+				  json_object_get(w->document, "operatorQuestion"), "endReason",
+				  json_object_get(w->document, "endReason"), "errorMessage",
+				  json_object_get(w->document, "errorMessage")),
 		       "%s",
 		       over      ? "The call is over"
 		       : changed ? "Something happened; ask again with this `after`"

@@ -1,3 +1,5 @@
+#include "lib/base/json_build.h"
+#include "lib/base/text.h"
 #include "voiced/workers_inside.h"
 
 #include "lib/base/fd.h"
@@ -64,7 +66,7 @@ static void obituary(struct worker *w, int status)
 	if (clean)
 		return;
 	log_call(LOG_SEV_ERROR, call_sid(call), "%s; the line is kept and a new one is started", words);
-	json_t *data = json_pack("{s:s, s:i}", "reason", words, "pid", (int)w->pid);
+	json_t *data = json_build("{s:s, s:i}", "reason", words, "pid", (int)w->pid);
 	if (status != STATUS_UNKNOWN && WIFSIGNALED(status))
 		json_object_set_new(data, "signal", json_integer(WTERMSIG(status)));
 	call_note(call, "worker-died", data);
@@ -211,14 +213,14 @@ void worker_tell_agent(struct call *call)
 	enum call_agent agent = call_agent(call);
 	if (w == NULL || w->link == NULL || (agent != AGENT_READY && agent != AGENT_REFUSED))
 		return;
-	json_t *body = json_pack("{s:s}", agent == AGENT_READY ? "url" : "error", call_agent_text(call));
+	json_t *body = json_build("{s:s}", agent == AGENT_READY ? "url" : "error", call_agent_text(call));
 	if (agent == AGENT_READY && call_agent_address(call)[0] != '\0')
-		json_object_set_new(body, "address", json_string(call_agent_address(call)));
+		json_object_set_new(body, "address", json_text(call_agent_address(call)));
 	const char *key = w->all->v->config->openai_api_key;
 	if (agent == AGENT_READY && strcmp(call_text(call, "voiceProvider"), "openai") == 0 &&
 	    key[0] != '\0') {
 		char *header = xasprintf("Authorization: Bearer %s", key);
-		json_object_set_new(body, "header", json_string(header));
+		json_object_set_new(body, "header", json_text(header));
 		free(header);
 	}
 	peer_tell(link_peer(w->link), MSG_AGENT, body, -1);
@@ -230,7 +232,7 @@ void worker_stored(struct worker *w, int64_t seq, int64_t limit)
 		w->stored = seq;
 	int64_t up_to = w->stored < limit ? w->stored : limit;
 	if (up_to > w->acknowledged)
-		peer_tell(link_peer(w->link), MSG_EVENT_ACK, json_pack("{s:I}", "seq", (json_int_t)up_to),
+		peer_tell(link_peer(w->link), MSG_EVENT_ACK, json_build("{s:I}", "seq", (json_int_t)up_to),
 			  -1);
 	w->acknowledged = up_to > w->acknowledged ? up_to : w->acknowledged;
 }

@@ -1,3 +1,5 @@
+#include "lib/base/json_build.h"
+#include "lib/base/text.h"
 #include "voiced/workers_inside.h"
 
 #include "lib/base/fd.h"
@@ -113,7 +115,7 @@ static pid_t spawn_with(struct workers *all, int control)
 			buffer_append(&text, c, pid ? 0 : 1);
 			c += pid;
 		}
-		script = xasprintf("exec %.*s \"$0\" \"$1\"", (int)text.len, (char *)text.data);
+		script = xasprintf("exec %.*s \"$0\" \"$1\"", TEXT_SPAN((char *)text.data, text.len));
 		buffer_free(&text);
 		s.path = "/bin/sh";
 		s.envp = environment;
@@ -134,9 +136,9 @@ static json_t *preparation(const struct workers *all)
 	bool tls = strncmp(c->openai_websocket_url, "wss:", 4) == 0 ||
 		   strncmp(c->elevenlabs_websocket_url, "wss:", 4) == 0 ||
 		   strncmp(c->elevenlabs_api_url, "https:", 6) == 0;
-	return json_pack("{s:b, s:b, s:s, s:i, s:i, s:i}", "confine", c->callworker_wrapper[0] == '\0', "tls",
-			 tls, "caFile", c->tls_ca_file, "memoryMb", (int)c->worker_memory_mb, "cpuSeconds",
-			 (int)c->worker_cpu_s, "coreMb", (int)c->worker_core_mb);
+	return json_build("{s:b, s:b, s:s, s:i, s:i, s:i}", "confine", c->callworker_wrapper[0] == '\0',
+			  "tls", tls, "caFile", c->tls_ca_file, "memoryMb", (int)c->worker_memory_mb,
+			  "cpuSeconds", (int)c->worker_cpu_s, "coreMb", (int)c->worker_core_mb);
 }
 
 static struct worker *start(struct workers *all)
@@ -216,7 +218,7 @@ static json_t *assignment(struct workers *all, struct call *call)
 	bool resuming = json_array_size(call_history(call)) > 0;
 	const json_t *silence = call_value(call, "silenceSeconds");
 	char *prompt = prompt_make(all->v->prompts, call);
-	json_t *body = json_pack(
+	json_t *body = json_build(
 		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:I, s:i, s:I, s:s, s:s, s:s}",
 		"callId", call_id(call), "attempt", (json_int_t)call_attempt(call), "callSid", call_sid(call),
 		"callType", call_is_inbound(call) ? "incoming" : "outgoing", "provider",
@@ -283,9 +285,9 @@ json_t *workers_list(const struct workers *all)
 		json_t *cell = cell_of(w->pid);
 		if (w->landlock >= 0)
 			json_object_set_new(cell, "landlock", json_integer(w->landlock));
-		json_array_append_new(list, json_pack("{s:i, s:s?, s:s, s:o}", "pid", (int)w->pid, "callSid",
-						      w->call ? call_sid(w->call) : NULL, "state",
-						      w->call ? "serving" : "idle", "cell", cell));
+		json_array_append_new(list, json_build("{s:i, s:s?, s:s, s:o}", "pid", (int)w->pid, "callSid",
+						       w->call ? call_sid(w->call) : NULL, "state",
+						       w->call ? "serving" : "idle", "cell", cell));
 	}
 	return list;
 }

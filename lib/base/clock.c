@@ -1,5 +1,7 @@
 #include "lib/base/clock.h"
 
+#include "lib/base/text.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,7 +58,7 @@ json_t *wall_json(int64_t ms)
 {
 	char text[WALL_TEXT_SIZE];
 	wall_format((struct wall_ms){ms}, text);
-	return json_string(text);
+	return json_text(text);
 }
 
 /* Reads exactly `digits` digits; -1 when there are fewer. */

@@ -5,6 +5,7 @@
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
 #include "lib/base/setting.h"
+#include "lib/base/text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -64,7 +65,7 @@ static void read_file(const char *path, bool required, char *values[], struct bu
 		fclose(file);
 	} else if (required || errno != ENOENT) {
 		char why[256];
-		snprintf(why, sizeof why, "cannot be read: %s", strerror(errno));
+		text_printf(why, sizeof why, "cannot be read: %s", strerror(errno));
 		setting_fault(faults, path, why);
 		++*count;
 	}

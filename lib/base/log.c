@@ -1,5 +1,9 @@
 #include "lib/base/log.h"
 
+#include "lib/base/text.h"
+
+#include "lib/base/json_build.h"
+
 #include <ctype.h>
 #include <jansson.h>
 #include <stdarg.h>
@@ -115,12 +119,11 @@ static void timestamp(char *out, size_t size)
 static int format_json(char *line, size_t size, const char *when, enum log_severity severity,
 		       const char *call_sid, const char *text)
 {
-	json_t *doc = json_pack("{s:s, s:s, s:s, s:i}", "time", when, "level", severity_names[severity],
-				"process", logger.process, "pid", (int)getpid());
+	json_t *doc = json_build("{s:s, s:s, s:s, s:i}", "time", when, "level", severity_names[severity],
+				 "process", logger.process, "pid", (int)getpid());
 	if (call_sid[0] != '\0')
-		json_object_set_new(doc, "callSid", json_string(call_sid));
-	json_t *message = json_string(text);
-	json_object_set_new(doc, "message", message ? message : json_string("(not UTF-8)"));
+		json_object_set_new(doc, "callSid", json_text(call_sid));
+	json_object_set_new(doc, "message", json_text(text));
 	size_t n = json_dumpb(doc, line, size - 1, JSON_COMPACT);
 	json_decref(doc);
 	if (n > size - 1)

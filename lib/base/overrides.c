@@ -1,8 +1,10 @@
 #include "lib/base/overrides.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/setting.h"
+#include "lib/base/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,7 +67,7 @@ static json_t *read_kept(const char *state_dir)
 		const struct setting *s = setting_find(line);
 		if (is_changeable(s) &&
 		    (equals[1] == '\0' || setting_check(s, equals + 1, why, sizeof why) == NULL))
-			json_object_set_new(kept, s->name, json_string(equals + 1));
+			json_object_set_new(kept, s->name, json_text(equals + 1));
 	}
 	if (file != NULL)
 		fclose(file);
@@ -108,11 +110,10 @@ static json_t *value_of(const struct config *c, const struct setting *s)
 {
 	const void *at = (const char *)c + s->offset;
 	if (s->rule.kind == K_UINT)
-		return json_sprintf("%u", *(const unsigned *)at);
+		return json_text_printf("%u", *(const unsigned *)at);
 	if (s->rule.kind == K_BOOL)
-		return json_string(*(const bool *)at ? "true" : "false");
-	json_t *value = json_string(*(char *const *)at);
-	return value ? value : json_string("(not UTF-8)");
+		return json_text(*(const bool *)at ? "true" : "false");
+	return json_text(*(char *const *)at);
 }
 
 static json_t *choices_of(const struct setting *s)
@@ -120,7 +121,7 @@ static json_t *choices_of(const struct setting *s)
 	json_t *choices = json_array();
 	for (const char *at = s->help; *at != '\0';) {
 		size_t word = strcspn(at, "|");
-		json_array_append_new(choices, json_stringn(at, word));
+		json_array_append_new(choices, json_text_n(at, word));
 		at += word + (at[word] == '|');
 	}
 	return choices;
@@ -134,10 +135,10 @@ static bool is_secret(const struct setting *s)
 
 static json_t *describe(const struct config *c, const struct setting *s, const json_t *kept)
 {
-	json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:b, s:b}", "name", s->name, "default", s->fallback,
-				"help", s->rule.kind == K_CHOICE ? "" : s->help, "kind",
-				is_secret(s) ? "secret" : kind_name(s->rule.kind), "changeable",
-				is_changeable(s), "changed", json_object_get(kept, s->name) != NULL);
+	json_t *row = json_build("{s:s, s:s, s:s, s:s, s:b, s:b}", "name", s->name, "default", s->fallback,
+				 "help", s->rule.kind == K_CHOICE ? "" : s->help, "kind",
+				 is_secret(s) ? "secret" : kind_name(s->rule.kind), "changeable",
+				 is_changeable(s), "changed", json_object_get(kept, s->name) != NULL);
 	json_t *value = value_of(c, s);
 	if (is_secret(s)) {
 		json_object_set_new(row, "isSet", json_boolean(json_string_length(value) > 0));

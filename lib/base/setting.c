@@ -3,6 +3,7 @@
 #include "lib/base/config.h"
 #include "lib/base/e164.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -187,7 +188,7 @@ const char *setting_check(const struct setting *s, const char *value, char *why,
 	case K_CHOICE:
 		if (check_choice(value, s->help) == NULL)
 			return NULL;
-		snprintf(why, size, "must be one of %s", s->help);
+		text_printf(why, size, "must be one of %s", s->help);
 		return why;
 	case K_BOOL:
 		return check_choice(value, "true|false|1|0|yes|no") ? "must be true or false" : NULL;
@@ -198,7 +199,7 @@ const char *setting_check(const struct setting *s, const char *value, char *why,
 		if (isdigit((unsigned char)value[0]) && *end == '\0' && errno == 0 && number >= s->rule.min &&
 		    number <= s->rule.max)
 			return NULL;
-		snprintf(why, size, "must be a whole number from %u to %u", s->rule.min, s->rule.max);
+		text_printf(why, size, "must be a whole number from %u to %u", s->rule.min, s->rule.max);
 		return why;
 	}
 	case K_TEXT:

@@ -1,5 +1,7 @@
 #include "lib/daemon/cell.h"
 
+#include "lib/base/text.h"
+
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +12,7 @@ static void put_user(json_t *cell, uid_t uid)
 	const struct passwd *user = getpwuid(uid);
 	char number[24];
 	snprintf(number, sizeof number, "%u", (unsigned)uid);
-	json_object_set_new(cell, "user", json_string(user ? user->pw_name : number));
+	json_object_set_new(cell, "user", json_text(user ? user->pw_name : number));
 }
 
 static void put_limit(json_t *cell, pid_t pid, int resource, const char *name, rlim_t unit)

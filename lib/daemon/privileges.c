@@ -1,6 +1,7 @@
 #include "lib/daemon/privileges.h"
 
 #include "lib/base/log.h"
+#include "lib/base/text.h"
 
 #include <errno.h>
 #include <ftw.h>
@@ -30,9 +31,9 @@ static bool find_user(const struct config *c, struct user *u, char *why, size_t 
 		if (i == 0)
 			break;
 	}
-	snprintf(why, size,
-		 "RUN_AS: there is no user %s; make one (adduser --system), or set RUN_AS to another",
-		 c->run_as[0] ? c->run_as : "phony or nobody");
+	text_printf(why, size,
+		    "RUN_AS: there is no user %s; make one (adduser --system), or set RUN_AS to another",
+		    c->run_as[0] ? c->run_as : "phony or nobody");
 	return false;
 }
 
@@ -44,7 +45,7 @@ bool privileges_drop(const struct config *c, char *why, size_t size)
 			return false;
 		if (u.uid != 0 && (setgroups(0, NULL) != 0 || setresgid(u.gid, u.gid, u.gid) != 0 ||
 				   setresuid(u.uid, u.uid, u.uid) != 0)) {
-			snprintf(why, size, "root cannot be given away: %s", strerror(errno));
+			text_printf(why, size, "root cannot be given away: %s", strerror(errno));
 			return false;
 		}
 		/*
@@ -109,18 +110,19 @@ bool privileges_make_dirs(const struct config *c, char *why, size_t size)
 		return false;
 	for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
 		if (!config_make_dir(dirs[i].path)) {
-			snprintf(why, size, "%s %s cannot be made: %s", dirs[i].name, dirs[i].path,
-				 strerror(errno));
+			text_printf(why, size, "%s %s cannot be made: %s", dirs[i].name, dirs[i].path,
+				    strerror(errno));
 			return false;
 		}
 		privileges_give(c, dirs[i].path);
 		if (u.uid != 0 && !can_use(&u, dirs[i].path)) {
-			snprintf(why, size,
-				 "%s %s is out of reach for the user that the daemons run as (uid %u): a "
-				 "folder "
-				 "above it is closed to others (chmod o+x), or it is somebody else's; or set "
-				 "RUN_AS=root",
-				 dirs[i].name, dirs[i].path, (unsigned)u.uid);
+			text_printf(
+				why, size,
+				"%s %s is out of reach for the user that the daemons run as (uid %u): a "
+				"folder "
+				"above it is closed to others (chmod o+x), or it is somebody else's; or set "
+				"RUN_AS=root",
+				dirs[i].name, dirs[i].path, (unsigned)u.uid);
 			return false;
 		}
 	}

@@ -1,8 +1,10 @@
 #include "lib/http/api.h"
 
 #include "lib/base/form.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/http/auth.h"
 
 #include <stdio.h>
@@ -20,7 +22,7 @@ static bool fits(const char *pattern, const char *path, json_t *args)
 		}
 		size_t name = strcspn(pattern, "}") - 1, len = strcspn(path, "/");
 		char *part = len > 0 ? form_unescape(path, len, false) : NULL;
-		json_t *value = part ? json_string(part) : NULL;
+		json_t *value = part ? json_text(part) : NULL;
 		free(part);
 		if (value == NULL)
 			return false;
@@ -48,14 +50,14 @@ static json_t *typed(const char *name, const char *text)
 		if (json_is_number(value) || json_is_boolean(value) || json_is_null(value))
 			return value;
 		json_decref(value);
-		return json_string(text);
+		return json_text(text);
 	}
 	if (strcmp(name, "tags") != 0)
-		return json_string(text);
+		return json_text(text);
 	json_t *list = json_array();
 	for (;;) {
 		size_t len = strcspn(text, ",");
-		json_array_append_new(list, json_stringn(text, len));
+		json_array_append_new(list, json_text_n(text, len));
 		if (text[len] == '\0')
 			return list;
 		text += len + 1;
@@ -116,7 +118,7 @@ static void reply_method(struct http_request *r, const char *allowed)
 	char allow[96], message[96];
 	snprintf(allow, sizeof allow, "Allow: %s", allowed);
 	snprintf(message, sizeof message, "This address takes %s.", allowed);
-	json_t *body = json_pack("{s:s, s:s, s:s}", "status", "error", "code", "method", "message", message);
+	json_t *body = json_build("{s:s, s:s, s:s}", "status", "error", "code", "method", "message", message);
 	char *text = json_dumps(body, JSON_COMPACT);
 	http_reply(r, 405, "application/json", text, strlen(text), allow);
 	free(text);

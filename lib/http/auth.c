@@ -1,9 +1,11 @@
 #include "lib/http/auth.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
+#include "lib/base/text.h"
 #include "lib/http/api.h"
 #include "lib/http/origin.h"
 
@@ -37,7 +39,7 @@ static bool session_is_valid(const struct config *config, const char *session)
 	const char *dot = strrchr(session, '.');
 	if (dot == NULL || (size_t)(dot - session) >= sizeof text)
 		return false;
-	snprintf(text, sizeof text, "%.*s", (int)(dot - session), session);
+	snprintf(text, sizeof text, "%.*s", TEXT_SPAN(session, (dot - session)));
 	secret_sign(config->api_token, text, signature);
 	return secret_equal(signature, dot + 1) && strtoll(text, NULL, 10) > wall_now().ms / 1000;
 }
@@ -131,7 +133,7 @@ static void begin_session(struct http_request *r, const struct config *config)
 		char *session = make_session(config, wall_now().ms / 1000 + SESSION_S);
 		set_cookie(r, session, SESSION_S);
 		free(session);
-		http_reply_json(r, 200, json_pack("{s:b}", "signedIn", 1));
+		http_reply_json(r, 200, json_build("{s:b}", "signedIn", 1));
 	} else if (within_rate(r, GUESS_COST)) {
 		http_reply_error(r, 401, "unauthorized",
 				 "This is not the token; it is API_TOKEN, or in STATE_DIR/api-token.");
@@ -149,11 +151,11 @@ bool auth_serve_session(struct http_request *r, const struct config *config)
 	} else if (strcmp(method, "DELETE") == 0) {
 		if (auth_admit(r, config)) {
 			set_cookie(r, "", 0);
-			http_reply_json(r, 200, json_pack("{s:b}", "signedIn", 0));
+			http_reply_json(r, 200, json_build("{s:b}", "signedIn", 0));
 		}
 	} else if (http_method_is(r, "GET")) {
 		if (within_rate(r, 1))
-			http_reply_json(r, 200, json_pack("{s:b}", "signedIn", auth_is_known(r, config)));
+			http_reply_json(r, 200, json_build("{s:b}", "signedIn", auth_is_known(r, config)));
 	}
 	return true;
 }

@@ -3,6 +3,7 @@
 #include "lib/base/buffer.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 #include "lib/loop/loop.h"
 
 #include <curl/curl.h>
@@ -242,7 +243,7 @@ static void on_done(struct transfer *t, CURLcode code)
 		bool unsent = never_sent(code) || (code == CURLE_OPERATION_TIMEDOUT && connect_us == 0);
 		outcome = unsent ? HTTP_NOT_SENT : HTTP_AMBIGUOUS;
 		if (t->fault[0] == '\0')
-			snprintf(t->fault, sizeof t->fault, "%s", curl_easy_strerror(code));
+			text_printf(t->fault, sizeof t->fault, "%s", curl_easy_strerror(code));
 	}
 	bool again = outcome == HTTP_NOT_SENT || status == 429 ||
 		     (t->repeat == HTTP_REPEATABLE && (outcome == HTTP_AMBIGUOUS || status >= 500));
@@ -277,7 +278,7 @@ bool http_client_cancel(struct http_client *c)
 	bool any = false;
 	while ((t = LIST_FIRST(&c->transfers)) != NULL) {
 		curl_multi_remove_handle(c->multi, t->easy);
-		snprintf(t->fault, sizeof t->fault, "phony is shutting down");
+		text_printf(t->fault, sizeof t->fault, "phony is shutting down");
 		finish(t, HTTP_AMBIGUOUS, 0);
 		any = true;
 	}

@@ -1,6 +1,7 @@
 #include "lib/http/origin.h"
 
 #include "lib/base/config.h"
+#include "lib/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,8 +20,8 @@ static bool host_allowed(const char *host, const char *public_url)
 {
 	char url[300];
 	const char *scheme = strstr(public_url, "://");
-	int len = snprintf(url, sizeof url, "%.*s%s", scheme ? (int)(scheme + 3 - public_url) : 0, public_url,
-			   host);
+	int len = snprintf(url, sizeof url, "%.*s%s",
+			   TEXT_SPAN(public_url, scheme ? (int)(scheme + 3 - public_url) : 0), host);
 	return len > 0 && (size_t)len < sizeof url && strpbrk(host, "/?#@") == NULL &&
 	       origin_allowed(url, public_url);
 }

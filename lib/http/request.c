@@ -1,3 +1,4 @@
+#include "lib/base/json_build.h"
 #include "lib/http/own.h"
 
 #include "lib/http/source.h"
@@ -238,9 +239,7 @@ void http_reply_json(struct http_request *r, unsigned status, json_t *value)
 
 void http_reply_error(struct http_request *r, unsigned status, const char *code, const char *message)
 {
-	json_t *text = json_string(message);
-	json_t *value = json_pack("{s:s, s:s, s:o}", "status", "error", "code", code, "message",
-				  text ? text : json_string("(not UTF-8)"));
+	json_t *value = json_build("{s:s, s:s, s:s}", "status", "error", "code", code, "message", message);
 	char *body = json_dumps(value, JSON_COMPACT);
 	json_decref(value);
 	http_reply(r, status, "application/json", body, strlen(body),

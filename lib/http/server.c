@@ -1,3 +1,4 @@
+#include "lib/base/text.h"
 #include "lib/http/own.h"
 
 #include "lib/base/fd.h"
@@ -120,7 +121,7 @@ static bool announced_too_large(struct http_request *r)
 static enum MHD_Result refuse_too_large(struct http_request *r)
 {
 	char message[96];
-	snprintf(message, sizeof message, "The body is over %zu bytes.", r->server->limits.body_bytes);
+	text_printf(message, sizeof message, "The body is over %zu bytes.", r->server->limits.body_bytes);
 	r->handled = true;
 	http_reply_error(r, 413, "too_large", message);
 	return send_response(r);

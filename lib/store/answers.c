@@ -1,5 +1,6 @@
 #include "lib/store/answers.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 
 #include <stdarg.h>
@@ -12,7 +13,7 @@ void answer_success(struct reply reply, int http_status, json_t *data, const cha
 	va_start(args, fmt);
 	vsnprintf(message, sizeof message, fmt, args);
 	va_end(args);
-	json_t *body = json_pack("{s:s, s:s, s:o}", "status", "success", "message", message, "data", data);
+	json_t *body = json_build("{s:s, s:s, s:o}", "status", "success", "message", message, "data", data);
 	if (body == NULL)
 		panic("an answer is no JSON: %s", message);
 	json_t *cursor = json_object_get(data, "nextCursor");
@@ -51,9 +52,9 @@ void answer_list(struct reply reply, const json_t *found, const char *error, con
 		json_array_append_new(shown, show(document));
 	size_t count = json_array_size(shown);
 	answer_success(reply, 200,
-		       json_pack("{s:I, s:o, s:O*, s:O*}", "count", (json_int_t)count, name, shown,
-				 "nextCursor", json_object_get(found, "nextCursor"), "incomplete",
-				 json_object_get(found, "incomplete")),
+		       json_build("{s:I, s:o, s:O*, s:O*}", "count", (json_int_t)count, name, shown,
+				  "nextCursor", json_object_get(found, "nextCursor"), "incomplete",
+				  json_object_get(found, "incomplete")),
 		       "Found %zu %s%s", count, what,
 		       json_object_get(found, "incomplete") ? "; the database is away, there may be more"
 							    : "");

@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/words.h"
 
 #include <math.h>
@@ -74,16 +75,16 @@ json_t *bson_to_json(const bson_iter_t *at)
 	switch (bson_iter_type(at)) {
 	case BSON_TYPE_UTF8: {
 		const char *bytes = bson_iter_utf8(at, &len);
-		value = json_stringn(bytes, len);
+		value = json_text_n(bytes, len);
 		break;
 	}
 	case BSON_TYPE_DATE_TIME:
 		wall_format((struct wall_ms){bson_iter_date_time(at)}, text);
-		value = json_string(text);
+		value = json_text(text);
 		break;
 	case BSON_TYPE_OID:
 		bson_oid_to_string(bson_iter_oid(at), text);
-		value = json_string(text);
+		value = json_text(text);
 		break;
 	case BSON_TYPE_INT32:
 	case BSON_TYPE_INT64:
@@ -161,7 +162,7 @@ static void join_words(struct joined *j, const json_t *words)
 		bson_t condition = BSON_INITIALIZER;
 		if (len > 1 && text[len - 1] == '*') {
 			/* Letters and digits only: nothing to escape. */
-			char *start = xasprintf("^%.*s", (int)len - 1, text);
+			char *start = xasprintf("^%.*s", TEXT_SPAN(text, len - 1));
 			bson_append_regex(&condition, "words", -1, start, "");
 			free(start);
 		} else {

@@ -2,6 +2,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -108,7 +109,7 @@ bool store_cursor_read(const char *cursor, char **order, char **key)
 	const char *tilde = strchr(cursor, '~');
 	if (tilde == NULL || tilde[1] == '\0')
 		return false;
-	*order = xasprintf("%.*s", (int)(tilde - cursor), cursor);
+	*order = xasprintf("%.*s", TEXT_SPAN(cursor, (tilde - cursor)));
 	*key = xstrdup(tilde + 1);
 	return true;
 }

@@ -1,12 +1,13 @@
 #include "lib/store/filter.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/store/store.h"
 
 void filter_equal(json_t *where, const char *field, const char *value)
 {
 	if (value != NULL)
-		json_array_append_new(where, json_pack("[s, s, s]", field, "=", value));
+		json_array_append_new(where, json_build("[s, s, s]", field, "=", value));
 }
 
 void filter_time(json_t *where, const char *field, const char *op, int64_t ms)
@@ -14,7 +15,7 @@ void filter_time(json_t *where, const char *field, const char *op, int64_t ms)
 	char text[WALL_TEXT_SIZE];
 	wall_format((struct wall_ms){ms}, text);
 	if (ms != 0)
-		json_array_append_new(where, json_pack("[s, s, s]", field, op, text));
+		json_array_append_new(where, json_build("[s, s, s]", field, op, text));
 }
 
 void filter_read_page(struct json_reader *r, int64_t *limit, const char **cursor)

@@ -1,6 +1,7 @@
 #include "lib/store/mirror.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 
@@ -139,8 +140,8 @@ json_t *mirror_change(struct mirror *m, enum mirror_verb verb, const struct stor
 		return NULL;
 	if (json_array_size(m->changes) < CHANGES_MAX)
 		json_array_append_new(m->changes,
-				      json_pack("{s:i, s:i, s:o}", "verb", (int)verb, "kind",
-						(int)(c - store_collections), "args", json_deep_copy(args)));
+				      json_build("{s:i, s:i, s:o}", "verb", (int)verb, "kind",
+						 (int)(c - store_collections), "args", json_deep_copy(args)));
 	if (!first && !m->begun)
 		catch_up(m); /* this one among them */
 	else if (is_open(m) && begin(m))
@@ -155,7 +156,7 @@ void mirror_learn(struct mirror *m, const struct store_collection *c, const json
 	json_array_foreach (documents, i, document) {
 		if (c == &store_collections[STORE_CALLS] && json_object_get(document, "endedAt") != NULL)
 			continue;
-		json_t *args = json_pack("{s:O}", "document", document);
+		json_t *args = json_build("{s:O}", "document", document);
 		json_decref(mirror_change(m, MIRROR_PUT, c, args));
 		json_decref(args);
 	}
@@ -175,7 +176,7 @@ json_t *mirror_find(struct mirror *m, const struct store_collection *c, const js
 
 static void drop(struct mirror *m, enum store_kind kind, const char *field, const char *value)
 {
-	json_t *args = json_pack("{s:[[s, s, s]]}", "where", field, "=", value);
+	json_t *args = json_build("{s:[[s, s, s]]}", "where", field, "=", value);
 	json_decref(mirror_change(m, MIRROR_REMOVE, &store_collections[kind], args));
 	json_decref(args);
 }
@@ -185,7 +186,7 @@ static void sweep(struct mirror *m)
 	char before[WALL_TEXT_SIZE];
 	wall_format((struct wall_ms){wall_now().ms - KEPT_MS}, before);
 	json_t *args =
-		json_pack("{s:[[s, s, s]], s:i}", "where", "startedAt", "<", before, "limit", SWEPT_AT_ONCE);
+		json_build("{s:[[s, s, s]], s:i}", "where", "startedAt", "<", before, "limit", SWEPT_AT_ONCE);
 	json_t *old = mirror_find(m, &store_collections[STORE_CALLS], args), *call;
 	size_t i;
 	json_array_foreach (old, i, call) {

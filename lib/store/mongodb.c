@@ -7,8 +7,10 @@
  */
 #include "lib/store/mongodb.h"
 
+#include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/backend.h"
 #include "lib/store/bson.h"
 
@@ -34,10 +36,11 @@ static void set_error(struct store_error *error, const bson_error_t *fault)
 	for (size_t i = 0; i < sizeof away / sizeof *away; i++)
 		error->away = error->away || fault->code == away[i];
 	if (error->away)
-		snprintf(error->text, sizeof error->text, "the database cannot be reached: %.180s",
-			 fault->message);
+		text_printf(error->text, sizeof error->text, "the database cannot be reached: %.*s",
+			    TEXT_CUT(fault->message, 180));
 	else
-		snprintf(error->text, sizeof error->text, "the database refused: %.200s", fault->message);
+		text_printf(error->text, sizeof error->text, "the database refused: %.*s",
+			    TEXT_CUT(fault->message, 200));
 	log_scrub(error->text, sizeof error->text);
 }
 
@@ -212,7 +215,7 @@ static json_t *insert(void *self, const struct store_collection *c, const json_t
 	mongoc_collection_destroy(in);
 	if (!ok && fault.code == DUPLICATE_KEY) {
 		json_t *by_key =
-			json_pack("{s:s, s:O}", "field", c->key, "value", json_object_get(document, c->key));
+			json_build("{s:s, s:O}", "field", c->key, "value", json_object_get(document, c->key));
 		there = get(self, c, by_key, error);
 		json_decref(by_key);
 	} else if (!ok) {
@@ -222,7 +225,7 @@ static json_t *insert(void *self, const struct store_collection *c, const json_t
 		json_decref(there);
 		return NULL;
 	}
-	return json_pack("{s:b, s:o}", "inserted", ok, "document", there ? there : store_sorted(document));
+	return json_build("{s:b, s:o}", "inserted", ok, "document", there ? there : store_sorted(document));
 }
 
 static void append_lists(bson_t *to, const char *op, const json_t *lists, bool each)
@@ -435,8 +438,8 @@ struct store_backend *mongodb_backend_open(const char *url, struct store_error *
 	}
 	mongoc_uri_t *uri = mongoc_uri_new_with_error(url, &fault);
 	if (uri == NULL) {
-		snprintf(error->text, sizeof error->text, "MONGODB_URL is no MongoDB URL: %.200s",
-			 fault.message);
+		text_printf(error->text, sizeof error->text, "MONGODB_URL is no MongoDB URL: %.*s",
+			    TEXT_CUT(fault.message, 200));
 		return NULL;
 	}
 	set_default(uri, MONGOC_URI_SERVERSELECTIONTIMEOUTMS, SELECT_MS);
@@ -450,8 +453,8 @@ struct store_backend *mongodb_backend_open(const char *url, struct store_error *
 	m->pool = mongoc_client_pool_new_with_error(uri, &fault);
 	mongoc_uri_destroy(uri);
 	if (m->pool == NULL) {
-		snprintf(error->text, sizeof error->text, "MONGODB_URL cannot be used: %.200s",
-			 fault.message);
+		text_printf(error->text, sizeof error->text, "MONGODB_URL cannot be used: %.*s",
+			    TEXT_CUT(fault.message, 200));
 		free(m->database);
 		free(m);
 		return NULL;

@@ -1,5 +1,6 @@
 /* Indexes, and what the original left: documents without the fields that ours are found by. */
 #include "lib/base/log.h"
+#include "lib/base/text.h"
 #include "lib/store/bson.h"
 #include "lib/store/mongodb.h"
 
@@ -89,8 +90,7 @@ static bool adopt_one(mongoc_collection_t *in, const struct store_collection *c,
 	json_object_set_new(fresh, c->key, key ? key : bson_to_json(&id));
 	if (c->text != NULL) {
 		json_t *text = json_object_get(old, c->text);
-		json_object_set_new(fresh, c->text,
-				    json_is_string(text) ? json_incref(text) : json_string(""));
+		json_object_set_new(fresh, c->text, json_is_string(text) ? json_incref(text) : json_text(""));
 	}
 	bson_append_iter(&filter, "_id", -1, &id);
 	bson_append_document_begin(&change, "$set", -1, &set);

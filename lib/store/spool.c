@@ -13,6 +13,8 @@
  *	  first       its key in the beginning; changed: it was changed since
  *	update, remove  args: as asked
  */
+#include "lib/base/json_build.h"
+#include "lib/base/text.h"
 #include "lib/store/spool_inside.h"
 
 #include "lib/base/log.h"
@@ -100,8 +102,8 @@ bool spool_begin_local(struct spool *s, struct store_error *error)
 	if (!s->begun)
 		s->begun = s->local->begin(s->local->self);
 	if (!s->begun)
-		snprintf(error->text, sizeof error->text,
-			 "the database is away and the spool cannot be written; is the disk full?");
+		text_printf(error->text, sizeof error->text,
+			    "the database is away and the spool cannot be written; is the disk full?");
 	return s->begun;
 }
 
@@ -127,7 +129,7 @@ static bool direct(const struct spool *s)
 
 static json_t *by_field(const char *field, const char *value)
 {
-	return json_pack("{s:s, s:s}", "field", field, "value", value);
+	return json_build("{s:s, s:s}", "field", field, "value", value);
 }
 
 json_t *spool_local(struct spool *s, const struct store_collection *c, const char *field, const char *value,
@@ -153,11 +155,11 @@ static void note(struct spool *s, const struct store_collection *c, const char *
 {
 	char seq[32], *target = target_of(c, key);
 	snprintf(seq, sizeof seq, "%020lld", ++s->seq);
-	json_object_set_new(entry, "entry", json_string(seq));
-	json_object_set_new(entry, "seq", json_string(seq));
-	json_object_set_new(entry, "target", json_string(target));
-	json_object_set_new(entry, "collection", json_string(c->name));
-	json_t *args = json_pack("{s:o}", "document", entry);
+	json_object_set_new(entry, "entry", json_text(seq));
+	json_object_set_new(entry, "seq", json_text(seq));
+	json_object_set_new(entry, "target", json_text(target));
+	json_object_set_new(entry, "collection", json_text(c->name));
+	json_t *args = json_build("{s:o}", "document", entry);
 	json_decref(s->local->insert(s->local->self, SPOOL_JOURNAL, args, error));
 	json_decref(args);
 	free(target);
@@ -188,7 +190,8 @@ static json_t *put(void *self, const struct store_collection *c, const json_t *a
 		return NULL;
 	json_t *there = entry_of(s, c, key, error), *result = s->local->put(s->local->self, c, args, error);
 	if (there == NULL)
-		note(s, c, key, json_pack("{s:s, s:s, s:b}", "op", "put", "first", key, "changed", 1), error);
+		note(s, c, key, json_build("{s:s, s:s, s:b}", "op", "put", "first", key, "changed", 1),
+		     error);
 	json_decref(there);
 	return result;
 }
@@ -207,7 +210,7 @@ static json_t *insert(void *self, const struct store_collection *c, const json_t
 		return NULL;
 	json_t *result = s->local->insert(s->local->self, c, args, error);
 	if (json_is_true(json_object_get(result, "inserted")))
-		note(s, c, key, json_pack("{s:s, s:s, s:b}", "op", "insert", "first", key, "changed", 0),
+		note(s, c, key, json_build("{s:s, s:s, s:b}", "op", "insert", "first", key, "changed", 0),
 		     error);
 	return result;
 }
@@ -218,8 +221,8 @@ static void entry_changed(struct spool *s, const struct store_collection *c, con
 {
 	json_t *entry = entry_of(s, c, old_key, error);
 	char *target = target_of(c, key);
-	json_t *set = json_pack("{s:O?, s:{s:b, s:s}}", "key", json_object_get(entry, "entry"), "set",
-				"changed", 1, "target", target);
+	json_t *set = json_build("{s:O?, s:{s:b, s:s}}", "key", json_object_get(entry, "entry"), "set",
+				 "changed", 1, "target", target);
 	if (entry != NULL)
 		json_decref(s->local->update(s->local->self, SPOOL_JOURNAL, set, error));
 	json_decref(entry);
@@ -239,17 +242,17 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 	}
 	json_t *local = spool_local(s, c, c->key, key, error);
 	if (local == NULL && json_is_true(json_object_get(args, "strict"))) {
-		snprintf(error->text, sizeof error->text,
-			 "the database is away; this waits until it is back");
+		text_printf(error->text, sizeof error->text,
+			    "the database is away; this waits until it is back");
 		return NULL;
 	}
 	json_decref(local);
 	if (!spool_begin_local(s, error))
 		return NULL;
 	if (local == NULL) {
-		note(s, c, key, json_pack("{s:s, s:O}", "op", "update", "args", args), error);
+		note(s, c, key, json_build("{s:s, s:O}", "op", "update", "args", args), error);
 		json_t *mirrored = mirror_change(s->mirror, MIRROR_UPDATE, c, args);
-		return mirrored ? mirrored : json_pack("{s:b}", "spooled", 1);
+		return mirrored ? mirrored : json_build("{s:b}", "spooled", 1);
 	}
 	json_t *result = s->local->update(s->local->self, c, args, error);
 	if (json_is_object(result))
@@ -270,7 +273,7 @@ static json_t *remove_documents(void *self, const struct store_collection *c, co
 		return NULL;
 	json_t *removed = s->local->remove(s->local->self, c, args, error);
 	json_decref(mirror_change(s->mirror, MIRROR_REMOVE, c, args));
-	note(s, c, "", json_pack("{s:s, s:O}", "op", "remove", "args", args), error);
+	note(s, c, "", json_build("{s:s, s:O}", "op", "remove", "args", args), error);
 	return removed;
 }
 
@@ -278,7 +281,8 @@ static json_t *remove_documents(void *self, const struct store_collection *c, co
 
 static void set_away(struct store_error *error)
 {
-	snprintf(error->text, sizeof error->text, "the database cannot be reached at the moment; try again");
+	text_printf(error->text, sizeof error->text,
+		    "the database cannot be reached at the moment; try again");
 	error->away = true;
 }
 

@@ -1,3 +1,4 @@
+#include "lib/base/json_build.h"
 #include "lib/store/spool_inside.h"
 
 #include "lib/base/clock.h"
@@ -23,11 +24,11 @@ static void replay_document(struct spool *s, const struct store_collection *c, c
 	json_t *document = spool_local(s, c, c->key, target + strlen(c->name) + 1, error);
 	if (document == NULL)
 		return; /* removed meanwhile */
-	json_t *whole = json_pack("{s:O}", "document", document), *there = NULL;
+	json_t *whole = json_build("{s:O}", "document", document), *there = NULL;
 	/* An insert may have arrived although its answer was lost: then it is changed there. */
 	if (json_is_true(json_object_get(entry, "changed"))) {
 		json_t *set =
-			json_pack("{s:O, s:O}", "key", json_object_get(entry, "first"), "set", document);
+			json_build("{s:O, s:O}", "key", json_object_get(entry, "first"), "set", document);
 		there = spool_change(s, MIRROR_UPDATE, c, set, error);
 		json_decref(set);
 	}
@@ -59,12 +60,12 @@ static void forget(struct spool *s, const json_t *entry, struct store_error *err
 {
 	int kind = store_collection_by_name(json_string_value(json_object_get(entry, "collection")));
 	const char *target = json_string_value(json_object_get(entry, "target"));
-	json_t *args = json_pack("{s:[[s, s, O]]}", "where", "entry", "=", json_object_get(entry, "entry"));
+	json_t *args = json_build("{s:[[s, s, O]]}", "where", "entry", "=", json_object_get(entry, "entry"));
 	json_decref(s->local->remove(s->local->self, SPOOL_JOURNAL, args, error));
 	json_decref(args);
 	if (kind >= 0 && json_object_get(entry, "first") != NULL) {
 		const struct store_collection *c = &store_collections[kind];
-		args = json_pack("{s:[[s, s, s]]}", "where", c->key, "=", target + strlen(c->name) + 1);
+		args = json_build("{s:[[s, s, s]]}", "where", c->key, "=", target + strlen(c->name) + 1);
 		json_decref(s->local->remove(s->local->self, c, args, error));
 		json_decref(args);
 	}
@@ -85,7 +86,8 @@ static void lay_aside(struct spool *s, const json_t *entry, const struct store_e
 	log_error("a spooled write (%s) is laid aside until the next start: %s",
 		  json_string_value(json_object_get(entry, "target")), refusal->text);
 	char *seq = xasprintf("%s%s", ASIDE, json_string_value(json_object_get(entry, "seq")));
-	json_t *args = json_pack("{s:O, s:{s:s}}", "key", json_object_get(entry, "entry"), "set", "seq", seq);
+	json_t *args =
+		json_build("{s:O, s:{s:s}}", "key", json_object_get(entry, "entry"), "set", "seq", seq);
 	json_decref(s->local->update(s->local->self, SPOOL_JOURNAL, args, &error));
 	json_decref(args);
 	free(seq);
@@ -96,8 +98,8 @@ static void lay_aside(struct spool *s, const json_t *entry, const struct store_e
 void spool_replay(struct spool *s)
 {
 	struct store_error error = {.text = ""};
-	json_t *args = json_pack("{s:[[s, s, s]], s:b, s:i}", "where", "seq", "<", ASIDE, "ascending", 1,
-				 "limit", REPLAY_BATCH),
+	json_t *args = json_build("{s:[[s, s, s]], s:b, s:i}", "where", "seq", "<", ASIDE, "ascending", 1,
+				  "limit", REPLAY_BATCH),
 	       *entry;
 	json_t *entries = s->local->find(s->local->self, SPOOL_JOURNAL, args, &error);
 	int64_t until = mono_now().us + REPLAY_MS * 1000;
@@ -123,14 +125,14 @@ void spool_replay(struct spool *s)
 /* What was laid aside is tried again, in its place. */
 static void take_up(struct spool *s, struct store_error *error)
 {
-	json_t *args = json_pack("{s:[[s, s, s]], s:i}", "where", "seq", ">=", ASIDE, "limit", 1000000),
+	json_t *args = json_build("{s:[[s, s, s]], s:i}", "where", "seq", ">=", ASIDE, "limit", 1000000),
 	       *entry;
 	json_t *entries = s->local->find(s->local->self, SPOOL_JOURNAL, args, error);
 	size_t i;
 	bool any = json_array_size(entries) > 0 && s->local->begin(s->local->self);
 	json_array_foreach (entries, i, entry) {
-		json_t *set = json_pack("{s:O, s:{s:O}}", "key", json_object_get(entry, "entry"), "set",
-					"seq", json_object_get(entry, "entry"));
+		json_t *set = json_build("{s:O, s:{s:O}}", "key", json_object_get(entry, "entry"), "set",
+					 "seq", json_object_get(entry, "entry"));
 		if (any)
 			json_decref(s->local->update(s->local->self, SPOOL_JOURNAL, set, error));
 		json_decref(set);
@@ -144,7 +146,7 @@ static void take_up(struct spool *s, struct store_error *error)
 void spool_read_journal(struct spool *s, struct store_error *error)
 {
 	take_up(s, error);
-	json_t *all = json_pack("{s:i}", "limit", 1000000000), *last = json_pack("{s:i}", "limit", 1);
+	json_t *all = json_build("{s:i}", "limit", 1000000000), *last = json_build("{s:i}", "limit", 1);
 	json_t *n = s->local->count(s->local->self, SPOOL_JOURNAL, all, error);
 	json_t *newest = s->local->find(s->local->self, SPOOL_JOURNAL, last, error);
 	const char *seq = json_string_value(json_object_get(json_array_get(newest, 0), "seq"));

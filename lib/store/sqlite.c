@@ -3,7 +3,9 @@
  * table of JSON documents; what lists are narrowed by are generated columns
  * with an index each, so a new field needs no migration of data.
  */
+#include "lib/base/json_build.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/sqlite_query.h"
 #include "lib/store/words.h"
 
@@ -272,8 +274,8 @@ static json_t *insert(void *self, const struct store_collection *c, const json_t
 	json_t *there = look_up(self, c, c->key, json_object_get(document, c->key), NULL, &id, error);
 	if (there == NULL && error->text[0] == '\0')
 		save(self, c, 0, NULL, document, error);
-	return json_pack("{s:b, s:o}", "inserted", there == NULL, "document",
-			 there ? there : store_sorted(document));
+	return json_build("{s:b, s:o}", "inserted", there == NULL, "document",
+			  there ? there : store_sorted(document));
 }
 
 static json_t *update(void *self, const struct store_collection *c, const json_t *args,
@@ -303,8 +305,8 @@ static json_t *remove_documents(void *self, const struct store_collection *c, co
 	sqlite3_stmt *statement = query_ready(s, &q, error);
 	while (statement != NULL && sqlite3_step(statement) == SQLITE_ROW)
 		json_array_append_new(rows,
-				      json_pack("[I, o]", (json_int_t)sqlite3_column_int64(statement, 0),
-						column_document(statement, 1)));
+				      json_build("[I, o]", (json_int_t)sqlite3_column_int64(statement, 0),
+						 column_document(statement, 1)));
 	query_done(&q, statement);
 	json_array_foreach (rows, i, row) {
 		json_t *old = json_array_get(row, 1);
@@ -417,9 +419,9 @@ static bool make_schema(struct sqlite *s, const char *path, struct store_error *
 		return false;
 	}
 	if (version > SCHEMA) {
-		snprintf(error->text, sizeof error->text,
-			 "%s was written by a newer phony (schema %d, this one knows %d)", path, version,
-			 SCHEMA);
+		text_printf(error->text, sizeof error->text,
+			    "%s was written by a newer phony (schema %d, this one knows %d)", path, version,
+			    SCHEMA);
 		return false;
 	}
 	/* Two processes open the store at once: the one that is later finds everything made. */
@@ -465,8 +467,8 @@ struct store_backend *sqlite_backend_open(const char *path, bool lasting, struct
 	umask(before);
 	bool ok = code == SQLITE_OK;
 	if (!ok)
-		snprintf(error->text, sizeof error->text, "%s cannot be opened: %s", path,
-			 s->db ? sqlite3_errmsg(s->db) : "out of memory");
+		text_printf(error->text, sizeof error->text, "%s cannot be opened: %s", path,
+			    s->db ? sqlite3_errmsg(s->db) : "out of memory");
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	ok = ok && turn_wal_on(s, error) &&
 	     execute(s, lasting ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", error) &&

@@ -1,6 +1,7 @@
 #include "lib/store/sqlite_query.h"
 
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 
 void query_error(struct sqlite *s, struct store_error *error)
 {
-	snprintf(error->text, sizeof error->text, "the store failed: %s", sqlite3_errmsg(s->db));
+	text_printf(error->text, sizeof error->text, "the store failed: %s", sqlite3_errmsg(s->db));
 }
 
 static unsigned hash(const char *text)
@@ -68,7 +69,7 @@ void query_value(struct query *q, const json_t *value)
 void query_text(struct query *q, const char *value)
 {
 	query_append(q, "?");
-	json_array_append_new(q->binds, json_string(value));
+	json_array_append_new(q->binds, json_text(value));
 }
 
 struct query query_start(void)

@@ -1,7 +1,9 @@
 #include "lib/store/store.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 #include "lib/loop/loop.h"
 #include "lib/loop/worker_thread.h"
 #include "lib/store/backend.h"
@@ -115,14 +117,14 @@ static json_t *run_find(struct store *s, struct job *j)
 	const char *order = json_string_value(json_object_get(j->args, "order"));
 	json_object_set_new(j->args, "limit", json_integer(limit + 1));
 	json_t *documents = s->backend->find(s->backend->self, j->collection, j->args, &j->error);
-	json_t *result = json_pack("{s:o?}", "documents", documents);
+	json_t *result = json_build("{s:o?}", "documents", documents);
 	if (j->error.away && j->error.text[0] == '\0')
 		json_object_set_new(result, "incomplete", json_true());
 	if ((json_int_t)json_array_size(documents) > limit) {
 		char *cursor = store_cursor(j->collection, order ? order : j->collection->order,
 					    json_array_get(documents, (size_t)limit - 1));
 		json_array_remove(documents, (size_t)limit);
-		json_object_set_new(result, "nextCursor", json_string(cursor));
+		json_object_set_new(result, "nextCursor", json_text(cursor));
 		free(cursor);
 	}
 	return result;
@@ -132,7 +134,7 @@ static json_t *run_check(struct store *s, struct job *j)
 {
 	json_decref(s->backend->put(s->backend->self, j->collection, j->args, &j->error));
 	size_t spooled = s->backend->spooled ? s->backend->spooled(s->backend->self) : 0;
-	return json_pack("{s:I}", "spooled", (json_int_t)spooled);
+	return json_build("{s:I}", "spooled", (json_int_t)spooled);
 }
 
 /* ---- on the loop ---- */
@@ -256,23 +258,23 @@ void store_check(struct store *s, store_fn *fn, void *arg)
 	gethostname(host, sizeof host - 1);
 	wall_format(wall_now(), now);
 	post(s, run_check, true, STORE_HEALTH,
-	     json_pack("{s:{s:s, s:s}}", "document", "host", host, "checkedAt", now), fn, arg);
+	     json_build("{s:{s:s, s:s}}", "document", "host", host, "checkedAt", now), fn, arg);
 }
 
 void store_put(struct store *s, enum store_kind kind, const json_t *document, store_fn *fn, void *arg)
 {
-	post(s, run_put, true, kind, json_pack("{s:o}", "document", json_deep_copy(document)), fn, arg);
+	post(s, run_put, true, kind, json_build("{s:o}", "document", json_deep_copy(document)), fn, arg);
 }
 
 void store_insert(struct store *s, enum store_kind kind, const json_t *document, store_fn *fn, void *arg)
 {
-	post(s, run_insert, true, kind, json_pack("{s:o}", "document", json_deep_copy(document)), fn, arg);
+	post(s, run_insert, true, kind, json_build("{s:o}", "document", json_deep_copy(document)), fn, arg);
 }
 
 void store_get(struct store *s, enum store_kind kind, const char *field, const char *value, store_fn *fn,
 	       void *arg)
 {
-	post(s, run_get, false, kind, json_pack("{s:s, s:s}", "field", field, "value", value), fn, arg);
+	post(s, run_get, false, kind, json_build("{s:s, s:s}", "field", field, "value", value), fn, arg);
 }
 
 bool store_cursor_valid(const char *text)
@@ -288,10 +290,11 @@ bool store_cursor_valid(const char *text)
 void store_find(struct store *s, enum store_kind kind, const struct store_query *q, store_fn *fn, void *arg)
 {
 	char *order, *key;
-	json_t *args = json_pack("{s:o*, s:s*, s:b, s:I, s:b}", "where", q->where, "order", q->order,
-				 "ascending", q->ascending, "limit", (json_int_t)q->limit, "whole", q->whole);
+	json_t *args =
+		json_build("{s:o*, s:s*, s:b, s:I, s:b}", "where", q->where, "order", q->order, "ascending",
+			   q->ascending, "limit", (json_int_t)q->limit, "whole", q->whole);
 	if (q->cursor != NULL && store_cursor_read(q->cursor, &order, &key)) {
-		json_object_set_new(args, "after", json_pack("[s, s]", order, key));
+		json_object_set_new(args, "after", json_build("[s, s]", order, key));
 		free(order);
 		free(key);
 	}
@@ -300,7 +303,7 @@ void store_find(struct store *s, enum store_kind kind, const struct store_query 
 
 void store_count(struct store *s, enum store_kind kind, json_t *where, int64_t limit, store_fn *fn, void *arg)
 {
-	post(s, run_count, false, kind, json_pack("{s:o*, s:I}", "where", where, "limit", (json_int_t)limit),
+	post(s, run_count, false, kind, json_build("{s:o*, s:I}", "where", where, "limit", (json_int_t)limit),
 	     fn, arg);
 }
 
@@ -308,14 +311,14 @@ void store_update(struct store *s, enum store_kind kind, const struct store_chan
 		  void *arg)
 {
 	post(s, run_update, true, kind,
-	     json_pack("{s:s, s:o*, s:o*, s:o*, s:o*, s:o*, s:b}", "key", c->key, "where", c->where, "set",
-		       c->set, "unset", c->unset, "add", c->add, "remove", c->remove, "strict", c->strict),
+	     json_build("{s:s, s:o*, s:o*, s:o*, s:o*, s:o*, s:b}", "key", c->key, "where", c->where, "set",
+			c->set, "unset", c->unset, "add", c->add, "remove", c->remove, "strict", c->strict),
 	     fn, arg);
 }
 
 void store_remove(struct store *s, enum store_kind kind, json_t *where, store_fn *fn, void *arg)
 {
-	post(s, run_remove, true, kind, json_pack("{s:o}", "where", where), fn, arg);
+	post(s, run_remove, true, kind, json_build("{s:o}", "where", where), fn, arg);
 }
 
 /* ---- a call's events and turns ---- */
@@ -329,9 +332,9 @@ static char *position(int64_t attempt, int64_t seq)
 static void add_turn(struct store *s, const struct store_event *e, const char *at, store_fn *fn, void *arg)
 {
 	char *id = xasprintf("%s/%s", e->call_id, at);
-	json_t *turn = json_pack("{s:s, s:s, s:s, s:O, s:O, s:s}", "turnId", id, "callId", e->call_id,
-				 "position", at, "role", json_object_get(e->data, "role"), "content",
-				 json_object_get(e->data, "content"), "timestamp", e->time);
+	json_t *turn = json_build("{s:s, s:s, s:s, s:O, s:O, s:s}", "turnId", id, "callId", e->call_id,
+				  "position", at, "role", json_object_get(e->data, "role"), "content",
+				  json_object_get(e->data, "content"), "timestamp", e->time);
 	store_insert(s, STORE_TURNS, turn, fn, arg);
 	json_decref(turn);
 	free(id);
@@ -342,9 +345,9 @@ static void correct_turn(struct store *s, const struct store_event *e)
 	char *at = position(e->attempt, json_integer_value(json_object_get(e->data, "turn")));
 	char *id = xasprintf("%s/%s", e->call_id, at);
 	struct store_change change = {.key = id,
-				      .set = json_pack("{s:O, s:b, s:s}", "content",
-						       json_object_get(e->data, "content"), "truncated", 1,
-						       "truncatedAt", e->time)};
+				      .set = json_build("{s:O, s:b, s:s}", "content",
+							json_object_get(e->data, "content"), "truncated", 1,
+							"truncatedAt", e->time)};
 	store_update(s, STORE_TURNS, &change, NULL, NULL);
 	free(at);
 	free(id);
@@ -360,9 +363,9 @@ void store_add_event(struct store *s, const struct store_event *e, store_fn *fn,
 		if (strcmp(e->type, "turn-corrected") == 0)
 			correct_turn(s, e);
 		json_t *event =
-			json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:O}", "eventId", id, "callId", e->call_id,
-				  "attempt", (json_int_t)e->attempt, "seq", (json_int_t)e->seq, "type",
-				  e->type, "timestamp", e->time, "data", e->data);
+			json_build("{s:s, s:s, s:I, s:I, s:s, s:s, s:O}", "eventId", id, "callId", e->call_id,
+				   "attempt", (json_int_t)e->attempt, "seq", (json_int_t)e->seq, "type",
+				   e->type, "timestamp", e->time, "data", e->data);
 		store_insert(s, STORE_EVENTS, event, fn, arg);
 		json_decref(event);
 	}
@@ -395,18 +398,18 @@ static json_t *run_turns(struct store *s, struct job *j)
 
 void store_events(struct store *s, const char *call_id, const char *type, store_fn *fn, void *arg)
 {
-	json_t *where = json_pack("[[s, s, s]]", "callId", "=", call_id);
+	json_t *where = json_build("[[s, s, s]]", "callId", "=", call_id);
 	if (type != NULL)
-		json_array_append_new(where, json_pack("[s, s, s]", "type", "=", type));
+		json_array_append_new(where, json_build("[s, s, s]", "type", "=", type));
 	post(s, run_events, false, STORE_EVENTS,
-	     json_pack("{s:o, s:b, s:i}", "where", where, "ascending", 1, "limit", ALL), fn, arg);
+	     json_build("{s:o, s:b, s:i}", "where", where, "ascending", 1, "limit", ALL), fn, arg);
 }
 
 void store_turns(struct store *s, const char *call_id, store_fn *fn, void *arg)
 {
 	post(s, run_turns, false, STORE_TURNS,
-	     json_pack("{s:[[s, s, s]], s:b, s:i}", "where", "callId", "=", call_id, "ascending", 1, "limit",
-		       ALL),
+	     json_build("{s:[[s, s, s]], s:b, s:i}", "where", "callId", "=", call_id, "ascending", 1, "limit",
+			ALL),
 	     fn, arg);
 }
 

@@ -1,5 +1,9 @@
 #include "lib/store/tags.h"
 
+#include "lib/base/text.h"
+
+#include "lib/base/json_build.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +21,7 @@ static json_t *normalized(const char *text)
 		len--;
 	}
 	uint8_t *low = u8_tolower((const uint8_t *)text, len, NULL, UNINORM_NFC, NULL, &low_len);
-	json_t *tag = low && low_len > 0 ? json_stringn((char *)low, low_len) : NULL;
+	json_t *tag = low && low_len > 0 ? json_text_n((char *)low, low_len) : NULL;
 	free(low);
 	return tag;
 }
@@ -57,5 +61,5 @@ void tags_read_search(struct json_reader *r, json_t *args, const char *const *ty
 
 json_t *tags_filter(json_t *tags, bool all)
 {
-	return json_pack("[[s, s, O]]", "tags", all ? "all" : "any", tags);
+	return json_build("[[s, s, O]]", "tags", all ? "all" : "any", tags);
 }

@@ -1,8 +1,10 @@
 #include "lib/store/transfer.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/backend.h"
 
 #include <stdlib.h>
@@ -18,8 +20,8 @@ static struct store_backend *open_direct(const char *mongodb_url, const char *st
 							 : sqlite_backend_open(path, true, error);
 	free(path);
 	if (b != NULL && mongodb_url[0] != '\0' && !mongodb_ping(b->self)) {
-		snprintf(error->text, sizeof error->text,
-			 "MongoDB does not answer: check MONGODB_URL, and that the server runs");
+		text_printf(error->text, sizeof error->text,
+			    "MongoDB does not answer: check MONGODB_URL, and that the server runs");
 		b->close(b->self);
 		free(b);
 		return NULL;
@@ -41,8 +43,8 @@ int store_try(const char *mongodb_url, const char *state_dir, char *why, size_t 
 	if (b != NULL) {
 		char now[WALL_TEXT_SIZE];
 		wall_format(wall_now(), now);
-		json_t *put = json_pack("{s:{s:s, s:s}}", "document", "host", "doctor", "checkedAt", now);
-		json_t *get = json_pack("{s:s, s:s}", "field", "host", "value", "doctor"), *found = NULL;
+		json_t *put = json_build("{s:{s:s, s:s}}", "document", "host", "doctor", "checkedAt", now);
+		json_t *get = json_build("{s:s, s:s}", "field", "host", "value", "doctor"), *found = NULL;
 		if (!b->begin(b->self))
 			snprintf(error.text, sizeof error.text,
 				 "the store cannot be written: is it locked, or the disk full?");
@@ -60,7 +62,7 @@ int store_try(const char *mongodb_url, const char *state_dir, char *why, size_t 
 		json_decref(get);
 		close_direct(b);
 	}
-	snprintf(why, size, "%s", error.text);
+	text_printf(why, size, "%s", error.text);
 	return error.text[0] != '\0';
 }
 
@@ -69,7 +71,7 @@ static bool write_page(const struct store_collection *c, json_t *documents, FILE
 	size_t i;
 	json_t *document;
 	json_array_foreach (documents, i, document) {
-		json_t *line = json_pack("{s:s, s:O}", "collection", c->name, "document", document);
+		json_t *line = json_build("{s:s, s:O}", "collection", c->name, "document", document);
 		bool ok = json_dumpf(line, out, JSON_COMPACT) == 0 && fputc('\n', out) != EOF;
 		json_decref(line);
 		if (!ok)
@@ -82,7 +84,7 @@ static bool write_page(const struct store_collection *c, json_t *documents, FILE
 static bool export_collection(struct store_backend *b, const struct store_collection *c, FILE *out,
 			      size_t *count, struct store_error *error)
 {
-	json_t *args = json_pack("{s:i, s:b, s:b}", "limit", PAGE, "ascending", 1, "whole", 1);
+	json_t *args = json_build("{s:i, s:b, s:b}", "limit", PAGE, "ascending", 1, "whole", 1);
 	bool ok = true, more = true;
 	while (ok && more) {
 		json_t *documents = b->find(b->self, c, args, error);
@@ -94,8 +96,8 @@ static bool export_collection(struct store_backend *b, const struct store_collec
 		if (last != NULL) {
 			json_t *order = json_object_get(last, c->order);
 			json_object_set_new(args, "after",
-					    json_pack("[o, O]", order ? json_incref(order) : json_string(""),
-						      json_object_get(last, c->key)));
+					    json_build("[o, O]", order ? json_incref(order) : json_text(""),
+						       json_object_get(last, c->key)));
 		}
 		json_decref(documents);
 	}
@@ -143,12 +145,12 @@ static bool import_line(struct store_backend *b, const char *line, size_t len, b
 	json_read_close(&r, JSON_KNOWN_ONLY);
 	int kind = store_collection_by_name(name);
 	if (json_read_ok(&r) && kind < 0)
-		json_read_fault(&r, "there is no collection %.40s", name);
+		json_read_fault(&r, "there is no collection %.*s", TEXT_CUT(name, 40));
 	else if (json_read_ok(&r) && store_key(&store_collections[kind], document) == NULL)
 		json_read_fault(&r, "the document has no %s", store_collections[kind].key);
-	snprintf(error->text, sizeof error->text, "%.200s", r.faults);
+	text_printf(error->text, sizeof error->text, "%.*s", TEXT_CUT(r.faults, 200));
 	if (json_read_ok(&r)) {
-		json_t *args = json_pack("{s:O}", "document", document);
+		json_t *args = json_build("{s:O}", "document", document);
 		json_t *result = b->insert(b->self, &store_collections[kind], args, error);
 		*fresh = json_is_true(json_object_get(result, "inserted"));
 		json_decref(result);

@@ -2,6 +2,7 @@
 
 #include "lib/base/buffer.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -19,9 +20,9 @@ static void end_word(json_t *words, struct buffer *word, bool prefix)
 		return;
 	if (prefix)
 		buffer_append_text(word, "*");
-	json_t *text = json_stringn((char *)word->data, word->len), *known;
+	json_t *text = json_text_n((char *)word->data, word->len), *known;
 	size_t i;
-	bool seen = text == NULL;
+	bool seen = false;
 	json_array_foreach (words, i, known)
 		seen = seen || json_equal(known, text);
 	if (!seen)

@@ -3,6 +3,7 @@
 #include "lib/base/form.h"
 #include "lib/base/json_read.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -113,7 +114,7 @@ struct twilio *twilio_new(struct http_client *http, const char *api_url, const c
 	while (len > 0 && api_url[len - 1] == '/')
 		len--;
 	t->http = http;
-	t->base = xasprintf("%.*s/2010-04-01/Accounts/%s", (int)len, api_url, account_sid);
+	t->base = xasprintf("%.*s/2010-04-01/Accounts/%s", TEXT_SPAN(api_url, len), account_sid);
 	t->user = xstrdup(account_sid);
 	t->password = xstrdup(auth_token);
 	return t;
@@ -148,10 +149,10 @@ static void refused(const struct request *r, long status, json_t *body)
 	}
 	const char *advice = twilio_advice((int)code);
 	if (code == 0)
-		snprintf(message, sizeof message, "Twilio answered with HTTP status %ld.", status);
+		text_printf(message, sizeof message, "Twilio answered with HTTP status %ld.", status);
 	else
-		snprintf(message, sizeof message, "Twilio error %d: %.600s.%s%s", (int)code, words,
-			 advice[0] ? " " : "", advice);
+		text_printf(message, sizeof message, "Twilio error %d: %.*s.%s%s", (int)code,
+			    TEXT_CUT(words, 600), advice[0] ? " " : "", advice);
 	struct twilio_answer answer = {TWILIO_REFUSED, (int)code, message, NULL, 0, 0};
 	r->fn(r->arg, &answer);
 }
@@ -162,21 +163,21 @@ static void on_answer(void *arg, const struct http_answer *a)
 	char fault[160], message[512];
 	json_t *body = json_parse_object(a->body, a->body_len, fault, sizeof fault);
 	if (a->outcome == HTTP_NOT_SENT || (a->outcome == HTTP_ANSWERED && a->status == 429)) {
-		snprintf(message, sizeof message, "Twilio could not be reached: %s.",
-			 a->status == 429 ? "it is asked too often at once" : a->fault);
+		text_printf(message, sizeof message, "Twilio could not be reached: %s.",
+			    a->status == 429 ? "it is asked too often at once" : a->fault);
 		struct twilio_answer answer = {TWILIO_UNREACHED, a->status == 429 ? TOO_MANY_REQUESTS : 0,
 					       message,          NULL,
 					       a->retry_after_s, 0};
 		r->fn(r->arg, &answer);
 	} else if (a->outcome == HTTP_AMBIGUOUS || a->status >= 500 || a->status < 200) {
-		snprintf(message, sizeof message, "Twilio did not answer clearly: %s.",
-			 a->outcome == HTTP_AMBIGUOUS ? a->fault : "a server error");
+		text_printf(message, sizeof message, "Twilio did not answer clearly: %s.",
+			    a->outcome == HTTP_AMBIGUOUS ? a->fault : "a server error");
 		struct twilio_answer answer = {TWILIO_AMBIGUOUS, 0, message, NULL, a->retry_after_s, 0};
 		r->fn(r->arg, &answer);
 	} else if (a->status >= 300) {
 		refused(r, a->status, body);
 	} else if (body == NULL && a->status != 204) {
-		snprintf(message, sizeof message, "Twilio's answer is %s.", fault);
+		text_printf(message, sizeof message, "Twilio's answer is %s.", fault);
 		struct twilio_answer answer = {TWILIO_AMBIGUOUS, 0, message, NULL, a->retry_after_s, 0};
 		r->fn(r->arg, &answer);
 	} else {
@@ -283,8 +284,8 @@ void twilio_list_numbers(struct twilio *t, const char *number, twilio_answer_fn 
 		form_append(&query, "PhoneNumber", number);
 	form_append(&query, "PageSize", "1000");
 	ask(t, "GET",
-	    xasprintf("%s/IncomingPhoneNumbers.json?%.*s", t->base, (int)query.len, (char *)query.data), NULL,
-	    HTTP_REPEATABLE, 0, false, fn, arg);
+	    xasprintf("%s/IncomingPhoneNumbers.json?%.*s", t->base, TEXT_SPAN((char *)query.data, query.len)),
+	    NULL, HTTP_REPEATABLE, 0, false, fn, arg);
 	buffer_free(&query);
 }
 
@@ -330,8 +331,8 @@ void twilio_find_calls(struct twilio *t, const char *to, const char *from, const
 	form_append(&query, "From", from);
 	form_append(&query, "StartTime>", day);
 	form_append(&query, "PageSize", size);
-	ask(t, "GET", xasprintf("%s/Calls.json?%.*s", t->base, (int)query.len, (char *)query.data), NULL,
-	    HTTP_REPEATABLE, 0, false, fn, arg);
+	ask(t, "GET", xasprintf("%s/Calls.json?%.*s", t->base, TEXT_SPAN((char *)query.data, query.len)),
+	    NULL, HTTP_REPEATABLE, 0, false, fn, arg);
 	buffer_free(&query);
 }
 
@@ -365,8 +366,8 @@ void twilio_find_messages(struct twilio *t, const char *to, const char *from, tw
 	form_append(&query, "To", to);
 	form_append(&query, "From", from);
 	form_append(&query, "PageSize", size);
-	ask(t, "GET", xasprintf("%s/Messages.json?%.*s", t->base, (int)query.len, (char *)query.data), NULL,
-	    HTTP_REPEATABLE, 0, false, fn, arg);
+	ask(t, "GET", xasprintf("%s/Messages.json?%.*s", t->base, TEXT_SPAN((char *)query.data, query.len)),
+	    NULL, HTTP_REPEATABLE, 0, false, fn, arg);
 	buffer_free(&query);
 }
 

@@ -3,6 +3,7 @@
 #include "lib/base/base64.h"
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
+#include "lib/base/text.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -80,9 +81,9 @@ static bool matches_any_port(const char *token, const char *scheme, const char *
 	size_t name = colon ? (size_t)(colon - host) : authority;
 	const char *path = host + authority;
 	char *urls[3] = {
-		xasprintf("%s://%.*s%s%s", scheme, (int)authority, host, path, rest),
-		xasprintf("%s://%.*s%s%s", scheme, (int)name, host, path, rest),
-		xasprintf("%s://%.*s:%s%s%s", scheme, (int)name, host, tls ? "443" : "80", path, rest),
+		xasprintf("%s://%.*s%s%s", scheme, TEXT_SPAN(host, authority), path, rest),
+		xasprintf("%s://%.*s%s%s", scheme, TEXT_SPAN(host, name), path, rest),
+		xasprintf("%s://%.*s:%s%s%s", scheme, TEXT_SPAN(host, name), tls ? "443" : "80", path, rest),
 	};
 	bool ok = false;
 	for (int i = 0; i < 3; i++) {

@@ -72,21 +72,6 @@ static void test_names(void **state)
 	assert_false(message_is_id(""));
 }
 
-/* Bytes that are no UTF-8 do not lose a message. */
-static void test_texts(void **state)
-{
-	(void)state;
-	static const char *const texts[][2] = {{"Gr\xc3\xbc\xc3\x9f""e", "Grüße"},
-					       {"a\xff""b", "a\xef\xbf\xbd""b"},
-					       {"\xed\xa0\xbdx", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdx"},
-					       {"end\xf0\x9f", "end\xef\xbf\xbd\xef\xbf\xbd"}};
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-		json_t *text = message_text(texts[i][0]);
-		assert_string_equal(json_string_value(text), texts[i][1]);
-		json_decref(text);
-	}
-}
-
 static void test_optouts(void **state)
 {
 	(void)state;
@@ -126,7 +111,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_segments), cmocka_unit_test(test_states),  cmocka_unit_test(test_names),
-		cmocka_unit_test(test_texts),    cmocka_unit_test(test_optouts), cmocka_unit_test(test_templates),
+		cmocka_unit_test(test_optouts), cmocka_unit_test(test_templates),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
