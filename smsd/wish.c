@@ -46,7 +46,7 @@ char *wish_default_sender(const struct smsd *s)
 	const char *list = s->config->sms_enabled_numbers + strspn(s->config->sms_enabled_numbers, " ,");
 	if (wish_enabled(s, s->config->twilio_number))
 		return xstrdup(s->config->twilio_number);
-	return xasprintf("%.*s", (int)strcspn(list, " ,"), list);
+	return xasprintf("%.*s", TEXT_SPAN(list, strcspn(list, " ,")));
 }
 
 void wish_read(struct smsd *s, struct json_reader *r, struct wish *w, bool later)
@@ -70,8 +70,8 @@ void wish_read(struct smsd *s, struct json_reader *r, struct wish *w, bool later
 		json_read_fault(r, "give body or template, not both");
 	json_array_foreach (w->media_urls, i, url)
 		if (!is_web_url(json_string_value(url)))
-			json_read_fault(r, "mediaUrls: %.100s is no http or https URL",
-					json_string_value(url));
+			json_read_fault(r, "mediaUrls: %.*s is no http or https URL",
+					TEXT_CUT(json_string_value(url), 100));
 	if (!wish_enabled(s, w->from))
 		json_read_fault(
 			r,
@@ -92,7 +92,7 @@ static const char *placeholder(const char *at, char name[64])
 		len++;
 	if (len == 0 || len >= 64)
 		return NULL;
-	snprintf(name, 64, "%.*s", (int)len, at);
+	snprintf(name, 64, "%.*s", TEXT_SPAN(at, len));
 	at += len;
 	at += strspn(at, " ");
 	return strncmp(at, "}}", 2) == 0 ? at + 2 : NULL;
@@ -128,8 +128,8 @@ static bool fill(struct buffer *out, const char *template_body, const json_t *fi
 		}
 		int64_t whole;
 		if (!json_is_string(value) && !json_whole(value, &whole)) {
-			snprintf(why, size, "fields: %s is missing, or no text; the template has {{%s}}",
-				 name, name);
+			text_printf(why, size, "fields: %s is missing, or no text; the template has {{%s}}",
+				    name, name);
 			return false;
 		}
 		if (json_is_string(value)) {
@@ -158,14 +158,16 @@ char *wish_body(const struct wish *w, const char *template_body, const json_t *f
 	size_t start = 0;
 	while (start < text.len && isspace(text.data[start]))
 		start++;
-	char *body = xasprintf("%.*s", (int)(text.len - start), text.data ? (char *)text.data + start : "");
+	char *body =
+		xasprintf("%.*s", TEXT_SPAN(text.data ? (char *)text.data + start : "", (text.len - start)));
 	size_t characters = segments_characters(body);
 	buffer_free(&text);
 	if (characters > MESSAGE_CHARACTERS)
-		snprintf(why, size, "body: SMS body too long (%zu characters). Maximum is %d characters.",
-			 characters, MESSAGE_CHARACTERS);
+		text_printf(why, size, "body: SMS body too long (%zu characters). Maximum is %d characters.",
+			    characters, MESSAGE_CHARACTERS);
 	else if (body[0] == '\0' && json_array_size(w->media_urls) == 0)
-		snprintf(why, size, "Either message body or media URLs are required: give body or mediaUrls");
+		text_printf(why, size,
+			    "Either message body or media URLs are required: give body or mediaUrls");
 	else
 		return body;
 	free(body);

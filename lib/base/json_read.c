@@ -3,6 +3,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/e164.h"
 #include "lib/base/log.h"
+#include "lib/base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +18,7 @@ void json_read_fault(struct json_reader *r, const char *fmt, ...)
 	}
 	va_list args;
 	va_start(args, fmt);
-	vsnprintf(r->faults + used, sizeof r->faults - used, fmt, args);
+	text_vprintf(r->faults + used, sizeof r->faults - used, fmt, args);
 	va_end(args);
 }
 
@@ -244,9 +245,10 @@ void json_read_close(struct json_reader *r, enum json_strictness strictness)
 		if (was_seen(r, name))
 			continue;
 		if (strictness == JSON_KNOWN_ONLY)
-			json_read_fault(r, "%.64s is not known here", name);
+			json_read_fault(r, "%.*s is not known here", TEXT_CUT(name, 64));
 		else if (used + 64 + 3 < sizeof names)
-			snprintf(names + used, sizeof names - used, "%s%.64s", used ? ", " : "", name);
+			text_printf(names + used, sizeof names - used, "%s%.*s", used ? ", " : "",
+				    TEXT_CUT(name, 64));
 	}
 	if (names[0] != '\0')
 		log_others(names);

@@ -1,6 +1,7 @@
 #include "lib/base/schema.h"
 
 #include "lib/base/json_read.h"
+#include "lib/base/text.h"
 
 #include <regex.h>
 #include <stdarg.h>
@@ -153,14 +154,14 @@ static void check_list(const char *path, const json_t *schema, const json_t *val
 		return;
 	json_array_foreach (value, i, item) {
 		char inner[PATH_SIZE];
-		snprintf(inner, sizeof inner, "%.120s[%zu]", path, i);
+		snprintf(inner, sizeof inner, "%.*s[%zu]", TEXT_CUT(path, 120), i);
 		check(inner, items, item, r);
 	}
 }
 
 static void join(char out[PATH_SIZE], const char *path, const char *name)
 {
-	snprintf(out, PATH_SIZE, "%.80s%s%.64s", path, path[0] ? "." : "", name);
+	snprintf(out, PATH_SIZE, "%.*s%s%.*s", TEXT_CUT(path, 80), path[0] ? "." : "", TEXT_CUT(name, 64));
 }
 
 static void check_object(const char *path, const json_t *schema, const json_t *value, struct report *r)
@@ -230,15 +231,16 @@ bool schema_valid(const json_t *schema, char *why, size_t size)
 	const char *name;
 	why[0] = '\0';
 	if (type == NULL || strcmp(type, "object") != 0 || !json_is_object(properties)) {
-		snprintf(why, size, "it must be a JSON Schema of type object, with properties");
+		text_printf(why, size, "it must be a JSON Schema of type object, with properties");
 		return false;
 	}
 	json_object_foreach (properties, name, rule) {
 		const char *pattern = json_string_value(json_object_get(rule, "pattern"));
 		if (!json_is_object(rule))
-			snprintf(why, size, "properties.%.64s must be a schema", name);
+			text_printf(why, size, "properties.%.*s must be a schema", TEXT_CUT(name, 64));
 		else if (pattern != NULL && matches(pattern, "") < 0)
-			snprintf(why, size, "properties.%.64s.pattern is no regular expression", name);
+			text_printf(why, size, "properties.%.*s.pattern is no regular expression",
+				    TEXT_CUT(name, 64));
 	}
 	return why[0] == '\0';
 }

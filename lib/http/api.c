@@ -26,7 +26,7 @@ static bool fits(const char *pattern, const char *path, json_t *args)
 		free(part);
 		if (value == NULL)
 			return false;
-		char *key = xasprintf("%.*s", (int)name, pattern + 1);
+		char *key = xasprintf("%.*s", TEXT_SPAN(pattern + 1, name));
 		json_object_set_new(args, key, value);
 		free(key);
 		pattern += name + 2;
@@ -117,7 +117,7 @@ static void reply_method(struct http_request *r, const char *allowed)
 {
 	char allow[96], message[96];
 	snprintf(allow, sizeof allow, "Allow: %s", allowed);
-	snprintf(message, sizeof message, "This address takes %s.", allowed);
+	text_printf(message, sizeof message, "This address takes %s.", allowed);
 	json_t *body = json_build("{s:s, s:s, s:s}", "status", "error", "code", "method", "message", message);
 	char *text = json_dumps(body, JSON_COMPACT);
 	http_reply(r, 405, "application/json", text, strlen(text), allow);
