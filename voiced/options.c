@@ -44,7 +44,7 @@ static void read_outcome_schema(struct call_options *o, struct json_reader *r)
 static void read_call_at(struct call_options *o, struct json_reader *r)
 {
 	int64_t now = wall_now().ms;
-	json_read_time(r, "callAt", JSON_OPTIONAL, &o->call_at_ms);
+	json_read_moment(r, "callAt", JSON_OPTIONAL, &o->call_at_ms);
 	if (o->call_at_ms > now + (int64_t)AHEAD_MAX_DAYS * 86400000)
 		json_read_fault(r, "callAt is more than a year ahead");
 	if (o->call_at_ms != 0 && o->call_at_ms < now - 60000)

@@ -152,6 +152,31 @@ void json_read_time(struct json_reader *r, const char *name, enum json_presence 
 		*ms = when.ms;
 }
 
+/* Whether a time follows the date, and a zone the time. */
+static bool has_zone(const char *text)
+{
+	const char *time = strpbrk(text, "Tt ");
+	return time != NULL && strpbrk(time, "Zz+-") != NULL;
+}
+
+void json_read_moment(struct json_reader *r, const char *name, enum json_presence presence, int64_t *ms)
+{
+	const char *text = NULL;
+	struct wall_ms when;
+	json_read_text(r, name, presence, 1, 64, &text);
+	if (text == NULL)
+		return;
+	bool is_time = wall_parse(text, &when);
+	if (is_time)
+		*ms = when.ms;
+	if (!is_time || !has_zone(text))
+		json_read_fault(
+			r,
+			"%s must be a date, a time and the time's zone, as 2026-11-24T16:40:00-05:00 or "
+			"2026-11-24T21:40:00Z",
+			name);
+}
+
 void json_read_until(struct json_reader *r, const char *name, enum json_presence presence, int64_t *ms)
 {
 	enum { DATE_LEN = 10, DAY_MS = 86400000 };

@@ -58,6 +58,12 @@ void json_read_object(struct json_reader *r, const char *name, enum json_presenc
 void json_read_number(struct json_reader *r, const char *name, enum json_presence presence, const char **out);
 /* An ISO 8601 date or date and time, with or without zone: milliseconds since 1970. */
 void json_read_time(struct json_reader *r, const char *name, enum json_presence presence, int64_t *ms);
+/*
+ * A moment at which something is to be done: an ISO 8601 date and time with its
+ * zone. Without one a reader and a writer in two zones mean two moments, so that
+ * is a fault; *ms is what UTC would make of it.
+ */
+void json_read_moment(struct json_reader *r, const char *name, enum json_presence presence, int64_t *ms);
 /* The end of a span: of the whole day, when it is a date alone. The first ms that is outside. */
 void json_read_until(struct json_reader *r, const char *name, enum json_presence presence, int64_t *ms);
 /* One of `words`, which ends with NULL. */

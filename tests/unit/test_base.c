@@ -196,6 +196,39 @@ static void test_json_read_schema(void **state)
 	json_decref(nulls);
 }
 
+static void test_moments(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int64_t ms; /* 0: a fault */
+	} moments[] = {
+		{"2026-11-24T16:40:00Z", 1795538400000},
+		{"2026-11-24T16:40Z", 1795538400000},
+		{"2026-11-24T17:40:00+01:00", 1795538400000},
+		{"2026-11-24 11:40-0500", 1795538400000},
+		{"2026-11-24T16:40:00", 0},
+		{"2026-11-24 16:40", 0},
+		{"2026-11-24", 0},
+		{"tomorrow at five", 0},
+		{"2026-13-24T16:40:00Z", 0},
+	};
+	for (size_t i = 0; i < sizeof moments / sizeof *moments; i++) {
+		struct json_reader r;
+		int64_t ms = 0;
+		json_t *args = json_pack("{s:s}", "callAt", moments[i].text);
+		json_read_open(&r, args);
+		json_read_moment(&r, "callAt", JSON_NEEDED, &ms);
+		assert_int_equal(json_read_ok(&r), moments[i].ms != 0);
+		if (moments[i].ms != 0)
+			assert_int_equal(ms, moments[i].ms);
+		else
+			assert_non_null(
+				strstr(r.faults, "callAt must be a date, a time and the time's zone"));
+		json_decref(args);
+	}
+}
+
 static void test_log_scrub(void **state)
 {
 	(void)state;
@@ -302,9 +335,9 @@ int main(void)
 		cmocka_unit_test(test_base64),    cmocka_unit_test(test_e164),
 		cmocka_unit_test(test_form),      cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_json_read), cmocka_unit_test(test_json_read_schema),
-		cmocka_unit_test(test_log_scrub), cmocka_unit_test(test_secret),
-		cmocka_unit_test(test_config),    cmocka_unit_test(test_loopback),
-		cmocka_unit_test(test_api_token),
+		cmocka_unit_test(test_moments),   cmocka_unit_test(test_log_scrub),
+		cmocka_unit_test(test_secret),    cmocka_unit_test(test_config),
+		cmocka_unit_test(test_loopback),  cmocka_unit_test(test_api_token),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
