@@ -133,17 +133,28 @@ static void on_audio(void *arg, const char *base64, size_t len, struct mono_us b
 	a->events->spoke(a->arg);
 }
 
+static uint64_t heard_bytes(const struct agent *a)
+{
+	bool all_heard = playout_ahead_ms(a->playout) == 0;
+	return all_heard ? playout_given(a->playout) : playout_heard(a->playout);
+}
+
+/* heard: before what was buffered was dropped. */
+static void cut_short(struct agent *a, uint64_t heard)
+{
+	lane_reset(a->to_caller);
+	if (a->setup.provider->heard != NULL)
+		a->setup.provider->heard(a->conversation, heard);
+}
+
 static void on_interrupted(void *arg, struct mono_us born)
 {
 	struct agent *a = arg;
 	if (!a->ready)
 		return;
-	bool all_heard = playout_ahead_ms(a->playout) == 0;
-	uint64_t heard = all_heard ? playout_given(a->playout) : playout_heard(a->playout);
+	uint64_t heard = heard_bytes(a);
 	a->events->interrupted(a->arg, born);
-	lane_reset(a->to_caller);
-	if (a->setup.provider->heard != NULL)
-		a->setup.provider->heard(a->conversation, heard);
+	cut_short(a, heard);
 }
 
 static void on_user_said(void *arg, const char *text)
@@ -291,6 +302,18 @@ void agent_direct(struct agent *a, const char *text)
 	OBJ_CHECK(a, AGENT_MAGIC);
 	if (a->ready)
 		a->setup.provider->direct(a->conversation, text);
+}
+
+void agent_interrupt(struct agent *a)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	uint64_t heard = heard_bytes(a);
+	playout_clear(a->playout);
+	if (!a->ready)
+		return;
+	if (a->setup.provider->interrupt != NULL)
+		a->setup.provider->interrupt(a->conversation);
+	cut_short(a, heard);
 }
 
 void agent_tool_result(struct agent *a, const char *id, const char *result, bool is_error, bool go_on)

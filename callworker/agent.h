@@ -56,6 +56,8 @@ void agent_hear(struct agent *a, const char *base64, size_t len, struct mono_us 
 /* These do nothing while the agent is not ready. See callworker/provider.h. */
 void agent_inject(struct agent *a, const char *text);
 void agent_direct(struct agent *a, const char *text);
+/* What the agent says is not heard any further: the provider ends it, what is buffered is dropped. */
+void agent_interrupt(struct agent *a);
 void agent_tool_result(struct agent *a, const char *id, const char *result, bool is_error, bool go_on);
 
 /* From the caller's voice coming in to its writing, of all connections so far. */

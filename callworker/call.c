@@ -84,6 +84,13 @@ void call_clear_playout(struct call *c)
 		recorder_cleared(c->recorder);
 }
 
+void call_interrupt(struct call *c)
+{
+	agent_interrupt(c->agent);
+	if (c->recorder != NULL)
+		recorder_cleared(c->recorder);
+}
+
 static void on_interrupted(void *arg, struct mono_us born)
 {
 	struct call *c = arg;

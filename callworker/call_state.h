@@ -66,6 +66,8 @@ void call_tell(struct call *c, const char *type, json_t *data);
 void call_tell_text(struct call *c, const char *type, const char *name, const char *text);
 /* What is not heard yet never will be. */
 void call_clear_playout(struct call *c);
+/* Nor will what the agent goes on saying. */
+void call_interrupt(struct call *c);
 /* Hands the person to this number, once what the agent said has been heard. arg: the call. */
 void call_transfer(void *arg, const char *number, const char *reason);
 

@@ -70,7 +70,12 @@ struct provider {
 	void (*direct)(void *self, const char *text);
 	/* go_on: the agent is to speak on with it. */
 	void (*tool_result)(void *self, const char *id, const char *result, bool is_error, bool go_on);
-	/* After interrupted: so many bytes of all audio that it ever gave were heard. NULL: no matter. */
+	/*
+	 * The owner interrupts what the agent says: the response under way is ended, and
+	 * no more of its audio comes. heard() follows. NULL: the provider cannot be told.
+	 */
+	void (*interrupt)(void *self);
+	/* After an interruption: so many bytes of all audio that it ever gave were heard. NULL: no matter. */
 	void (*heard)(void *self, uint64_t bytes);
 	/* No event after this. */
 	void (*close)(void *self);

@@ -93,7 +93,7 @@ static void on_direct(struct call *c, const struct frame *f)
 	if (directive == NULL || !needs_live(c, f))
 		return;
 	if (interrupt)
-		call_clear_playout(c);
+		call_interrupt(c);
 	if (c->transferring) {
 		c->transferring = false;
 		playout_mute(c->playout, false);
