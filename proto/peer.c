@@ -32,6 +32,8 @@ struct question {
 	void *arg;
 };
 
+LIST_HEAD(question_list, question);
+
 struct peer {
 	unsigned magic;
 	int fd;
@@ -45,7 +47,7 @@ struct peer {
 	unsigned fd_count;
 	STAILQ_HEAD(, outgoing) out;
 	size_t out_bytes;
-	LIST_HEAD(, question) questions;
+	struct question_list questions;
 	uint64_t last_id;
 	bool gone_told;
 	unsigned version; /* of the other side: ours, until its hello tells */
@@ -116,6 +118,26 @@ static void end_question(struct question *q, json_t *reply, const struct peer_er
 	free(q);
 }
 
+/*
+ * Ends the questions whose deadline is at or before deadline_us. An answer's handler may close the
+ * peer or ask again: they are taken off the peer's list first, so that no handler can end one of
+ * them twice, and what is asked meanwhile waits for the next time.
+ */
+static void end_questions(struct peer *p, int64_t deadline_us, const struct peer_error *error)
+{
+	struct question_list ending = LIST_HEAD_INITIALIZER(ending);
+	struct question *q, *following;
+	for (q = LIST_FIRST(&p->questions); q != NULL; q = following) {
+		following = LIST_NEXT(q, next);
+		if (q->deadline.us > deadline_us)
+			continue;
+		LIST_REMOVE(q, next);
+		LIST_INSERT_HEAD(&ending, q, next); /* the list has the newest first: now the oldest */
+	}
+	while ((q = LIST_FIRST(&ending)) != NULL)
+		end_question(q, NULL, error);
+}
+
 void peer_close(struct peer *p, const char *why)
 {
 	OBJ_CHECK(p, PEER_MAGIC);
@@ -124,11 +146,8 @@ void peer_close(struct peer *p, const char *why)
 	for (unsigned i = 0; i < p->fd_count; i++)
 		fd_close(&p->fds[i]);
 	p->fd_count = 0;
-	struct question *q;
-	while ((q = LIST_FIRST(&p->questions)) != NULL) {
-		struct peer_error error = {"unavailable", "The process asked has gone away; try again.", 503};
-		end_question(q, NULL, &error);
-	}
+	struct peer_error error = {"unavailable", "The process asked has gone away; try again.", 503};
+	end_questions(p, INT64_MAX, &error);
 	if (!p->gone_told) {
 		p->gone_told = true;
 		p->handler->gone(p, why, p->arg);
@@ -142,7 +161,9 @@ void peer_free(struct peer **pp)
 		return;
 	OBJ_CHECK(p, PEER_MAGIC);
 	p->gone_told = true;
-	peer_close(p, "freed");
+	while (p->fd >= 0 || !LIST_EMPTY(&p->questions)) /* one may have been asked meanwhile */
+		peer_close(p, "freed");
+	drop_outgoing(p);
 	buffer_free(&p->in);
 	OBJ_FREE(p);
 	*pp = NULL;
@@ -415,13 +436,6 @@ int peer_next_deadline_ms(const struct peer *p)
 void peer_expire(struct peer *p)
 {
 	OBJ_CHECK(p, PEER_MAGIC);
-	int64_t now = mono_now().us;
-	struct question *q, *following;
-	for (q = LIST_FIRST(&p->questions); q != NULL; q = following) {
-		following = LIST_NEXT(q, next);
-		if (q->deadline.us > now)
-			continue;
-		struct peer_error error = {"timeout", "No answer in time; try again.", 504};
-		end_question(q, NULL, &error);
-	}
+	struct peer_error error = {"timeout", "No answer in time; try again.", 504};
+	end_questions(p, mono_now().us, &error);
 }

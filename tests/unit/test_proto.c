@@ -309,6 +309,62 @@ static void test_slow_peer(void **state)
 	close_pair(&a, &b);
 }
 
+/* An answer's handler that closes the peer, or asks again: each question still ends once. */
+struct ending {
+	struct peer *peer;
+	unsigned ended, again;
+	bool closes, asks;
+};
+
+static void on_ended_question(void *arg, json_t *reply, const struct peer_error *error)
+{
+	struct ending *e = arg;
+	assert_null(reply);
+	assert_non_null(error);
+	e->ended++;
+	if (e->closes && peer_is_open(e->peer))
+		peer_close(e->peer, "it does not answer");
+	if (e->asks && e->again++ < 3)
+		peer_ask(e->peer, MSG_WORKER_HOLD, json_object(), 0, on_ended_question, e);
+}
+
+static void on_closed(struct peer *p, const char *why, void *arg)
+{
+	(void)p;
+	(void)why;
+	(void)arg;
+}
+
+static void endings(bool closes, bool asks, bool by_time, unsigned count)
+{
+	static const struct peer_handler quiet = {.gone = on_closed};
+	int pair[2];
+	struct ending e = {.closes = closes, .asks = asks};
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	e.peer = peer_new(pair[0], ROLE_VOICED, ROLE_CALLWORKER, &quiet, &e);
+	for (int i = 0; i < 4; i++)
+		peer_ask(e.peer, MSG_WORKER_HOLD, json_object(), by_time ? 0 : 60000, on_ended_question, &e);
+	if (by_time)
+		peer_expire(e.peer);
+	else
+		peer_close(e.peer, "gone");
+	assert_true(e.ended >= 4);
+	peer_free(&e.peer);
+	assert_int_equal(e.ended, count);
+	close(pair[1]);
+}
+
+static void test_handlers_that_close(void **state)
+{
+	(void)state;
+	for (int by_time = 0; by_time < 2; by_time++) {
+		endings(false, false, by_time, 4);
+		endings(true, false, by_time, 4);
+		endings(false, true, by_time, 7);
+		endings(true, true, by_time, 7);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,7 +372,7 @@ int main(void)
 		cmocka_unit_test(test_permissions),         cmocka_unit_test(test_questions),
 		cmocka_unit_test(test_every_question_ends), cmocka_unit_test(test_descriptor),
 		cmocka_unit_test(test_intruders),           cmocka_unit_test(test_older_peer),
-		cmocka_unit_test(test_slow_peer),
+		cmocka_unit_test(test_slow_peer),           cmocka_unit_test(test_handlers_that_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
