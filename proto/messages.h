@@ -12,7 +12,7 @@
 #define PHONY_MESSAGES_H
 
 enum {
-	PROTO_VERSION = 5,
+	PROTO_VERSION = 6,
 	/* Still understood: a worker of before an upgrade speaks on until its call is over. */
 	PROTO_VERSION_LEAST = 4,
 };
@@ -137,6 +137,8 @@ enum {
 	MESSAGE(92, GET_TEMPLATE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                                 \
 	MESSAGE(93, UPDATE_TEMPLATE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                              \
 	MESSAGE(94, DELETE_TEMPLATE, ROLE_MCPD, ROLE_SMSD, ASKS, BARE)                              \
+	/* emergency shutdown, {} -> {canceled, stopping, bulks}: no stored message is sent any more, on any host */ \
+	MESSAGE(95, STOP_MESSAGES, ROLE_MCPD | ROLE_VOICED, ROLE_SMSD, ASKS, BARE)                  \
                                                                                                     \
 	/* calls, and what belongs to them; voiced answers {status, message, data} */            \
 	MESSAGE(110, SEARCH_CALLS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \

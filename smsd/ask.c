@@ -276,7 +276,7 @@ static void on_to_delete(void *arg, json_t *result, const char *error)
 	} else {
 		store_remove(
 			q->smsd->store, STORE_MESSAGES,
-			json_build("[[s, s, O]]", "messageSid", "=", json_object_get(result, "messageSid")),
+			json_build("[[s, s, O]]", "requestId", "=", json_object_get(result, "requestId")),
 			on_deleted, q);
 	}
 }

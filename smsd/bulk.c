@@ -373,7 +373,7 @@ static void on_to_cancel(void *arg, json_t *result, const char *error)
 	}
 	l->left = 1;
 	json_array_foreach (json_object_get(result, "documents"), i, m) {
-		struct store_change change = {.key = message_field(m, "messageSid"),
+		struct store_change change = {.key = message_field(m, "requestId"),
 					      .where = json_build("[[s, s, s]]", "state", "=", "waiting"),
 					      .set = json_build("{s:s, s:o}", "status", "canceled",
 								"updatedAt", message_time(wall_now().ms)),

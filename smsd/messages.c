@@ -170,6 +170,7 @@ void message_advance(struct smsd *s, const char *sid, const char *status, int er
 		json_object_set_new(set, "sentAt", message_time(now));
 	struct store_change change = {
 		.key = sid,
+		.field = "messageSid",
 		.where = json_build("[[s, s, o]]", "status", "in", message_states_before(status)),
 		.set = set,
 		.unset = message_status_is_last(status) ? json_build("[s]", "checkAt") : NULL};

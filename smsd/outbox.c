@@ -105,7 +105,7 @@ static void claim(struct outbox *o, json_t *document)
 		json_object_set_new(set, "status", json_text("queued"));
 	}
 	struct store_change change = {
-		.key = message_field(document, "messageSid"),
+		.key = message_field(document, "requestId"),
 		.where = json_build("[[s, s, O]]", "dueAt", "=", json_object_get(document, "dueAt")),
 		.set = set,
 		.strict = true};
@@ -241,7 +241,7 @@ static void on_left(void *arg, json_t *result, const char *error)
 		log_error("the outbox cannot be read: %s", error);
 	json_array_foreach (json_object_get(result, "documents"), i, document) {
 		struct store_change change = {
-			.key = message_field(document, "messageSid"),
+			.key = message_field(document, "requestId"),
 			.where = json_build("[[s, s, s]]", "owner", "=", o->smsd->host_id),
 			.set = json_build("{s:o}", "dueAt", message_time(wall_now().ms))};
 		store_update(o->smsd->store, STORE_MESSAGES, &change, NULL, NULL);

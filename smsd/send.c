@@ -146,7 +146,7 @@ static void on_to_cancel(void *arg, json_t *result, const char *error)
 {
 	struct canceling *c = arg;
 	if (error == NULL && json_is_object(result)) {
-		struct store_change change = {.key = message_field(result, "messageSid"),
+		struct store_change change = {.key = message_field(result, "requestId"),
 					      .where = json_build("[[s, s, s], [s, s, [s, s]]]", "state", "=",
 								  "waiting", "status", "in", "scheduled",
 								  "queued"),

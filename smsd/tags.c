@@ -52,7 +52,7 @@ static void on_found(void *arg, json_t *result, const char *error)
 		return;
 	}
 	json_t *change = json_build("{s:O}", "tags", t->tags);
-	struct store_change c = {.key = message_field(result, "messageSid"),
+	struct store_change c = {.key = message_field(result, "requestId"),
 				 .set = json_build("{s:o}", "updatedAt", message_time(wall_now().ms)),
 				 .add = t->add ? change : NULL,
 				 .remove = t->add ? NULL : change};

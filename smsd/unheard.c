@@ -40,7 +40,8 @@ json_t *unheard_first_check(void)
 
 static void ask_no_more(struct smsd *s, const char *sid)
 {
-	struct store_change change = {.key = sid, .unset = json_build("[s]", "checkAt")};
+	struct store_change change = {
+		.key = sid, .field = "messageSid", .unset = json_build("[s]", "checkAt")};
 	store_update(s->store, STORE_MESSAGES, &change, NULL, NULL);
 }
 
@@ -101,7 +102,7 @@ static void claim(struct unheard *u, const json_t *document)
 	int64_t age = now - created.ms > FIRST_MS ? now - created.ms : FIRST_MS;
 	*a = (struct asking){u->smsd, xstrdup(message_field(document, "messageSid")), age > GIVE_UP_MS};
 	struct store_change change = {
-		.key = a->sid,
+		.key = message_field(document, "requestId"),
 		.where = json_build("[[s, s, O]]", "checkAt", "=", json_object_get(document, "checkAt")),
 		.set = json_build("{s:o}", "checkAt", message_time(now + age)),
 		.strict = true};

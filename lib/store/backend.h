@@ -46,8 +46,9 @@ struct store_backend {
 	 * could be looked at, error is away without a text.
 	 */
 	store_backend_fn *find;
-	store_backend_fn *count;  /* {where, limit} -> integer */
-	store_backend_fn *update; /* {key, where, set?, unset?, add?, remove?, strict?} -> document or null */
+	store_backend_fn *count; /* {where, limit} -> integer */
+	store_backend_fn
+		*update; /* {key, field?, where, set?, unset?, add?, remove?, strict?} -> document or null */
 	store_backend_fn *remove; /* {where} -> integer */
 };
 

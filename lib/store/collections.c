@@ -20,11 +20,12 @@ const struct store_collection store_collections[STORE_TABLES] = {
 	[STORE_TURNS] = {.name = "turns", .key = "turnId", .order = "position", .filters = {"callId"}},
 	[STORE_EVENTS] = {.name = "events", .key = "eventId", .order = "timestamp", .filters = {"callId"}},
 	[STORE_MESSAGES] = {.name = "sms",
-			    .key = "messageSid",
+			    .key = "requestId",
+			    .key_from = "messageSid",
 			    .order = "createdAt",
 			    .filters = {"conversationId", "direction", "status", "fromNumber", "toNumber",
 					"bulkId"},
-			    .finds = {"requestId", "dueAt", "checkAt"},
+			    .finds = {"messageSid", "dueAt", "checkAt"},
 			    .lists = {"tags"},
 			    .text = "body"},
 	[STORE_CONVERSATIONS] = {.name = "conversations",
@@ -85,6 +86,15 @@ bool store_time_of(const char *field, const json_t *value, long long *ms)
 const char *store_key(const struct store_collection *c, const json_t *document)
 {
 	return json_string_value(json_object_get(document, c->key));
+}
+
+json_t *store_with_key(const struct store_collection *c, const json_t *document)
+{
+	const json_t *from = c->key_from ? json_object_get(document, c->key_from) : NULL;
+	json_t *copy = json_deep_copy(document);
+	if (json_is_string(from) && json_object_get(document, c->key) == NULL)
+		json_object_set(copy, c->key, (json_t *)from);
+	return copy;
 }
 
 static const char *text_of(const json_t *document, const char *field)

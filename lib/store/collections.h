@@ -35,10 +35,10 @@ enum store_kind {
 enum { COLLECTION_FIELDS = 10 };
 
 struct store_collection {
-	const char *name;                       /* of the table, and in MongoDB */
-	const char *key;                        /* the field that names a document */
-	const char *key_from;                   /* what stands in for a key the original did not have */
-	const char *order;                      /* lists are sorted by this field, then by key */
+	const char *name;     /* of the table, and in MongoDB */
+	const char *key;      /* the field that names a document */
+	const char *key_from; /* the field whose value a document without a key gets as its key */
+	const char *order;    /* lists are sorted by this field, then by key */
 	const char *filters[COLLECTION_FIELDS]; /* lists are narrowed by these: an index each */
 	const char *finds[COLLECTION_FIELDS];   /* found by the value of these alone */
 	const char *lists[3];                   /* arrays of texts, found by their members */
@@ -58,6 +58,8 @@ bool store_time_of(const char *field, const json_t *value, long long *ms);
 
 /* The document's key, or NULL. */
 const char *store_key(const struct store_collection *c, const json_t *document);
+/* A copy that has its key, if only from key_from. Owned by the caller. */
+json_t *store_with_key(const struct store_collection *c, const json_t *document);
 /* Compares two documents in a list's order (newest first). */
 int store_compare(const struct store_collection *c, const char *order, const json_t *a, const json_t *b);
 

@@ -276,7 +276,8 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 	bson_t query = BSON_INITIALIZER, more = BSON_INITIALIZER, change = BSON_INITIALIZER, reply;
 	bson_error_t fault;
 	bson_iter_t at;
-	bson_add(&more, c->key, json_object_get(args, "key"));
+	const char *field = json_string_value(json_object_get(args, "field"));
+	bson_add(&more, field ? field : c->key, json_object_get(args, "key"));
 	bson_filter(&query, json_object_get(args, "where"), &more);
 	change_of(&change, c, args);
 	mongoc_find_and_modify_opts_t *opts = mongoc_find_and_modify_opts_new();

@@ -15,6 +15,28 @@ struct index {
 	bool unique;
 };
 
+/* An earlier version found by this field without its being unique: that index goes. Whether there was one. */
+static bool drop_lax_index(struct mongodb *m, const struct store_collection *c)
+{
+	char name[128];
+	snprintf(name, sizeof name, "%s_1", c->key);
+	mongoc_collection_t *in = mongodb_collection(m, c);
+	mongoc_cursor_t *cursor = mongoc_collection_find_indexes_with_opts(in, NULL);
+	const bson_t *index;
+	bool lax = false;
+	while (mongoc_cursor_next(cursor, &index)) {
+		bson_iter_t is, unique;
+		if (bson_iter_init_find(&is, index, "name") && BSON_ITER_HOLDS_UTF8(&is) &&
+		    strcmp(bson_iter_utf8(&is, NULL), name) == 0)
+			lax = !bson_iter_init_find(&unique, index, "unique") || !bson_iter_as_bool(&unique);
+	}
+	mongoc_cursor_destroy(cursor);
+	if (lax)
+		mongoc_collection_drop_index(in, name, NULL);
+	mongoc_collection_destroy(in);
+	return lax;
+}
+
 /* By the driver's own naming, so that an index of the original is the same index. */
 static bool make_index(struct mongodb *m, const struct store_collection *c, const struct index *index,
 		       bson_error_t *fault)
@@ -43,9 +65,57 @@ static bool make_index(struct mongodb *m, const struct store_collection *c, cons
 	return ok || fault->code == OPTIONS_CONFLICT || fault->code == SPECS_CONFLICT;
 }
 
+/*
+ * Several documents with one key, where the key can be made from another field:
+ * all but the first get that field's value.
+ */
+static bool separate(struct mongodb *m, const struct store_collection *c, bson_error_t *fault)
+{
+	mongoc_collection_t *in = mongodb_collection(m, c);
+	bson_t all = BSON_INITIALIZER, opts = BSON_INITIALIZER, sort, projection;
+	bson_append_document_begin(&opts, "sort", -1, &sort);
+	bson_append_int32(&sort, c->key, -1, 1);
+	bson_append_int32(&sort, c->order, -1, 1);
+	bson_append_document_end(&opts, &sort);
+	bson_append_document_begin(&opts, "projection", -1, &projection);
+	bson_append_int32(&projection, c->key, -1, 1);
+	bson_append_int32(&projection, c->key_from, -1, 1);
+	bson_append_document_end(&opts, &projection);
+	mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(in, &all, &opts, NULL);
+	const bson_t *document;
+	json_t *before = json_null();
+	bool ok = true;
+	while (ok && mongoc_cursor_next(cursor, &document)) {
+		json_t *one = bson_to_document(c, document), *key = json_object_get(one, c->key);
+		bson_iter_t id;
+		if (json_equal(key, before) && bson_iter_init_find(&id, document, "_id")) {
+			bson_t filter = BSON_INITIALIZER, change = BSON_INITIALIZER, set;
+			bson_append_iter(&filter, "_id", -1, &id);
+			bson_append_document_begin(&change, "$set", -1, &set);
+			bson_add(&set, c->key, json_object_get(one, c->key_from));
+			bson_append_document_end(&change, &set);
+			ok = mongoc_collection_update_one(in, &filter, &change, NULL, NULL, fault);
+			bson_destroy(&filter);
+			bson_destroy(&change);
+		}
+		json_decref(before);
+		before = json_incref(key);
+		json_decref(one);
+	}
+	ok = ok && !mongoc_cursor_error(cursor, fault);
+	json_decref(before);
+	mongoc_cursor_destroy(cursor);
+	bson_destroy(&all);
+	bson_destroy(&opts);
+	mongoc_collection_destroy(in);
+	return ok;
+}
+
 static bool make_indexes(struct mongodb *m, const struct store_collection *c, bson_error_t *fault)
 {
 	struct index key = {{c->key}, {1}, true}, list = {{c->order, c->key}, {-1, -1}, false};
+	if (drop_lax_index(m, c) && c->key_from != NULL && !separate(m, c, fault))
+		return false;
 	bool ok = make_index(m, c, &key, fault);
 	if (!ok && fault->code == DUPLICATE_KEY) {
 		log_warn("%s has several documents with one %s: its index cannot be unique", c->name, c->key);

@@ -240,15 +240,19 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 		if (!spool_lost(s, error))
 			return result;
 	}
-	json_t *local = spool_local(s, c, c->key, key, error);
+	const char *field = json_string_value(json_object_get(args, "field"));
+	json_t *local = spool_local(s, c, field ? field : c->key, key, error);
 	if (local == NULL && json_is_true(json_object_get(args, "strict"))) {
 		text_printf(error->text, sizeof error->text,
 			    "the database is away; this waits until it is back");
 		return NULL;
 	}
+	char *old_key = local ? xstrdup(store_key(c, local)) : NULL;
 	json_decref(local);
-	if (!spool_begin_local(s, error))
+	if (!spool_begin_local(s, error)) {
+		free(old_key);
 		return NULL;
+	}
 	if (local == NULL) {
 		note(s, c, key, json_build("{s:s, s:O}", "op", "update", "args", args), error);
 		json_t *mirrored = mirror_change(s->mirror, MIRROR_UPDATE, c, args);
@@ -256,7 +260,8 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 	}
 	json_t *result = s->local->update(s->local->self, c, args, error);
 	if (json_is_object(result))
-		entry_changed(s, c, key, store_key(c, result), error);
+		entry_changed(s, c, old_key, store_key(c, result), error);
+	free(old_key);
 	return result;
 }
 

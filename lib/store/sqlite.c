@@ -17,7 +17,7 @@
 #include <time.h>
 
 enum {
-	SCHEMA = 1, /* PRAGMA user_version */
+	SCHEMA = 2, /* PRAGMA user_version */
 	WAL_PAUSE_MS = 20,
 	BUSY_MS = 5000,
 };
@@ -282,8 +282,9 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 		      struct store_error *error)
 {
 	sqlite3_int64 id = 0;
-	json_t *old = look_up(self, c, c->key, json_object_get(args, "key"), json_object_get(args, "where"),
-			      &id, error);
+	const char *field = json_string_value(json_object_get(args, "field"));
+	json_t *old = look_up(self, c, field ? field : c->key, json_object_get(args, "key"),
+			      json_object_get(args, "where"), &id, error);
 	if (old == NULL)
 		return error->text[0] ? NULL : json_null();
 	json_t *changed = store_changed(old, args), *fresh = store_sorted(changed);
@@ -434,7 +435,8 @@ static bool make_schema(struct sqlite *s, const char *path, struct store_error *
 			  error);
 	for (int i = 0; ok && i < STORE_TABLES; i++)
 		ok = make_collection(s, &store_collections[i], error);
-	ok = ok && statement(s, error, "PRAGMA user_version = %d", SCHEMA) && execute(s, "COMMIT", error);
+	ok = ok && (version != 1 || sqlite_migrate(s, error)) &&
+	     statement(s, error, "PRAGMA user_version = %d", SCHEMA) && execute(s, "COMMIT", error);
 	if (!ok && !sqlite3_get_autocommit(s->db))
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	return ok;

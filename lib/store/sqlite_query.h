@@ -38,4 +38,7 @@ bool query_run(struct sqlite *s, struct query *q, struct store_error *error);
 
 void query_error(struct sqlite *s, struct store_error *error);
 
+/* sqlite_migrate.c: from schema 1 to 2, inside a transaction. False with error. */
+bool sqlite_migrate(struct sqlite *s, struct store_error *error);
+
 #endif

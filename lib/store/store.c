@@ -263,12 +263,14 @@ void store_check(struct store *s, store_fn *fn, void *arg)
 
 void store_put(struct store *s, enum store_kind kind, const json_t *document, store_fn *fn, void *arg)
 {
-	post(s, run_put, true, kind, json_build("{s:o}", "document", json_deep_copy(document)), fn, arg);
+	post(s, run_put, true, kind,
+	     json_build("{s:o}", "document", store_with_key(&store_collections[kind], document)), fn, arg);
 }
 
 void store_insert(struct store *s, enum store_kind kind, const json_t *document, store_fn *fn, void *arg)
 {
-	post(s, run_insert, true, kind, json_build("{s:o}", "document", json_deep_copy(document)), fn, arg);
+	post(s, run_insert, true, kind,
+	     json_build("{s:o}", "document", store_with_key(&store_collections[kind], document)), fn, arg);
 }
 
 void store_get(struct store *s, enum store_kind kind, const char *field, const char *value, store_fn *fn,
@@ -311,8 +313,9 @@ void store_update(struct store *s, enum store_kind kind, const struct store_chan
 		  void *arg)
 {
 	post(s, run_update, true, kind,
-	     json_build("{s:s, s:o*, s:o*, s:o*, s:o*, s:o*, s:b}", "key", c->key, "where", c->where, "set",
-			c->set, "unset", c->unset, "add", c->add, "remove", c->remove, "strict", c->strict),
+	     json_build("{s:s, s:s*, s:o*, s:o*, s:o*, s:o*, s:o*, s:b}", "key", c->key, "field", c->field,
+			"where", c->where, "set", c->set, "unset", c->unset, "add", c->add, "remove",
+			c->remove, "strict", c->strict),
 	     fn, arg);
 }
 

@@ -70,12 +70,13 @@ void store_count(struct store *s, enum store_kind kind, json_t *where, int64_t l
 
 struct store_change {
 	const char *key;
-	json_t *where;  /* stolen; further conditions, or NULL */
-	json_t *set;    /* stolen; members to set, or NULL */
-	json_t *unset;  /* stolen; names of members to drop, or NULL */
-	json_t *add;    /* stolen; {field: [values]} into an array, each once, or NULL */
-	json_t *remove; /* stolen; {field: [values]} out of it, or NULL */
-	bool strict;    /* only where the document is: an error while that cannot be reached */
+	const char *field; /* that has the value `key`: one that the collection is found by; NULL: its key */
+	json_t *where;     /* stolen; further conditions, or NULL */
+	json_t *set;       /* stolen; members to set, or NULL */
+	json_t *unset;     /* stolen; names of members to drop, or NULL */
+	json_t *add;       /* stolen; {field: [values]} into an array, each once, or NULL */
+	json_t *remove;    /* stolen; {field: [values]} out of it, or NULL */
+	bool strict;       /* only where the document is: an error while that cannot be reached */
 };
 /*
  * Changes one document, atomically -> it as it is now, or null when none fits.

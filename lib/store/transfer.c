@@ -130,6 +130,12 @@ int store_export(const char *mongodb_url, const char *state_dir, FILE *out)
 	return 0;
 }
 
+/* The field that a document must bring: its key, or what its key is made from. */
+static const char *key_name(const struct store_collection *c)
+{
+	return c->key_from != NULL && c->key_from[0] != '_' ? c->key_from : c->key;
+}
+
 /* Inserts the document of a line. False with error; *fresh: it was not there. */
 static bool import_line(struct store_backend *b, const char *line, size_t len, bool *fresh,
 			struct store_error *error)
@@ -146,16 +152,18 @@ static bool import_line(struct store_backend *b, const char *line, size_t len, b
 	int kind = store_collection_by_name(name);
 	if (json_read_ok(&r) && kind < 0)
 		json_read_fault(&r, "there is no collection %.*s", TEXT_CUT(name, 40));
-	else if (json_read_ok(&r) && store_key(&store_collections[kind], document) == NULL)
-		json_read_fault(&r, "the document has no %s", store_collections[kind].key);
+	json_t *whole = json_read_ok(&r) ? store_with_key(&store_collections[kind], document) : NULL;
+	if (whole != NULL && store_key(&store_collections[kind], whole) == NULL)
+		json_read_fault(&r, "the document has no %s", key_name(&store_collections[kind]));
 	text_printf(error->text, sizeof error->text, "%.*s", TEXT_CUT(r.faults, 200));
 	if (json_read_ok(&r)) {
-		json_t *args = json_build("{s:O}", "document", document);
+		json_t *args = json_build("{s:O}", "document", whole);
 		json_t *result = b->insert(b->self, &store_collections[kind], args, error);
 		*fresh = json_is_true(json_object_get(result, "inserted"));
 		json_decref(result);
 		json_decref(args);
 	}
+	json_decref(whole);
 	json_decref(object);
 	return error->text[0] == '\0';
 }

@@ -46,7 +46,7 @@ static void test_plans(void **state)
 		 "sms_conversationId"},
 		{"SELECT document FROM sms WHERE 1 AND dueAt <= 'x' ORDER BY dueAt ASC, key ASC LIMIT 9",
 		 "sms_dueAt"},
-		{"SELECT id, document FROM sms WHERE requestId = 'x' LIMIT 1", "sms_requestId"},
+		{"SELECT id, document FROM sms WHERE messageSid = 'x' LIMIT 1", "sms_messageSid"},
 		{"SELECT document FROM calls WHERE 1 AND status IN (NULL, 'x') ORDER BY startedAt DESC",
 		 "calls_status"},
 	};

@@ -85,7 +85,7 @@ static void close_spool(struct store_backend *b, struct store_backend *mongodb)
 static bool is_there(const char *sid)
 {
 	struct store_error error = {.text = ""};
-	json_t *args = json_pack("{s:s, s:s}", "field", "messageSid", "value", sid);
+	json_t *args = json_pack("{s:s, s:s}", "field", "requestId", "value", sid);
 	json_t *found = database->get(database->self, MESSAGES, args, &error);
 	bool there = json_is_object(found);
 	assert_string_equal(error.text, "");

@@ -214,14 +214,16 @@ static void test_update(void **state)
 	assert_null(json_object_get(changed, "numMedia"));
 	assert_int_equal(json_array_size(json_object_get(changed, "tags")), 2);
 	json_decref(changed);
+	/* The key stays what it was; what a document is found by finds it, too. */
 	struct store_change stale = {.key = "SM99",
+				     .field = "messageSid",
 				     .where = WHERE("s,s,s]]", "status", "=", "delivered"),
 				     .set = json_pack("{s:s}", "status", "sent")};
 	store_update(store, STORE_MESSAGES, &stale, on_answer, &answer);
 	json_t *nothing = take(&answer);
 	assert_true(json_is_null(nothing));
 	json_decref(nothing);
-	struct store_change untag = {.key = "SM99", .remove = json_pack("{s:[s,s]}", "tags", "a", "zz")};
+	struct store_change untag = {.key = "SM01", .remove = json_pack("{s:[s,s]}", "tags", "a", "zz")};
 	store_update(store, STORE_MESSAGES, &untag, on_answer, &answer);
 	json_decref(take(&answer));
 	assert_finds(WHERE("s,s,[s]]]", "tags", "all", "b"), "SM99");
@@ -426,6 +428,57 @@ static void test_newer_schema(void **state)
 	assert_non_null(strstr(error, "newer"));
 }
 
+static void run_sql(const char *sql)
+{
+	sqlite3 *db;
+	char *fault = NULL;
+	assert_int_equal(sqlite3_open(FOLDER "/phony.db", &db), SQLITE_OK);
+	if (sqlite3_exec(db, sql, NULL, NULL, &fault) != SQLITE_OK)
+		fail_msg("%s", fault);
+	sqlite3_close(db);
+}
+
+static void assert_member(json_t *document, const char *field, const char *expected)
+{
+	assert_string_equal(json_string_value(json_object_get(document, field)), expected);
+	json_decref(document);
+}
+
+/* Schema 1 named a message by its messageSid, which changed; a message sent twice is there twice. */
+static void test_schema_1(void **state)
+{
+	(void)state;
+	store_close(&store);
+	run_sql("DROP TABLE sms; CREATE TABLE sms (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE,"
+		" document TEXT NOT NULL);"
+		"ALTER TABLE sms ADD COLUMN requestId AS (json_extract(document, '$.requestId')) VIRTUAL;"
+		"INSERT INTO sms (key, document) VALUES"
+		" ('SM1', '{\"messageSid\":\"SM1\",\"requestId\":\"PM1\",\"createdAt\":\"1\",\"tags\":[\"a\"]}'),"
+		" ('SM2', '{\"messageSid\":\"SM2\",\"createdAt\":\"2\",\"tags\":[]}'),"
+		" ('PM3', '{\"messageSid\":\"PM3\",\"requestId\":\"PM3\",\"createdAt\":\"3\"}'),"
+		" ('SM4', '{\"messageSid\":\"SM4\",\"requestId\":\"PM1\",\"createdAt\":\"4\",\"tags\":[\"a\"]}');"
+		"INSERT INTO members VALUES ('sms', 'tags', 'a', 'SM1'), ('sms', 'tags', 'a', 'SM4');"
+		"INSERT INTO journal (key, document) VALUES"
+		" ('1', '{\"entry\":\"1\",\"seq\":\"1\",\"target\":\"sms/SM1\",\"collection\":\"sms\",\"op\":\"insert\",\"first\":\"PM1\"}'),"
+		" ('2', '{\"entry\":\"2\",\"seq\":\"2\",\"target\":\"sms/SM9\",\"collection\":\"sms\",\"op\":\"update\",\"args\":{\"key\":\"SM9\"}}');"
+		"PRAGMA user_version = 1");
+	open_store();
+	assert_member(get(STORE_MESSAGES, "requestId", "PM1"), "messageSid", "SM1");
+	assert_member(get(STORE_MESSAGES, "messageSid", "SM2"), "requestId", "SM2");
+	assert_member(get(STORE_MESSAGES, "requestId", "PM3"), "messageSid", "PM3");
+	assert_member(get(STORE_MESSAGES, "messageSid", "SM4"), "requestId", "SM4");
+	assert_finds(WHERE("s,s,[s]]]", "tags", "all", "a"), "SM4 SM1");
+	assert_member(get(STORE_JOURNAL, "entry", "1"), "target", "sms/PM1");
+	json_t *entry = get(STORE_JOURNAL, "entry", "2");
+	assert_member(json_incref(json_object_get(entry, "args")), "field", "messageSid");
+	json_decref(entry);
+	/* What is there already is not inserted again, whatever Twilio calls it by now. */
+	json_t *again = insert(STORE_MESSAGES, json_pack("{s:s, s:s, s:s}", "requestId", "PM1", "messageSid", "PM1",
+							 "createdAt", "5"));
+	assert_false(json_is_true(json_object_get(again, "inserted")));
+	json_decref(again);
+}
+
 /* ---- MongoDB alone ---- */
 
 static mongoc_client_t *raw_client(const char **name)
@@ -492,6 +545,33 @@ static void test_original(void **state)
 	json_decref(contexts);
 }
 
+/* The same of a MongoDB that an earlier version filled: requestId had an index that allowed it twice. */
+static void test_earlier(void **state)
+{
+	(void)state;
+	const char *database;
+	store_close(&store);
+	mongoc_client_t *client = raw_client(&database);
+	bson_t command = BSON_INITIALIZER;
+	bson_append_int32(&command, "dropDatabase", -1, 1);
+	assert_true(mongoc_client_command_simple(client, database, &command, NULL, NULL, NULL));
+	bson_destroy(&command);
+	raw_insert(client, database, "sms", "{\"messageSid\":\"SM1\",\"requestId\":\"PM1\",\"body\":\"a\",\"createdAt\":{\"$date\":\"2025-03-01T12:00:00Z\"}}");
+	raw_insert(client, database, "sms", "{\"messageSid\":\"SM2\",\"requestId\":\"PM1\",\"body\":\"a\",\"createdAt\":{\"$date\":\"2025-03-01T12:00:01Z\"}}");
+	bson_error_t fault;
+	bson_t *index = bson_new_from_json((const uint8_t *)"{\"createIndexes\":\"sms\",\"indexes\":[{\"key\":{\"requestId\":1},\"name\":\"requestId_1\"}]}", -1, &fault);
+	assert_true(mongoc_client_command_simple(client, database, index, NULL, NULL, &fault));
+	bson_destroy(index);
+	mongoc_client_destroy(client);
+	open_store();
+	assert_member(get(STORE_MESSAGES, "messageSid", "SM1"), "requestId", "PM1");
+	assert_member(get(STORE_MESSAGES, "messageSid", "SM2"), "requestId", "SM2");
+	json_t *again = insert(STORE_MESSAGES, json_pack("{s:s, s:s, s:s, s:s}", "requestId", "PM1", "messageSid", "PM1",
+							 "body", "a", "createdAt", "2025-03-01T12:00:00.000Z"));
+	assert_false(json_is_true(json_object_get(again, "inserted")));
+	json_decref(again);
+}
+
 #define SUITE(setup)                                                          \
 	cmocka_unit_test_setup_teardown(test_documents, setup, teardown),     \
 		cmocka_unit_test_setup_teardown(test_update, setup, teardown), \
@@ -510,7 +590,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_newer_schema, setup_sqlite, teardown),
 		SUITE(setup_mongodb),
 		cmocka_unit_test(test_same_answers),
+		cmocka_unit_test_setup_teardown(test_schema_1, setup_sqlite, teardown),
 		cmocka_unit_test_setup_teardown(test_original, setup_mongodb, teardown),
+		cmocka_unit_test_setup_teardown(test_earlier, setup_mongodb, teardown),
 	};
 	if (server() == NULL) {
 		fputs("TEST_MONGODB_URL is not set: a MongoDB server is needed (tests/run.sh starts one)\n", stderr);
