@@ -159,6 +159,9 @@ build/deps.stamp: Makefile
 	  $$as apt-get update -qq && $$as env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >build/apt.log 2>&1 \
 	    || { tail -20 build/apt.log; exit 1; }; \
 	fi
+	@# Started by root, the daemons run as the user phony.
+	@[ "$$(id -u)" != 0 ] || getent passwd phony >/dev/null || \
+	  useradd --system --user-group --no-create-home --home-dir /var/lib/phony --shell /usr/sbin/nologin phony
 	@touch $@
 
 tests/node_modules/.package-lock.json: tests/package.json tests/package-lock.json | build/deps.stamp
@@ -173,7 +176,7 @@ CONFIGURED = $(shell grep -qs '^TWILIO_ACCOUNT_SID=.' .env /etc/phony/phony.env 
 # A child make, since which packages are there is known only after deps.
 run: deps
 	@$(MAKE) --no-print-directory all
-	exec $(BUILD)/bin/phony run
+	exec $(BUILD)/bin/phony run $(if $(wildcard .env),--config .env)
 
 ifeq ($(CONFIGURED),yes)
 demo: run

@@ -7,6 +7,7 @@
 #include "lib/base/object.h"
 #include "lib/base/text.h"
 #include "lib/daemon/link.h"
+#include "lib/daemon/privileges.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
 
@@ -62,7 +63,7 @@ struct backend {
 };
 
 static void connect_or_start(struct backend *b);
-static bool bring_up(struct backend *b);
+static bool bring_up(struct backend *b, char *why, size_t size);
 static void on_retry(void *arg);
 
 static bool anybody_waits(const struct backend *b)
@@ -193,8 +194,9 @@ static void on_retry(void *arg)
 	struct backend *b = arg;
 	if (b->voiced.link != NULL || try_connect(&b->voiced))
 		return;
-	if (b->starting && b->ready == NULL && mono_now().us > b->again.us)
-		bring_up(b); /* whichever instance there was, it is gone */
+	if (b->starting && b->ready == NULL &&
+	    mono_now().us > b->again.us) /* whichever there was, it is gone */
+		bring_up(b, b->last_words, sizeof b->last_words);
 	timer_start(&b->retry, b->base, RETRY_MS, on_retry, b);
 }
 
@@ -222,19 +224,25 @@ static void on_ready_readable(evutil_socket_t fd, short what, void *arg)
 static int open_log(struct backend *b)
 {
 	char *path = config_state_path(&b->config, "phony.log");
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	privileges_as_user(&b->config);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	privileges_as_root();
 	free(path);
 	return fd;
 }
 
 /* Starts an instance of its own session, which outlives us. Two that start at once end up with one. */
-static bool bring_up(struct backend *b)
+static bool bring_up(struct backend *b, char *why, size_t size)
 {
 	int ready[2];
 	const char *argv[] = {"phony",        "run", "--idle-exit", b->config_file ? "--config" : NULL,
 			      b->config_file, NULL};
-	if (!config_make_dir(b->config.state_dir) || pipe2(ready, O_CLOEXEC) != 0)
+	if (!privileges_make_dirs(&b->config, why, size))
 		return false;
+	if (pipe2(ready, O_CLOEXEC) != 0) {
+		text_printf(why, size, "%s", strerror(errno));
+		return false;
+	}
 	int log = open_log(b);
 	char *path = spawn_sibling("phony");
 	struct spawn s = {.path = path,
@@ -247,6 +255,8 @@ static bool bring_up(struct backend *b)
 			  .stdout_fd = log > 0 ? log : -1,
 			  .stderr_fd = log > 0 ? log : -1};
 	pid_t pid = spawn_program(&s);
+	if (pid < 0)
+		text_printf(why, size, "%s: %s", path, strerror(errno));
 	free(path);
 	fd_close(&log);
 	close(ready[1]);
@@ -293,10 +303,10 @@ static void connect_or_start(struct backend *b)
 	timer_start(&b->deadline, b->base, START_TIMEOUT_MS, on_deadline, b);
 	if (try_connect(&b->voiced))
 		return;
-	if (b->brings_up && !bring_up(b)) {
-		char message[300];
-		text_printf(message, sizeof message, "phony could not be started: %s (STATE_DIR is %s)",
-			    strerror(errno), b->config.state_dir);
+	char why[400];
+	if (b->brings_up && !bring_up(b, why, sizeof why)) {
+		char message[600];
+		text_printf(message, sizeof message, "phony could not be started: %s", why);
 		timer_stop(&b->deadline);
 		fail_queue(b, message);
 		return;

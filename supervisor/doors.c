@@ -24,7 +24,9 @@ bool doors_lock(struct doors *d, const struct config *config, char *why, size_t 
 	if (!privileges_make_dirs(config, why, size))
 		return false;
 	char *path = config_run_path(config, "phony.lock");
-	d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	privileges_as_user(config);
+	d->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	privileges_as_root();
 	bool ok = d->lock >= 0 && flock(d->lock, LOCK_EX | LOCK_NB) == 0;
 	if (!ok && errno == EWOULDBLOCK)
 		text_printf(why, size, "phony is already running on %s (`phony status` shows it)",
@@ -95,18 +97,19 @@ static bool open_one(int *fd, const struct config *config, const char *name, cha
 	*fd = fd_unix_listen(path, 0600);
 	if (*fd < 0)
 		text_printf(why, size, "the socket %s cannot be made: %s", path, strerror(errno));
-	else
-		privileges_give(config, path);
 	free(path);
 	return *fd >= 0;
 }
 
 bool doors_open_local(struct doors *d, const struct config *config, char *why, size_t size)
 {
-	return open_one(&d->voiced, config, SOCKET_VOICED, why, size) &&
-	       open_one(&d->smsd, config, SOCKET_SMSD, why, size) &&
-	       open_one(&d->mcpd, config, SOCKET_MCPD, why, size) &&
-	       open_one(&d->supervisor, config, SOCKET_SUPERVISOR, why, size);
+	privileges_as_user(config);
+	bool ok = open_one(&d->voiced, config, SOCKET_VOICED, why, size) &&
+		  open_one(&d->smsd, config, SOCKET_SMSD, why, size) &&
+		  open_one(&d->mcpd, config, SOCKET_MCPD, why, size) &&
+		  open_one(&d->supervisor, config, SOCKET_SUPERVISOR, why, size);
+	privileges_as_root();
+	return ok;
 }
 
 static int listen_on(const struct addrinfo *address)
@@ -164,6 +167,7 @@ void doors_close(struct doors *d, const struct config *config)
 {
 	static const char *const names[] = {SOCKET_VOICED, SOCKET_SMSD, SOCKET_MCPD, SOCKET_SUPERVISOR};
 	int *const fds[] = {&d->voiced, &d->smsd, &d->mcpd, &d->supervisor};
+	privileges_as_user(config);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		if (*fds[i] < 0)
 			continue;
@@ -172,6 +176,7 @@ void doors_close(struct doors *d, const struct config *config)
 		free(path);
 		fd_close(fds[i]);
 	}
+	privileges_as_root();
 	fd_close(&d->http);
 	fd_close(&d->lock);
 }

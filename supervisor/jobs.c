@@ -17,7 +17,7 @@ static int become(const struct command_options *o, const char *option)
 {
 	struct config config;
 	struct buffer faults = {0};
-	char why[300];
+	char why[700];
 	/* Wrong settings are voiced's to tell. */
 	bool made = config_load(&config, o->config_file, &faults) > 0 ||
 		    privileges_make_dirs(&config, why, sizeof why);
@@ -53,7 +53,7 @@ int command_doctor(const struct command_options *o)
 	buffer_append(&faults, "", 1);
 	for (char *line = strtok((char *)faults.data, "\n"); line != NULL; line = strtok(NULL, "\n"))
 		printf("fault  %s\n", line);
-	puts("Set these in the environment, ./.env or /etc/phony/phony.env; then ask again.");
+	puts("Set these in the environment, in " CONFIG_FILE " or in the file of --config; then ask again.");
 	buffer_free(&faults);
 	return EXIT_CONFIG;
 }

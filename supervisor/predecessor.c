@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/daemon/link.h"
 #include "lib/daemon/place.h"
+#include "lib/daemon/privileges.h"
 #include "lib/loop/loop.h"
 
 #include <stdlib.h>
@@ -93,6 +94,7 @@ static void ask(struct predecessor *p, size_t i)
 bool predecessor_replace(const struct config *c, int *http)
 {
 	struct predecessor p = {.config = c, .base = loop_new(false)};
+	privileges_as_user(c); /* all of this is in RUN_DIR */
 	for (size_t i = 0; i < sizeof daemons / sizeof *daemons; i++) {
 		p.asked[i].http = http;
 		ask(&p, i);
@@ -106,5 +108,6 @@ bool predecessor_replace(const struct config *c, int *http)
 		link_free(&p.asked[i].link);
 	event_base_loop(p.base, EVLOOP_NONBLOCK);
 	event_base_free(p.base);
+	privileges_as_root();
 	return p.gone;
 }

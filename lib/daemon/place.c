@@ -15,7 +15,7 @@ static int open_lock(const struct config *c, const char *name, int flags)
 	char file[64];
 	snprintf(file, sizeof file, "%s.lock", name);
 	char *path = config_run_path(c, file);
-	int fd = open(path, flags | O_CLOEXEC, 0600);
+	int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	int saved = errno;
 	free(path);
 	errno = saved;
@@ -38,7 +38,6 @@ int daemon_take_place(const struct config *c, const char *name)
 
 bool daemon_is_there(const struct config *c, const char *name)
 {
-	/* Not made here: as root we would be the owner of what is the daemon's. */
 	int fd = open_lock(c, name, O_RDONLY);
 	if (fd < 0)
 		return false;
