@@ -11,13 +11,14 @@
 #include "lib/base/inherit.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/version.h"
 
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 
 static const char usage[] =
-	"usage: callworker [--help]\n"
+	"usage: callworker [--help | --version]\n"
 	"       callworker --replay FILE\n\n"
 	"One phone call: bridges a Twilio media stream and a voice agent. voiced starts it,\n"
 	"with a connected socket handed down by the LISTEN_FDS convention under the name\n"
@@ -28,6 +29,7 @@ static const char usage[] =
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"help", no_argument, NULL, 'h'},
+						{"version", no_argument, NULL, 'v'},
 						{"title-room", required_argument, NULL, 't'},
 						{"replay", required_argument, NULL, 'r'},
 						{NULL, 0, NULL, 0}};
@@ -36,6 +38,10 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (option == 'h') {
 			fputs(usage, stdout);
+			return EXIT_OK;
+		}
+		if (option == 'v') {
+			puts("callworker " PHONY_VERSION);
 			return EXIT_OK;
 		}
 		if (option == 'r')

@@ -2,12 +2,14 @@
 #include "lib/base/exit_codes.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/version.h"
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/spawn.h"
 #include "supervisor/commands.h"
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +28,7 @@ static const char usage[] =
 	"       phony debug CALLSID [strace|gdb]       attaches to one live call's process\n"
 	"       phony mcp-config CLIENT [--config FILE] the entry for claude-desktop, claude-code, cursor, "
 	"vscode, registry\n"
-	"       phony --help\n";
+	"       phony --help | --version\n";
 
 /* One process for each client: it speaks MCP itself, and brings up the rest when it needs it. */
 int command_mcp(const struct command_options *o)
@@ -40,63 +42,123 @@ int command_mcp(const struct command_options *o)
 	return EXIT_FAILED;
 }
 
-static const struct {
+enum option_bit {
+	OPTION_CONFIG = 1,
+	OPTION_JSON = 2,
+	OPTION_IDLE_EXIT = 4,
+	OPTION_CHECK = 8,
+	OPTION_FIX = 16
+};
+
+static const struct command {
 	const char *name;
 	int (*run)(const struct command_options *o);
-} commands[] = {{"run", command_run},      {"mcp", command_mcp},         {"status", command_status},
-		{"stats", command_stats},  {"upgrade", command_upgrade}, {"mcp-config", command_mcp_config},
-		{"debug", command_debug},  {"doctor", command_doctor},   {"export", command_export},
-		{"import", command_import}};
+	unsigned options;
+	int arguments; /* at most */
+} commands[] = {
+	{"run", command_run, OPTION_CONFIG | OPTION_IDLE_EXIT | OPTION_CHECK, 0},
+	{"mcp", command_mcp, OPTION_CONFIG, 0},
+	{"status", command_status, OPTION_CONFIG | OPTION_JSON, 0},
+	{"stats", command_stats, OPTION_CONFIG | OPTION_JSON, 0},
+	{"upgrade", command_upgrade, OPTION_CONFIG, 0},
+	{"mcp-config", command_mcp_config, OPTION_CONFIG, 1},
+	{"debug", command_debug, OPTION_CONFIG, 2},
+	{"doctor", command_doctor, OPTION_CONFIG | OPTION_FIX, 0},
+	{"export", command_export, OPTION_CONFIG, 0},
+	{"import", command_import, OPTION_CONFIG, 0},
+};
+
+static const struct {
+	const char *name;
+	enum option_bit bit;
+} option_names[] = {{"--config", OPTION_CONFIG},
+		    {"--json", OPTION_JSON},
+		    {"--idle-exit", OPTION_IDLE_EXIT},
+		    {"--check", OPTION_CHECK},
+		    {"--fix", OPTION_FIX}};
+
+/* A name that means the same file in every folder, also to a program that comes after this one. */
+static const char *absolute(const char *path)
+{
+	char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
+	if (folder == NULL)
+		return path;
+	char *whole = xasprintf("%s/%s", folder, path);
+	free(folder);
+	return whole; /* for as long as the process lives */
+}
+
+static int wrong_usage(const char *command, const char *what, const char *why)
+{
+	if (what != NULL)
+		fprintf(stderr, "phony%s%s: %s %s\n", command[0] ? " " : "", command, what, why);
+	fputs(usage, stderr);
+	return EXIT_USAGE;
+}
+
+static int run_command(const struct command *c, unsigned given_options, int argc, char **argv,
+		       struct command_options *o)
+{
+	for (size_t i = 0; i < sizeof option_names / sizeof *option_names; i++)
+		if (given_options & ~c->options & option_names[i].bit)
+			return wrong_usage(c->name, option_names[i].name, "is not an option of this command");
+	if (argc > c->arguments)
+		return wrong_usage(c->name, argv[c->arguments], "is one argument too many");
+	o->argument = argc > 0 ? argv[0] : NULL;
+	o->tool = argc > 1 ? argv[1] : NULL;
+	return c->run(o);
+}
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-						{"json", no_argument, NULL, 'j'},
-						{"idle-exit", no_argument, NULL, 'i'},
-						{"check", no_argument, NULL, 'k'},
-						{"fix", no_argument, NULL, 'f'},
-						{"help", no_argument, NULL, 'h'},
-						{NULL, 0, NULL, 0}};
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'}, {"json", no_argument, NULL, 'j'},
+		{"idle-exit", no_argument, NULL, 'i'},    {"check", no_argument, NULL, 'k'},
+		{"fix", no_argument, NULL, 'f'},          {"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
 	struct command_options o = {0};
+	unsigned given = 0;
 	umask(077);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(2) */
 	panic_without_memory();
 	int option;
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
-			o.config_file = optarg;
+			o.config_file = absolute(optarg);
+			given |= OPTION_CONFIG;
 			break;
 		case 'j':
 			o.json = true;
+			given |= OPTION_JSON;
 			break;
 		case 'i':
 			o.idle_exit = true;
+			given |= OPTION_IDLE_EXIT;
 			break;
 		case 'k':
 			o.check = true;
+			given |= OPTION_CHECK;
 			break;
 		case 'f':
 			o.fix = true;
+			given |= OPTION_FIX;
 			break;
 		case 'h':
 			fputs(usage, stdout);
 			daemon_print_settings();
 			return EXIT_OK;
+		case 'v':
+			puts("phony " PHONY_VERSION);
+			return EXIT_OK;
 		default:
-			fputs(usage, stderr);
-			return EXIT_USAGE;
+			return wrong_usage("", NULL, NULL);
 		}
 	}
-	const char *name = optind < argc ? argv[optind] : "";
-	int most = strcmp(name, "debug") == 0 ? 2 : strcmp(name, "mcp-config") == 0 ? 1 : 0;
-	int given = argc - optind - 1;
-	o.argument = given > 0 ? argv[optind + 1] : NULL;
-	o.tool = given > 1 ? argv[optind + 2] : NULL;
-	if (given > most)
-		name = "";
+	if (optind == argc)
+		return wrong_usage("", NULL, NULL);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return commands[i].run(&o);
-	fputs(usage, stderr);
-	return EXIT_USAGE;
+		if (strcmp(commands[i].name, argv[optind]) == 0)
+			return run_command(&commands[i], given, argc - optind - 1, argv + optind + 1, &o);
+	return wrong_usage("", argv[optind], "is not a command");
 }

@@ -366,7 +366,7 @@ static void run_loop(struct run *r)
 int command_run(const struct command_options *o)
 {
 	struct run r = {.options = o, .ready_fd = fd_inherited("ready"), .doors = DOORS_NONE};
-	char why[300];
+	char why[700];
 	signal(SIGPIPE, SIG_IGN);
 	r.exit_code = load(&r);
 	r.self = spawn_sibling_by_name("phony");

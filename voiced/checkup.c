@@ -2,6 +2,7 @@
 
 #include "lib/base/buffer.h"
 #include "lib/base/fd.h"
+#include "lib/base/inherit.h"
 #include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
@@ -126,6 +127,10 @@ static pid_t start(const struct voiced *v, int out)
 	char *path = spawn_sibling("voiced");
 	const char *const argv[] = {"voiced", "--check", file ? "--config" : NULL, file, NULL};
 	struct spawn s = {.path = path, .argv = argv, .envp = env, .stdin_fd = -1, .stdout_fd = out};
+	/* The settings in force; the file may be root's alone. */
+	int settings = fd_inherited(DOOR_SETTINGS);
+	if (settings >= 0)
+		s.fds[s.fd_count++] = (struct spawn_fd){settings, DOOR_SETTINGS};
 	pid_t pid = spawn_program(&s);
 	free(path);
 	free(env);

@@ -1,5 +1,7 @@
 #include "lib/base/config.h"
 
+#include "lib/base/fd.h"
+#include "lib/base/inherit.h"
 #include "lib/base/log.h"
 #include "lib/base/overrides.h"
 #include "lib/base/panic.h"
@@ -10,13 +12,15 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TOKEN_LEN = 40, LINE_SIZE = 8192 };
+enum { TOKEN_LEN = 40, SNAPSHOT_MAX = 1024 * 1024 };
 
 static char *trim(char *text)
 {
@@ -28,22 +32,41 @@ static char *trim(char *text)
 	return text;
 }
 
-static char *unquote(char *value)
+/*
+ * The value of a line KEY=value, in place: without its quotes, and without a comment
+ * (after a closing quote, or after a blank where there are no quotes). NULL: its quote
+ * does not end.
+ */
+static char *line_value(char *text)
 {
-	size_t len = strlen(value);
-	if (len >= 2 && (value[0] == '"' || value[0] == '\'') && value[len - 1] == value[0]) {
-		value[len - 1] = '\0';
+	char *value = trim(text), quote = *value;
+	if (quote != '"' && quote != '\'') {
+		for (char *at = value; (at = strchr(at, '#')) != NULL; at++)
+			if (at == value || isspace((unsigned char)at[-1])) {
+				*at = '\0';
+				break;
+			}
+		return trim(value);
+	}
+	for (char *end = value + 1; (end = strchr(end, quote)) != NULL; end++) {
+		const char *after = end + 1 + strspn(end + 1, " \t");
+		if (*after != '\0' && (*after != '#' || after == end + 1))
+			continue; /* a quote inside */
+		*end = '\0';
 		return value + 1;
 	}
-	return value;
+	return NULL;
 }
 
 /* Values of a file, for settings that have none yet. Unknown names belong to others. */
-static void read_values(FILE *file, char *values[])
+static void read_values(FILE *file, char *values[], struct buffer *faults, unsigned *count)
 {
-	char line[LINE_SIZE];
-	while (fgets(line, sizeof line, file) != NULL) {
-		char *at = trim(line);
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
+	char *line = NULL;
+	size_t size = 0;
+	for (bool first = true; getline(&line, &size, file) >= 0; first = false) {
+		bool marked = first && strncmp(line, byte_order_mark, 3) == 0;
+		char *at = trim(marked ? line + 3 : line);
 		if (strncmp(at, "export ", 7) == 0)
 			at = trim(at + 7);
 		char *equals = strchr(at, '=');
@@ -53,15 +76,22 @@ static void read_values(FILE *file, char *values[])
 		const struct setting *s = setting_find(trim(at));
 		if (s == NULL || values[s - setting_table] != NULL)
 			continue;
-		values[s - setting_table] = xstrdup(unquote(trim(equals + 1)));
+		const char *value = line_value(equals + 1);
+		if (value == NULL) {
+			setting_fault(faults, s->name,
+				      "its value begins with a quote that does not end; end it");
+			++*count;
+		}
+		values[s - setting_table] = xstrdup(value ? value : "");
 	}
+	free(line);
 }
 
 static void read_file(const char *path, bool required, char *values[], struct buffer *faults, unsigned *count)
 {
 	FILE *file = fopen(path, "re");
 	if (file != NULL) {
-		read_values(file, values);
+		read_values(file, values, faults, count);
 		fclose(file);
 	} else if (required || errno != ENOENT) {
 		char why[256];
@@ -119,7 +149,11 @@ static void replace(char **field, char *value)
 	*field = value;
 }
 
-/* A directory by the XDG rules, for clients that pass no XDG variables too. Owned by the caller. */
+/*
+ * A directory by the XDG rules, for clients that pass no XDG variables too. Owned by
+ * the caller; NULL: there is none. A name that is not absolute would mean a folder of
+ * wherever one was started.
+ */
 static char *default_state_dir(void)
 {
 	const char *home = getenv("HOME"), *state = getenv("XDG_STATE_HOME");
@@ -127,7 +161,10 @@ static char *default_state_dir(void)
 		return xstrdup("/var/lib/phony");
 	if (state != NULL && state[0] == '/')
 		return xasprintf("%s/phony", state);
-	return xasprintf("%s/.local/state/phony", home ? home : "/tmp");
+	const struct passwd *user = home != NULL && home[0] == '/' ? NULL : getpwuid(getuid());
+	if (user != NULL)
+		home = user->pw_dir;
+	return home != NULL && home[0] == '/' ? xasprintf("%s/.local/state/phony", home) : NULL;
 }
 
 static char *default_run_dir(void)
@@ -152,22 +189,59 @@ static void derive(struct config *c)
 		replace(&c->sms_enabled_numbers, xstrdup(c->twilio_number));
 }
 
+/* The environment, then a file, then what was changed while phony ran. */
+static unsigned read_sources(const char *file, char *values[], struct buffer *faults)
+{
+	unsigned count = 0;
+	read_environment(values);
+	read_file(file ? file : CONFIG_FILE, file != NULL, values, faults, &count);
+	char **dir = &values[setting_find("STATE_DIR") - setting_table];
+	if (*dir == NULL || **dir == '\0')
+		replace(dir, default_state_dir());
+	if (*dir == NULL) {
+		setting_fault(faults, "STATE_DIR", "must be set, since HOME is not");
+		count++;
+	} else if (**dir == '/') {
+		overrides_read(*dir, values);
+	}
+	return count;
+}
+
+/* What config_snapshot wrote: NAME=value, each with a NUL. False: it is not whole. */
+static bool read_snapshot(int fd, char *values[])
+{
+	struct stat st;
+	if (fstat(fd, &st) != 0 || st.st_size <= 0 || st.st_size > SNAPSHOT_MAX)
+		return false;
+	size_t len = (size_t)st.st_size;
+	char *text = xcalloc(1, len + 1);
+	bool ok = pread(fd, text, len, 0) == (ssize_t)len;
+	for (char *at = text; ok && at < text + len; at += strlen(at) + 1) {
+		char *equals = strchr(at, '=');
+		if (equals == NULL)
+			break;
+		*equals = '\0';
+		const struct setting *s = setting_find(at);
+		*equals = '=';
+		if (s != NULL)
+			replace(&values[s - setting_table], xstrdup(equals + 1));
+	}
+	free(text);
+	return ok;
+}
+
 unsigned config_load(struct config *c, const char *file, struct buffer *faults)
 {
 	char *values[SETTINGS_MAX] = {NULL};
 	unsigned count = 0;
+	int snapshot = fd_inherited(DOOR_SETTINGS);
 	memset(c, 0, sizeof *c);
-	read_environment(values);
-	if (file != NULL) {
-		read_file(file, true, values, faults, &count);
-	} else {
-		read_file(".env", false, values, faults, &count);
-		read_file("/etc/phony/phony.env", false, values, faults, &count);
+	if (snapshot < 0) {
+		count = read_sources(file, values, faults);
+	} else if (!read_snapshot(snapshot, values)) {
+		setting_fault(faults, "phony", "the settings that it hands down cannot be read");
+		count = 1;
 	}
-	char **dir = &values[setting_find("STATE_DIR") - setting_table];
-	if (*dir == NULL || **dir == '\0')
-		replace(dir, default_state_dir());
-	overrides_read(*dir, values);
 	for (size_t i = 0; i < setting_count; i++) {
 		const struct setting *s = &setting_table[i];
 		const char *value = values[i] && values[i][0] ? values[i] : s->fallback;
@@ -183,6 +257,31 @@ unsigned config_load(struct config *c, const char *file, struct buffer *faults)
 	}
 	derive(c);
 	return count;
+}
+
+int config_snapshot(const struct config *c)
+{
+	struct buffer text = {0};
+	for (size_t i = 0; i < setting_count; i++) {
+		const struct setting *s = &setting_table[i];
+		const void *at = (const char *)c + s->offset;
+		char *line;
+		if (s->rule.kind == K_UINT)
+			line = xasprintf("%s=%u", s->name, *(const unsigned *)at);
+		else if (s->rule.kind == K_BOOL)
+			line = xasprintf("%s=%s", s->name, *(const bool *)at ? "true" : "false");
+		else
+			line = xasprintf("%s=%s", s->name, *(char *const *)at);
+		buffer_append(&text, line, strlen(line) + 1);
+		free(line);
+	}
+	int fd = memfd_create("phony settings", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd >= 0 &&
+	    (write(fd, text.data, text.len) != (ssize_t)text.len ||
+	     fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0))
+		fd_close(&fd);
+	buffer_free(&text);
+	return fd;
 }
 
 void config_free(struct config *c)

@@ -1,8 +1,12 @@
 /*
- * Configuration from the environment and KEY=value files. Precedence: what was
+ * Configuration from the environment and a KEY=value file. Precedence: what was
  * changed while phony ran (lib/base/overrides.h), the environment, then --config
- * FILE; without --config ./.env, then /etc/phony/phony.env. Everything that is
- * wrong is reported at once, by name.
+ * FILE, or /etc/phony/phony.env without --config. No file is looked for in the
+ * current folder: MCP clients start phony in folders that others have written.
+ * Everything that is wrong is reported at once, by name.
+ *
+ * A daemon has its settings from phony (config_snapshot): all daemons have the same,
+ * also when one is started again after the file has changed.
  */
 #ifndef PHONY_CONFIG_H
 #define PHONY_CONFIG_H
@@ -11,7 +15,10 @@
 
 #include <stdbool.h>
 
+#define CONFIG_FILE "/etc/phony/phony.env"
+
 struct config {
+#define ABSOLUTE_PATH char *
 #define TEXT char *
 #define SECRET char *
 #define URL_HTTP char *
@@ -28,6 +35,7 @@ struct config {
 #include "lib/base/settings.h"
 #undef SETTING
 #undef TEXT
+#undef ABSOLUTE_PATH
 #undef SECRET
 #undef URL_HTTP
 #undef URL_WS
@@ -48,6 +56,13 @@ struct config {
  * from the log. Free with config_free, on faults too.
  */
 unsigned config_load(struct config *c, const char *file, struct buffer *faults);
+
+/*
+ * These settings as a descriptor that can only be read, to be handed down as
+ * DOOR_SETTINGS: config_load takes them from there. -1 with errno.
+ */
+int config_snapshot(const struct config *c);
+
 void config_free(struct config *c);
 
 /* Adds what placing calls needs: PUBLIC_URL, Twilio's account, token and number. */

@@ -41,7 +41,8 @@ void fd_close(int *fd)
 int fd_inherited(const char *name)
 {
 	const char *count_text = getenv("LISTEN_FDS"), *names = getenv("LISTEN_FDNAMES");
-	if (count_text == NULL || names == NULL)
+	const char *pid = getenv("LISTEN_PID");
+	if (count_text == NULL || names == NULL || (pid != NULL && atol(pid) != (long)getpid()))
 		return -1;
 	int count = atoi(count_text);
 	for (int i = 0; i < count && names != NULL; i++) {

@@ -14,7 +14,9 @@ void fd_close(int *fd);
 
 /*
  * A descriptor handed down under this name by the LISTEN_FDS convention
- * (sd_listen_fds(3): descriptors from 3 on, LISTEN_FDNAMES split by ':').
+ * (sd_listen_fds(3): descriptors from 3 on, LISTEN_FDNAMES split by ':'). Those of
+ * another process, by LISTEN_PID, are not ours; without LISTEN_PID, which a parent
+ * cannot know when it spawns, they are.
  * Returns -1 when there is none. Close-on-exec is set.
  */
 int fd_inherited(const char *name);

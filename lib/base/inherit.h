@@ -9,8 +9,9 @@
 #ifndef PHONY_INHERIT_H
 #define PHONY_INHERIT_H
 
-/* Every child: its connection to the supervisor. */
+/* Every daemon: its connection to the supervisor, and its settings (lib/base/config.h). */
 #define DOOR_SUPERVISOR "supervisor"
+#define DOOR_SETTINGS "settings"
 /* voiced: the TCP port, and RUN_DIR/voiced.sock. */
 #define DOOR_HTTP "http"
 #define DOOR_VOICED "voiced"

@@ -39,6 +39,10 @@
 	{                        \
 		K_PREFIXES, 0, 0 \
 	}
+#define ABSOLUTE_PATH        \
+	{                    \
+		K_PATH, 0, 0 \
+	}
 #define HOURS                 \
 	{                     \
 		K_HOURS, 0, 0 \
@@ -202,6 +206,8 @@ const char *setting_check(const struct setting *s, const char *value, char *why,
 		text_printf(why, size, "must be a whole number from %u to %u", s->rule.min, s->rule.max);
 		return why;
 	}
+	case K_PATH:
+		return value[0] == '/' ? NULL : "must be an absolute path, one that begins with /";
 	case K_TEXT:
 	case K_SECRET:
 		return NULL;

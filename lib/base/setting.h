@@ -12,6 +12,7 @@
 
 enum setting_kind {
 	K_TEXT,
+	K_PATH,
 	K_SECRET,
 	K_URL_HTTP,
 	K_URL_WS,

@@ -1,7 +1,7 @@
 /*
  * The table of settings: SETTING(kind, field, name, alias, default, help).
  *
- * kinds: TEXT, SECRET (a text that never appears in a line), URL_HTTP and
+ * kinds: TEXT, SECRET (a text that never appears in a line), ABSOLUTE_PATH, URL_HTTP and
  * URL_WS (TLS, or plain on loopback hosts), NUMBER (E.164), NUMBERS (several,
  * by commas), PREFIXES (of numbers, by commas), HOURS (of a day), SID,
  * UINT(min, max), BOOL, CHOICE (words by '|' in the help).
@@ -31,8 +31,8 @@ SETTING(URL_WS, openai_websocket_url, "OPENAI_WEBSOCKET_URL", "",
 	"wss://api.openai.com/v1/realtime?model=gpt-realtime", "OpenAI's realtime socket")
 SETTING(TEXT, openai_voice, "OPENAI_VOICE", "", "sage", "voice with OpenAI")
 SETTING(CHOICE, voice_provider, "VOICE_PROVIDER", "DEFAULT_VOICE_PROVIDER", "", "openai|elevenlabs")
-SETTING(TEXT, prompt_file, "PROMPT_FILE", "", "", "template that replaces the prompt of outgoing calls")
-SETTING(TEXT, incoming_prompt_file, "INCOMING_PROMPT_FILE", "", "", "the same of incoming calls")
+SETTING(ABSOLUTE_PATH, prompt_file, "PROMPT_FILE", "", "", "template that replaces the prompt of outgoing calls")
+SETTING(ABSOLUTE_PATH, incoming_prompt_file, "INCOMING_PROMPT_FILE", "", "", "the same of incoming calls")
 SETTING(UINT(0, 3600), silence_s, "SILENCE_SECONDS", "", "20",
 	"silence until the caller is asked whether they are there; 0: never")
 SETTING(UINT(5, 3600), operator_s, "OPERATOR_SECONDS", "", "60",
@@ -41,8 +41,8 @@ SETTING(UINT(5, 600), ring_s, "RING_TIMEOUT", "", "60", "seconds that an outgoin
 SETTING(TEXT, mongodb_url, "MONGODB_URL", "MONGODB_URI", "", "unset: SQLite in STATE_DIR")
 SETTING(UINT(1, 65535), port, "PORT", "", "3004", "TCP port")
 SETTING(TEXT, bind_address, "BIND_ADDRESS", "", "127.0.0.1", "address of the TCP port")
-SETTING(TEXT, state_dir, "STATE_DIR", "", "", "where data is kept")
-SETTING(TEXT, run_dir, "RUN_DIR", "", "", "where the sockets are")
+SETTING(ABSOLUTE_PATH, state_dir, "STATE_DIR", "", "", "where data is kept")
+SETTING(ABSOLUTE_PATH, run_dir, "RUN_DIR", "", "", "where the sockets are")
 SETTING(SECRET, api_token, "API_TOKEN", "", "", "bearer token of /api; made at first start")
 SETTING(BOOL, record_calls, "RECORD_CALLS", "RECORD", "false", "record calls at Twilio")
 SETTING(BOOL, flight_recorder, "FLIGHT_RECORDER", "", "false", "record all that a call sends and gets, to run it again")
@@ -73,9 +73,9 @@ SETTING(UINT(1, 86400), idle_exit_s, "IDLE_EXIT_SECONDS", "", "60",
 SETTING(TEXT, trusted_proxies, "TRUSTED_PROXIES", "", "", "addresses whose X-Forwarded-For is believed, comma-separated")
 SETTING(UINT(0, 1000000), max_requests_per_s, "MAX_REQUESTS_PER_SECOND", "", "50",
 	"of the API and the pages, from one address other than this machine's; 0: any")
-SETTING(TEXT, run_as, "RUN_AS", "", "", "user of the daemons when phony is started as root (phony, else nobody)")
+SETTING(TEXT, run_as, "RUN_AS", "", "", "user of the daemons when phony is started as root (the user phony)")
 SETTING(UINT(64, 65536), worker_memory_mb, "WORKER_MEMORY_MB", "", "256", "memory that a call's process may use")
 SETTING(UINT(10, 86400), worker_cpu_s, "WORKER_CPU_SECONDS", "", "1800", "CPU time that a call's process may use")
 SETTING(UINT(0, 65536), worker_core_mb, "WORKER_CORE_MB", "", "0", "largest core that a call's process may leave")
-SETTING(TEXT, tls_ca_file, "TLS_CA_FILE", "", "", "certificates trusted beside the system's")
+SETTING(ABSOLUTE_PATH, tls_ca_file, "TLS_CA_FILE", "", "", "certificates trusted beside the system's")
 /* clang-format on */

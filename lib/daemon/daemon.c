@@ -6,6 +6,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/version.h"
 #include "lib/daemon/place.h"
 #include "lib/daemon/privileges.h"
 #include "lib/daemon/spawn.h"
@@ -141,8 +142,8 @@ static const struct peer_handler supervisor_handler = {NULL, on_message, on_supe
 
 void daemon_print_settings(void)
 {
-	puts("\nSettings, from the environment or KEY=value lines in ./.env, /etc/phony/phony.env or "
-	     "--config FILE:");
+	puts("\nSettings, from the environment or KEY=value lines in /etc/phony/phony.env, or in the "
+	     "FILE of --config instead:");
 #define TEXT ""
 #define SECRET ""
 #define URL_HTTP ""
@@ -179,7 +180,8 @@ static void usage(FILE *out, const struct daemon_spec *spec)
 	fprintf(out,
 		"usage: %s [--config FILE] [OPTION]\n\n%s\n\n"
 		"  --config FILE  read settings from FILE\n"
-		"  --help         this\n",
+		"  --help         this\n"
+		"  --version      the version\n",
 		spec->name, spec->summary);
 	for (const struct daemon_job *job = jobs_of(spec); job->name != NULL; job++)
 		fprintf(out, "  --%-12s %s\n", job->name, job->help);
@@ -188,13 +190,14 @@ static void usage(FILE *out, const struct daemon_spec *spec)
 /* -1: go on; else an exit code. */
 static int read_options(int argc, char **argv, struct running *r, const struct daemon_job **job)
 {
-	enum { JOBS_MAX = 8, FIRST_JOB = 256 };
-	struct option options[JOBS_MAX + 3] = {{"config", required_argument, NULL, 'c'},
-					       {"help", no_argument, NULL, 'h'}};
+	enum { JOBS_MAX = 8, FIXED = 3, FIRST_JOB = 256 };
+	struct option options[JOBS_MAX + FIXED + 1] = {{"config", required_argument, NULL, 'c'},
+						       {"help", no_argument, NULL, 'h'},
+						       {"version", no_argument, NULL, 'v'}};
 	const struct daemon_job *jobs = jobs_of(r->spec);
 	int option;
 	for (int i = 0; i < JOBS_MAX && jobs[i].name != NULL; i++)
-		options[2 + i] = (struct option){jobs[i].name, no_argument, NULL, FIRST_JOB + i};
+		options[FIXED + i] = (struct option){jobs[i].name, no_argument, NULL, FIRST_JOB + i};
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		if (option >= FIRST_JOB) {
 			*job = &jobs[option - FIRST_JOB];
@@ -203,6 +206,9 @@ static int read_options(int argc, char **argv, struct running *r, const struct d
 		} else if (option == 'h') {
 			usage(stdout, r->spec);
 			daemon_print_settings();
+			return EXIT_OK;
+		} else if (option == 'v') {
+			printf("%s " PHONY_VERSION "\n", r->spec->name);
 			return EXIT_OK;
 		} else {
 			usage(stderr, r->spec);
@@ -237,7 +243,7 @@ static int read_config(struct running *r)
  */
 static int drop_root(struct running *r, bool job)
 {
-	char why[300];
+	char why[500];
 	if (!job && fd_inherited(DOOR_SUPERVISOR) < 0)
 		return -1;
 	spawn_keep_folder();

@@ -7,14 +7,16 @@
 
 enum { SPAWN_FDS_MAX = 8 };
 
+struct spawn_fd {
+	int fd;
+	const char *name; /* as in lib/base/inherit.h */
+};
+
 struct spawn {
 	const char *path;
 	const char *const *argv;
 	const char *const *envp; /* LISTEN_FDS and LISTEN_FDNAMES are added */
-	struct {
-		int fd;
-		const char *name; /* as in lib/base/inherit.h */
-	} fds[SPAWN_FDS_MAX];
+	struct spawn_fd fds[SPAWN_FDS_MAX];
 	unsigned fd_count;
 	bool own_session;
 	int stdin_fd, stdout_fd, stderr_fd; /* 0: as ours; -1: /dev/null; else this one */

@@ -23,12 +23,15 @@ test('every fault of the configuration is named at once, exit 78', async () => {
 });
 
 test('wrong usage is 2, help is 0, for every program', async () => {
-  for (const args of [[], ['fly'], ['run', 'now'], ['--nonsense']]) assert.equal((await run(args, poorEnvironment())).code, 2);
+  for (const args of [[], ['fly'], ['run', 'now'], ['--nonsense'], ['status', '--foo'], ['status', '--check'], ['mcp', '--json'], ['upgrade', '--fix'], ['status', 'all'], ['debug', 'CA1', 'gdb', 'more']])
+    assert.equal((await run(args, poorEnvironment())).code, 2, args.join(' '));
   assert.match((await run(['--help'], poorEnvironment())).stdout, /phony run[^]*TWILIO_NUMBER/);
   for (const name of ['voiced', 'smsd', 'mcpd', 'callworker']) {
     const { stdout } = await promisify(execFile)(bin(name), ['--help'], { env: poorEnvironment() });
     assert.match(stdout, new RegExp(`usage: ${name}`));
   }
+  for (const name of ['phony', 'voiced', 'smsd', 'mcpd', 'callworker'])
+    assert.match((await promisify(execFile)(bin(name), ['--version'], { env: poorEnvironment() })).stdout, new RegExp(`^${name} \\d+\\.\\d+\\.\\d+\n$`));
 });
 
 test('settings come from a file, too; the environment wins', async () => {
@@ -47,6 +50,33 @@ test('settings come from a file, too; the environment wins', async () => {
   child.kill('SIGTERM');
   assert.equal((await child.ended).code, 0);
   fs.rmSync(folder, { recursive: true });
+});
+
+// MCP clients start phony in the folder that they were opened in, which may be anybody's.
+test('no command reads a file of the current folder, unless it is named', async () => {
+  const folder = temporaryFolder(), witness = path.join(folder, 'witness'), port = await freePort();
+  for (const name of ['.env', 'phony.env', '.phony.env']) fs.writeFileSync(path.join(folder, name), `LOG_LEVEL=loud\nCALLWORKER_WRAPPER=touch ${witness};\nRUN_AS=root\n`);
+  const own = temporaryFolder(), env = { ...poorEnvironment(), ...settings({ port, folder: own }) };
+  assert.equal((await run(['run', '--check'], env, folder)).code, 0);
+  assert.equal((await run(['run', '--check', '--config', '.env'], env, folder)).code, 78, 'named, it is read');
+  for (const args of [['status'], ['stats'], ['upgrade'], ['doctor'], ['export']]) assert.doesNotMatch((({ stdout, stderr }) => stdout + stderr)(await run(args, env, folder)), /LOG_LEVEL/, args[0]);
+  // The whole way: a client that asks brings an instance up.
+  const client = start(bin('phony'), ['mcp'], { env: { ...env, IDLE_EXIT_SECONDS: '1' }, cwd: folder });
+  let told = '';
+  client.stdout.on('data', (d) => { told += d; });
+  const say = (message) => client.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+  say({ id: 1, method: 'initialize', params: { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } } });
+  say({ method: 'notifications/initialized' });
+  say({ id: 2, method: 'tools/call', params: { name: 'phony_get_system_status', arguments: {} } });
+  await until(() => /"id":2/.test(told), 'the answer');
+  assert.doesNotMatch(told, /not configured|isError":true/);
+  const config = await until(() => processes().find((p) => p.name === 'voiced'), 'voiced');
+  assert.ok(config);
+  client.stdin.end();
+  await client.ended;
+  await noProcesses();
+  assert.equal(fs.existsSync(witness), false);
+  for (const f of [folder, own]) fs.rmSync(f, { recursive: true });
 });
 
 test('the port is taken: a clear message, then another try', async () => {

@@ -43,15 +43,23 @@ function replace(name) {
 }
 const isOld = ({ pid }) => fs.readlinkSync(`/proc/${pid}/exe`).endsWith(' (deleted)');
 
+// A tree that reads `more` from a file, which is changed by writing it again.
+async function startWithFile(options) {
+  const folder = temporaryFolder(), file = path.join(folder, 'more.env');
+  const write = (text) => fs.writeFileSync(file, text);
+  write('');
+  return Object.assign(await startPhony({ ...options, folder, args: ['--config', file] }), { write });
+}
+
 test('phony upgrade: new programs and settings, the same call', async () => {
   const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
   const carrier = await startCarrier({ callees, default: fallback });
-  const phony = await startPhony({ sims: { carrier, agent } });
+  const phony = await startWithFile({ sims: { carrier, agent } });
   const live = await calls({ carrier, phony });
   const before = Object.fromEntries(['voiced', 'smsd', 'mcpd'].map((name) => [name, one(name).pid]));
   const worker = workerOf(live.talk).pid;
   for (const name of ['phony', 'voiced', 'callworker', 'smsd', 'mcpd']) replace(name);
-  fs.writeFileSync(path.join(phony.folder, '.env'), 'LOG_LEVEL=debug\n');
+  phony.write('LOG_LEVEL=debug\n');
   const asked = phony.api('GET', `/api/calls/${live.talk}/wait?timeoutSeconds=1`); // in work meanwhile
   asked.catch(() => {}); // judged below
   const { stdout } = await run(bin('phony'), ['upgrade'], { env: phony.env, cwd: phony.folder });
@@ -96,13 +104,13 @@ test('upgrades: whoever asks meanwhile, of every daemon, is answered', async () 
 test('an upgrade to wrong settings is refused in words, and changes nothing; SIGHUP asks for one, too', async () => {
   const carrier = await startCarrier({ default: { script: [] } });
   const agent = await startAgent({ agents });
-  const phony = await startPhony({ sims: { carrier, agent } });
+  const phony = await startWithFile({ sims: { carrier, agent } });
   const voiced = one('voiced').pid;
-  fs.writeFileSync(path.join(phony.folder, '.env'), 'LOG_LEVEL=loud\n');
+  phony.write('LOG_LEVEL=loud\n');
   await assert.rejects(run(bin('phony'), ['upgrade'], { env: phony.env, cwd: phony.folder }), (error) => error.code === 1 && /Nothing was changed/.test(error.stderr));
   await until(() => phony.log.find((l) => l.includes('LOG_LEVEL')), 'the log to name the setting');
   assert.equal(one('voiced').pid, voiced);
-  fs.writeFileSync(path.join(phony.folder, '.env'), 'LOG_LEVEL=info\n');
+  phony.write('LOG_LEVEL=info\n');
   phony.child.kill('SIGHUP');
   await until(() => { const pid = one('voiced')?.pid; return pid && pid !== voiced; }, 'another voiced');
   await until(async () => (await phony.api('GET', '/ready').catch(() => ({}))).status === 200, 'it to be ready');

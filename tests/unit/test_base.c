@@ -297,6 +297,103 @@ static void test_config(void **state)
 	unlink("build/unit-config.env");
 }
 
+static char *loaded(const char *text, const char *(*get)(const struct config *c), unsigned faults_expected)
+{
+	struct config c;
+	struct buffer faults = {0};
+	write_file("build/unit-config.env", text);
+	assert_int_equal(config_load(&c, "build/unit-config.env", &faults), faults_expected);
+	char *value = strdup(get(&c));
+	config_free(&c);
+	buffer_free(&faults);
+	unlink("build/unit-config.env");
+	return value;
+}
+
+static const char *get_voice(const struct config *c)
+{
+	return c->openai_voice;
+}
+
+/* Quotes, comments, marks and long lines of a settings file. */
+static void test_config_lines(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *line, *value;
+		unsigned faults;
+	} cases[] = {
+		{"OPENAI_VOICE=\"ash\" # the voice", "ash", 0},
+		{"OPENAI_VOICE='ash' # it's the voice", "ash", 0},
+		{"OPENAI_VOICE=\"ash\"", "ash", 0},
+		{"OPENAI_VOICE=ash # the voice", "ash", 0},
+		{"OPENAI_VOICE=ash\t#x", "ash", 0},
+		{"OPENAI_VOICE=a#sh", "a#sh", 0},
+		{"OPENAI_VOICE=\"a # sh\"", "a # sh", 0},
+		{"OPENAI_VOICE=\"a\"sh\"", "a\"sh", 0},
+		{"OPENAI_VOICE= # none", "sage", 0},
+		{"OPENAI_VOICE=\"\" # none", "sage", 0},
+		{"OPENAI_VOICE=\"ash", "sage", 1},
+		{"OPENAI_VOICE=ash\r\n", "ash", 0},
+		{"\xef\xbb\xbfOPENAI_VOICE=ash", "ash", 0},
+		{"export OPENAI_VOICE = ash", "ash", 0},
+		{"RUN_DIR=run", "sage", 1},
+		{"TLS_CA_FILE=./ca.pem", "sage", 1},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *value = loaded(cases[i].line, get_voice, cases[i].faults);
+		assert_string_equal(value, cases[i].value);
+		free(value);
+	}
+	char long_line[20000];
+	memset(long_line, 'x', sizeof long_line);
+	memcpy(long_line, "UNKNOWN=", 8);
+	snprintf(long_line + 15000, sizeof long_line - 15000, "OPENAI_VOICE=ash\nOPENAI_VOICE=coral\n");
+	char *value = loaded(long_line, get_voice, 0);
+	assert_string_equal(value, "coral");
+	free(value);
+}
+
+/* What phony hands down is what it has, whatever the files say meanwhile. */
+static void test_config_snapshot(void **state)
+{
+	(void)state;
+	struct config a, b;
+	struct buffer faults = {0};
+	write_file("build/unit-config.env", "OPENAI_VOICE=ash\nPORT=8080\nRECORD_CALLS=true\nDENIED_PREFIXES=\n");
+	assert_int_equal(config_load(&a, "build/unit-config.env", &faults), 0);
+	write_file("build/unit-config.env", "OPENAI_VOICE=coral\nPORT=none\nDENIED_PREFIXES=none\n");
+	int fd = config_snapshot(&a);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "x", 1), -1);
+	assert_true(fd == 3 || dup2(fd, 3) == 3);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "settings", 1);
+	setenv("OPENAI_VOICE", "verse", 1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(config_load(&b, "build/unit-config.env", &faults), 0);
+		assert_string_equal(b.openai_voice, "ash");
+		assert_string_equal(b.denied_prefixes, "");
+		assert_string_equal(b.state_dir, a.state_dir);
+		assert_int_equal(b.port, 8080);
+		assert_true(b.record_calls);
+		config_free(&b);
+	}
+	/* Descriptors of another process are not ours. */
+	setenv("LISTEN_PID", "1", 1);
+	assert_int_equal(config_load(&b, NULL, &faults), 0);
+	assert_string_equal(b.openai_voice, "verse");
+	config_free(&b);
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	unsetenv("LISTEN_PID");
+	unsetenv("OPENAI_VOICE");
+	close(3);
+	config_free(&a);
+	buffer_free(&faults);
+	unlink("build/unit-config.env");
+}
+
 static void test_loopback(void **state)
 {
 	(void)state;
@@ -336,7 +433,7 @@ int main(void)
 		cmocka_unit_test(test_form),      cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_json_read), cmocka_unit_test(test_json_read_schema),
 		cmocka_unit_test(test_moments),   cmocka_unit_test(test_log_scrub),
-		cmocka_unit_test(test_secret),    cmocka_unit_test(test_config),
+		cmocka_unit_test(test_secret),    cmocka_unit_test(test_config), cmocka_unit_test(test_config_lines), cmocka_unit_test(test_config_snapshot),
 		cmocka_unit_test(test_loopback),  cmocka_unit_test(test_api_token),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
