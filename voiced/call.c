@@ -230,7 +230,7 @@ static void become_over(struct call *call)
 
 static void on_over_saved(void *arg, json_t *result, const char *error);
 
-/* The end of a call is tried until it is durable. */
+/* The end of a call is tried until it is durable, or refused for good. */
 static void save_again(void *arg)
 {
 	call_save(arg, on_over_saved, arg);
@@ -241,8 +241,9 @@ static void on_over_saved(void *arg, json_t *result, const char *error)
 	(void)result;
 	struct call *call = arg;
 	OBJ_CHECK(call, CALL_MAGIC);
-	if (error != NULL) {
-		log_call(LOG_SEV_ERROR, call_sid(call), "the call's end is not stored yet: %s", error);
+	if (error != NULL)
+		log_call(LOG_SEV_ERROR, call_sid(call), "the call's end is not stored: %s", error);
+	if (error != NULL && store_failure(error) != STORE_REFUSED) {
 		timer_start(&call->check, call->calls->base, SAVE_AGAIN_MS, save_again, call);
 		return;
 	}

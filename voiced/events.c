@@ -19,7 +19,10 @@
 
 enum { STORE_AGAIN_MS = 300 };
 
-/* An event on its way to the store: tried until it is durable. */
+/*
+ * An event on its way to the store: tried until it is durable, or refused for good.
+ * Then its data is left out of it, so that its worker does not wait for ever.
+ */
 struct taken {
 	LIST_ENTRY(taken) next;
 	struct voiced *v;
@@ -27,7 +30,8 @@ struct taken {
 	int64_t attempt, seq;
 	pid_t worker;       /* of a call that is over: whom to tell; else 0 */
 	json_t *event;      /* as the worker told it */
-	struct timer again; /* running: the store refused it for the moment */
+	struct timer again; /* running: the store could not take it for the moment */
+	bool refused;       /* its data is left out */
 };
 
 static void store(void *arg);
@@ -56,12 +60,30 @@ static int64_t stored_before(const struct taken *stored)
 	return limit;
 }
 
+/* Once; false: it was refused without its data, too, and is given up. */
+static bool leave_data_out(struct taken *t, const char *error)
+{
+	log_error("the database refuses an event of call %s: %s; %s", t->call_id, error,
+		  t->refused ? "it is given up" : "it is stored without its data");
+	if (t->refused)
+		return false;
+	t->refused = true;
+	json_t *without = json_copy(t->event);
+	json_object_set_new(without, "data", json_object());
+	json_decref(t->event);
+	t->event = without;
+	store(t);
+	return true;
+}
+
 static void on_stored(void *arg, json_t *result, const char *error)
 {
 	(void)result;
 	struct taken *t = arg;
 	struct call *call = calls_by_id(t->v->calls, t->call_id);
-	if (error != NULL) {
+	if (store_failure(error) == STORE_REFUSED && leave_data_out(t, error))
+		return;
+	if (error != NULL && store_failure(error) != STORE_REFUSED) {
 		log_error("an event of call %s is not stored yet: %s", t->call_id, error);
 		timer_start(&t->again, t->v->base, STORE_AGAIN_MS, store, t);
 		return;

@@ -2,6 +2,7 @@
 
 #include "lib/base/json_build.h"
 #include "lib/base/panic.h"
+#include "lib/store/store.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ void answer_error(struct reply reply, int http_status, const char *code, const c
 bool answer_store_error(struct reply reply, const char *error)
 {
 	if (error != NULL)
-		reply.fail(reply.arg, 503, "store", error);
+		reply.fail(reply.arg, store_failure(error) == STORE_REFUSED ? 500 : 503, "store", error);
 	return error != NULL;
 }
 

@@ -11,7 +11,7 @@ void answer_success(struct reply reply, int http_status, json_t *data, const cha
 	__attribute__((format(printf, 4, 5)));
 void answer_error(struct reply reply, int http_status, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* Answers 503 when error is a sentence of the store's. */
+/* Answers when error is a sentence of the store's: 503, or 500 when trying again is in vain. */
 bool answer_store_error(struct reply reply, const char *error);
 
 /*

@@ -15,11 +15,12 @@
 #ifndef PHONY_STORE_BACKEND_H
 #define PHONY_STORE_BACKEND_H
 
-#include "lib/store/collections.h"
+#include "lib/store/store.h"
 
+/* Each backend tells its errors apart in one place: query_error, set_error. */
 struct store_error {
 	char text[256]; /* "" while all is well */
-	bool away;      /* the database cannot be reached: the same may work later */
+	enum store_failure failure;
 };
 
 typedef json_t *store_backend_fn(void *self, const struct store_collection *c, const json_t *args,
@@ -43,7 +44,7 @@ struct store_backend {
 	store_backend_fn *get;    /* {field, value} -> the document, or null */
 	/*
 	 * {where, order?, ascending?, limit, after?, whole?} -> [document]. Where not all
-	 * could be looked at, error is away without a text.
+	 * could be looked at, failure is STORE_AWAY without a text.
 	 */
 	store_backend_fn *find;
 	store_backend_fn *count; /* {where, limit} -> integer */

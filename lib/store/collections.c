@@ -16,9 +16,14 @@ const struct store_collection store_collections[STORE_TABLES] = {
 			 .finds = {"callSid", "requestId", "dueAt", "costAt", "recordingUntilAt"},
 			 .lists = {"tags"},
 			 .text = "searchText",
-			 .hidden = {"twilioEvents", "openaiEvents"}},
+			 .hidden = {"twilioEvents", "openaiEvents"},
+			 .free_form = {"outcomeSchema", "outcome", "operatorQuestion"}},
 	[STORE_TURNS] = {.name = "turns", .key = "turnId", .order = "position", .filters = {"callId"}},
-	[STORE_EVENTS] = {.name = "events", .key = "eventId", .order = "timestamp", .filters = {"callId"}},
+	[STORE_EVENTS] = {.name = "events",
+			  .key = "eventId",
+			  .order = "timestamp",
+			  .filters = {"callId"},
+			  .free_form = {"data"}},
 	[STORE_MESSAGES] = {.name = "sms",
 			    .key = "requestId",
 			    .key_from = "messageSid",
@@ -161,6 +166,35 @@ json_t *store_changed(const json_t *document, const json_t *change)
 	json_object_foreach (json_object_get(change, "remove"), name, value)
 		json_object_set_new(result, name, changed_array(json_object_get(result, name), value, NULL));
 	return result;
+}
+
+/* Whether text begins as what store_free_as_text makes does. */
+static bool is_free_text(const char *text)
+{
+	return text != NULL && text[0] != '\0' && strchr("{[\"", text[0]) != NULL;
+}
+
+void store_free_as_text(const struct store_collection *c, json_t *document)
+{
+	for (const char *const *field = c->free_form; *field != NULL; field++) {
+		json_t *value = json_object_get(document, *field);
+		if (!json_is_object(value) && !json_is_array(value) &&
+		    !is_free_text(json_string_value(value)))
+			continue; /* what has no names can be kept as it is */
+		char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+		json_object_set_new(document, *field, json_text(text));
+		free(text);
+	}
+}
+
+void store_free_as_json(const struct store_collection *c, json_t *document)
+{
+	for (const char *const *field = c->free_form; *field != NULL; field++) {
+		const char *text = json_string_value(json_object_get(document, *field));
+		json_t *value = is_free_text(text) ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+		if (value != NULL) /* else: a text of the original's */
+			json_object_set_new(document, *field, value);
+	}
 }
 
 static int by_name(const void *a, const void *b)

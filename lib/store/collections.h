@@ -44,6 +44,11 @@ struct store_collection {
 	const char *lists[3];                   /* arrays of texts, found by their members */
 	const char *text;                       /* searched by its words, or NULL */
 	const char *hidden[3];                  /* read by an export only: the original's frames */
+	/*
+	 * Members that hold JSON of others' making: it is kept as a text, so that no
+	 * name in it can be one that a database refuses.
+	 */
+	const char *free_form[4];
 };
 
 extern const struct store_collection store_collections[STORE_TABLES];
@@ -70,6 +75,9 @@ bool store_cursor_read(const char *cursor, char **order, char **key);
 
 /* Applies {set, unset, add, remove} to a copy of the document. Owned by the caller. */
 json_t *store_changed(const json_t *document, const json_t *change);
+/* Makes texts of a document's free-form members, in place, and JSON of them again. */
+void store_free_as_text(const struct store_collection *c, json_t *document);
+void store_free_as_json(const struct store_collection *c, json_t *document);
 /* A copy whose members stand in alphabetical order at every level. Owned by the caller. */
 json_t *store_sorted(const json_t *value);
 

@@ -28,14 +28,44 @@ enum {
 /* Where the original's driver keeps data when the URL names no database. */
 #define DEFAULT_DATABASE "test"
 
+static bool is_among(uint32_t code, const uint32_t *codes, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (codes[i] == code)
+			return true;
+	return false;
+}
+
+/* https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml */
+static enum store_failure failure_of(const bson_error_t *fault)
+{
+	/* Servers that are going away or have lost their primary. */
+	static const uint32_t away[] = {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 64};
+	/*
+	 * BadValue, FailedToParse, TypeMismatch, Overflow, InvalidBSON, PathNotViable,
+	 * ConflictingUpdateOperators, DollarPrefixedFieldName, InvalidIdField,
+	 * EmptyFieldName, DottedFieldName, ImmutableField, DocumentValidationFailure,
+	 * BSONObjectTooLarge, DuplicateKey, and a document that is too large or too deep.
+	 */
+	static const uint32_t refused[] = {2,  9,  14, 15,  22,    28,    40,    52,    53,
+					   56, 57, 66, 121, 10334, 17280, 17419, 17420, DUPLICATE_KEY};
+	bool of_server = fault->domain == MONGOC_ERROR_SERVER || fault->domain == MONGOC_ERROR_QUERY ||
+			 fault->domain == MONGOC_ERROR_WRITE_CONCERN;
+	if (fault->domain == MONGOC_ERROR_SERVER_SELECTION || fault->domain == MONGOC_ERROR_STREAM ||
+	    is_among(fault->code, away, sizeof away / sizeof *away))
+		return STORE_AWAY;
+	/* What the driver itself will not send, and what the server will not take. */
+	if (fault->domain == MONGOC_ERROR_BSON ||
+	    (fault->domain == MONGOC_ERROR_COMMAND && fault->code == MONGOC_ERROR_COMMAND_INVALID_ARG) ||
+	    (of_server && is_among(fault->code, refused, sizeof refused / sizeof *refused)))
+		return STORE_REFUSED;
+	return STORE_BUSY;
+}
+
 static void set_error(struct store_error *error, const bson_error_t *fault)
 {
-	/* The codes of servers that are going away or have lost their primary. */
-	static const uint32_t away[] = {6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 64};
-	error->away = fault->domain == MONGOC_ERROR_SERVER_SELECTION || fault->domain == MONGOC_ERROR_STREAM;
-	for (size_t i = 0; i < sizeof away / sizeof *away; i++)
-		error->away = error->away || fault->code == away[i];
-	if (error->away)
+	error->failure = failure_of(fault);
+	if (error->failure == STORE_AWAY)
 		text_printf(error->text, sizeof error->text, "the database cannot be reached: %.*s",
 			    TEXT_CUT(fault->message, 180));
 	else

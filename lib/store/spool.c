@@ -90,7 +90,7 @@ static void go_away(struct spool *s, const char *why)
 
 bool spool_lost(struct spool *s, struct store_error *error)
 {
-	if (!error->away)
+	if (error->failure != STORE_AWAY)
 		return false;
 	go_away(s, error->text);
 	*error = (struct store_error){.text = ""};
@@ -102,8 +102,9 @@ bool spool_begin_local(struct spool *s, struct store_error *error)
 	if (!s->begun)
 		s->begun = s->local->begin(s->local->self);
 	if (!s->begun)
-		text_printf(error->text, sizeof error->text,
-			    "the database is away and the spool cannot be written; is the disk full?");
+		*error = (struct store_error){
+			"the database is away and the spool cannot be written; is the disk full?",
+			STORE_BUSY};
 	return s->begun;
 }
 
@@ -243,8 +244,8 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 	const char *field = json_string_value(json_object_get(args, "field"));
 	json_t *local = spool_local(s, c, field ? field : c->key, key, error);
 	if (local == NULL && json_is_true(json_object_get(args, "strict"))) {
-		text_printf(error->text, sizeof error->text,
-			    "the database is away; this waits until it is back");
+		*error =
+			(struct store_error){"the database is away; this waits until it is back", STORE_AWAY};
 		return NULL;
 	}
 	char *old_key = local ? xstrdup(store_key(c, local)) : NULL;
@@ -288,7 +289,7 @@ static void set_away(struct store_error *error)
 {
 	text_printf(error->text, sizeof error->text,
 		    "the database cannot be reached at the moment; try again");
-	error->away = true;
+	error->failure = STORE_AWAY;
 }
 
 static json_t *get(void *self, const struct store_collection *c, const json_t *args,
@@ -366,7 +367,7 @@ static json_t *find(void *self, const struct store_collection *c, const json_t *
 	if (s->away)
 		theirs = mirror_find(s->mirror, c, args);
 	json_t *all = merge(c, args, s->local->find(s->local->self, c, args, error), theirs);
-	error->away = s->away;
+	error->failure = s->away ? STORE_AWAY : STORE_DONE;
 	return all;
 }
 
@@ -381,7 +382,7 @@ static json_t *count(void *self, const struct store_collection *c, const json_t 
 	}
 	json_t *documents = find(self, c, args, error);
 	json_int_t all = (json_int_t)json_array_size(documents);
-	error->away = false; /* no fault: what is known here is counted */
+	error->failure = STORE_DONE; /* no fault: what is known here is counted */
 	json_decref(documents);
 	return json_integer(all);
 }

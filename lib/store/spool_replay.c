@@ -73,14 +73,15 @@ static void forget(struct spool *s, const json_t *entry, struct store_error *err
 }
 
 /*
- * What the database refuses is tried for a while: it may have been going away, or
- * coming back. Then it is laid aside, so that it does not stand before all the
- * rest; it stays on local disk, and each start tries it again.
+ * What the database cannot do now is tried for a while: it may have been going
+ * away, or coming back. Then, or at once when it is refused for good, it is laid
+ * aside, so that it does not stand before all the rest; it stays on local disk, and
+ * each start tries it again.
  */
 static void lay_aside(struct spool *s, const json_t *entry, const struct store_error *refusal)
 {
 	struct store_error error = {.text = ""};
-	if (++s->refusals < REFUSALS)
+	if (refusal->failure != STORE_REFUSED && ++s->refusals < REFUSALS)
 		return;
 	s->refusals = 0;
 	log_error("a spooled write (%s) is laid aside until the next start: %s",
@@ -110,7 +111,7 @@ void spool_replay(struct spool *s)
 			break;
 		replay_entry(s, entry, &error);
 		if (error.text[0] != '\0') {
-			if (!error.away)
+			if (error.failure != STORE_AWAY)
 				lay_aside(s, entry, &error);
 			break;
 		}

@@ -9,6 +9,14 @@
 
 void query_error(struct sqlite *s, struct store_error *error)
 {
+	/* https://www.sqlite.org/rescode.html: what is about the statement and its values, not the file. */
+	static const int refused[] = {SQLITE_ERROR,    SQLITE_TOOBIG, SQLITE_CONSTRAINT,
+				      SQLITE_MISMATCH, SQLITE_MISUSE, SQLITE_RANGE};
+	int code = sqlite3_errcode(s->db) & 0xff;
+	error->failure = STORE_BUSY;
+	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+		if (refused[i] == code)
+			error->failure = STORE_REFUSED;
 	text_printf(error->text, sizeof error->text, "the store failed: %s", sqlite3_errmsg(s->db));
 }
 

@@ -56,11 +56,12 @@ static void on_work(struct worker_job *w, void *context)
 	struct job *j = (struct job *)w;
 	struct store *s = context;
 	/* Reading goes on while nothing can be written; each write would wait in vain. */
-	if (j->writes && !begin_writing(s))
-		snprintf(j->error.text, sizeof j->error.text,
-			 "the store cannot be written at the moment; try again");
-	else
+	if (!j->writes || begin_writing(s)) {
 		j->result = j->run(s, j);
+		return;
+	}
+	j->error.failure = STORE_BUSY;
+	snprintf(j->error.text, sizeof j->error.text, "the store cannot be written at the moment; try again");
 }
 
 static void batch_begin(void *context)
@@ -80,17 +81,23 @@ static bool batch_end(void *context)
 
 static json_t *run_put(struct store *s, struct job *j)
 {
+	store_free_as_text(j->collection, json_object_get(j->args, "document"));
 	return s->backend->put(s->backend->self, j->collection, j->args, &j->error);
 }
 
 static json_t *run_insert(struct store *s, struct job *j)
 {
-	return s->backend->insert(s->backend->self, j->collection, j->args, &j->error);
+	store_free_as_text(j->collection, json_object_get(j->args, "document"));
+	json_t *result = s->backend->insert(s->backend->self, j->collection, j->args, &j->error);
+	store_free_as_json(j->collection, json_object_get(result, "document"));
+	return result;
 }
 
 static json_t *run_get(struct store *s, struct job *j)
 {
-	return s->backend->get(s->backend->self, j->collection, j->args, &j->error);
+	json_t *document = s->backend->get(s->backend->self, j->collection, j->args, &j->error);
+	store_free_as_json(j->collection, document);
+	return document;
 }
 
 static json_t *run_count(struct store *s, struct job *j)
@@ -100,7 +107,10 @@ static json_t *run_count(struct store *s, struct job *j)
 
 static json_t *run_update(struct store *s, struct job *j)
 {
-	return s->backend->update(s->backend->self, j->collection, j->args, &j->error);
+	store_free_as_text(j->collection, json_object_get(j->args, "set"));
+	json_t *document = s->backend->update(s->backend->self, j->collection, j->args, &j->error);
+	store_free_as_json(j->collection, document);
+	return document;
 }
 
 static json_t *run_remove(struct store *s, struct job *j)
@@ -116,9 +126,12 @@ static json_t *run_find(struct store *s, struct job *j)
 	json_int_t limit = json_integer_value(json_object_get(j->args, "limit"));
 	const char *order = json_string_value(json_object_get(j->args, "order"));
 	json_object_set_new(j->args, "limit", json_integer(limit + 1));
-	json_t *documents = s->backend->find(s->backend->self, j->collection, j->args, &j->error);
+	json_t *documents = s->backend->find(s->backend->self, j->collection, j->args, &j->error), *document;
 	json_t *result = json_build("{s:o?}", "documents", documents);
-	if (j->error.away && j->error.text[0] == '\0')
+	size_t i;
+	json_array_foreach (documents, i, document)
+		store_free_as_json(j->collection, document);
+	if (j->error.failure == STORE_AWAY && j->error.text[0] == '\0')
 		json_object_set_new(result, "incomplete", json_true());
 	if ((json_int_t)json_array_size(documents) > limit) {
 		char *cursor = store_cursor(j->collection, order ? order : j->collection->order,
@@ -139,13 +152,29 @@ static json_t *run_check(struct store *s, struct job *j)
 
 /* ---- on the loop ---- */
 
+/* The error that a store_fn is being told. */
+static const struct store_error *told;
+
+enum store_failure store_failure(const char *error)
+{
+	if (error == NULL)
+		return STORE_DONE;
+	return told != NULL && told->text == error && told->failure != STORE_DONE ? told->failure
+										  : STORE_BUSY;
+}
+
 static void on_done(struct worker_job *w, bool ok)
 {
 	struct job *j = (struct job *)w;
-	if (!ok && j->writes && j->error.text[0] == '\0')
+	const struct store_error *before = told;
+	if (!ok && j->writes && j->error.text[0] == '\0') {
+		j->error.failure = STORE_BUSY;
 		snprintf(j->error.text, sizeof j->error.text, "the store could not write; is the disk full?");
+	}
+	told = &j->error;
 	if (j->fn)
 		j->fn(j->arg, j->error.text[0] ? NULL : j->result, j->error.text[0] ? j->error.text : NULL);
+	told = before;
 	json_decref(j->args);
 	json_decref(j->result);
 	free(j);

@@ -21,11 +21,21 @@
 
 struct store;
 
+/* What a verb's error means for whoever asked. */
+enum store_failure {
+	STORE_DONE,    /* there is none */
+	STORE_AWAY,    /* the database cannot be reached: the same may work later */
+	STORE_BUSY,    /* it cannot do this at the moment (locked, disk full …): the same may work later */
+	STORE_REFUSED, /* it will never do this: asking again is in vain */
+};
+
 /*
  * The end of a verb: result is borrowed, error is NULL or a sentence. With an
  * error there is no result.
  */
 typedef void store_fn(void *arg, json_t *result, const char *error);
+/* What the error that a store_fn was just given means; another sentence than the store's: STORE_BUSY. */
+enum store_failure store_failure(const char *error);
 
 /*
  * Opens the database behind mongodb_url or, when that is "", state_dir/phony.db.

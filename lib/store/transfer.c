@@ -71,6 +71,7 @@ static bool write_page(const struct store_collection *c, json_t *documents, FILE
 	size_t i;
 	json_t *document;
 	json_array_foreach (documents, i, document) {
+		store_free_as_json(c, document);
 		json_t *line = json_build("{s:s, s:O}", "collection", c->name, "document", document);
 		bool ok = json_dumpf(line, out, JSON_COMPACT) == 0 && fputc('\n', out) != EOF;
 		json_decref(line);
@@ -157,6 +158,7 @@ static bool import_line(struct store_backend *b, const char *line, size_t len, b
 		json_read_fault(&r, "the document has no %s", key_name(&store_collections[kind]));
 	text_printf(error->text, sizeof error->text, "%.*s", TEXT_CUT(r.faults, 200));
 	if (json_read_ok(&r)) {
+		store_free_as_text(&store_collections[kind], whole);
 		json_t *args = json_build("{s:O}", "document", whole);
 		json_t *result = b->insert(b->self, &store_collections[kind], args, error);
 		*fresh = json_is_true(json_object_get(result, "inserted"));
