@@ -167,12 +167,20 @@ static void note(struct spool *s, const struct store_collection *c, const char *
 	s->pending++;
 }
 
-/* The entry that carries a local document, or NULL. */
+/*
+ * The entry that carries a local document, or NULL. Updates of a document that is
+ * not at hand have its name as their target, too, but carry none.
+ */
 static json_t *entry_of(struct spool *s, const struct store_collection *c, const char *key,
 			struct store_error *error)
 {
 	char *target = target_of(c, key);
-	json_t *entry = spool_local(s, SPOOL_JOURNAL, "target", target, error);
+	json_t *args = json_build("{s:[[s, s, s], [s, s, n]], s:i}", "where", "target", "=", target, "first",
+				  "present", "limit", 1);
+	json_t *found = s->local->find(s->local->self, SPOOL_JOURNAL, args, error);
+	json_t *entry = json_incref(json_array_get(found, 0));
+	json_decref(found);
+	json_decref(args);
 	free(target);
 	return entry;
 }
@@ -266,6 +274,37 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 	return result;
 }
 
+/*
+ * The local documents that go: their entries would bring what comes under their keys
+ * later, before that is removed. The database may have them already.
+ */
+static void remove_entries(struct spool *s, const struct store_collection *c, const json_t *where,
+			   struct store_error *error)
+{
+	json_t *args = json_build("{s:O, s:i}", "where", where, "limit", 1000000), *document;
+	json_t *going = s->local->find(s->local->self, c, args, error);
+	size_t i;
+	json_array_foreach (going, i, document) {
+		const char *key = store_key(c, document);
+		json_t *entry = entry_of(s, c, key, error);
+		json_t *gone =
+			json_build("{s:[[s, s, O]]}", "where", "entry", "=", json_object_get(entry, "entry"));
+		if (entry != NULL) {
+			json_decref(s->local->remove(s->local->self, SPOOL_JOURNAL, gone, error));
+			s->pending -= strncmp(json_string_value(json_object_get(entry, "seq")), SPOOL_ASIDE,
+					      strlen(SPOOL_ASIDE)) != 0;
+			note(s, c, "",
+			     json_build("{s:s, s:{s:[[s, s, [s, O]]]}}", "op", "remove", "args", "where",
+					c->key, "in", key, json_object_get(entry, "first")),
+			     error);
+		}
+		json_decref(gone);
+		json_decref(entry);
+	}
+	json_decref(going);
+	json_decref(args);
+}
+
 static json_t *remove_documents(void *self, const struct store_collection *c, const json_t *args,
 				struct store_error *error)
 {
@@ -277,6 +316,7 @@ static json_t *remove_documents(void *self, const struct store_collection *c, co
 	}
 	if (!spool_begin_local(s, error))
 		return NULL;
+	remove_entries(s, c, json_object_get(args, "where"), error);
 	json_t *removed = s->local->remove(s->local->self, c, args, error);
 	json_decref(mirror_change(s->mirror, MIRROR_REMOVE, c, args));
 	note(s, c, "", json_build("{s:s, s:O}", "op", "remove", "args", args), error);

@@ -26,6 +26,8 @@ struct spool {
 	atomic_bool back;
 };
 
+/* An entry laid aside has a seq that begins so: behind every number. */
+#define SPOOL_ASIDE "aside-"
 #define SPOOL_JOURNAL (&store_collections[STORE_JOURNAL])
 
 /* A local document, or NULL. */

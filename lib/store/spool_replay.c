@@ -14,9 +14,6 @@ enum {
 	REFUSALS = 40, /* of one write, half a second apart at least */
 };
 
-/* Sorts behind every number. */
-#define ASIDE "aside-"
-
 static void replay_document(struct spool *s, const struct store_collection *c, const json_t *entry,
 			    struct store_error *error)
 {
@@ -86,7 +83,7 @@ static void lay_aside(struct spool *s, const json_t *entry, const struct store_e
 	s->refusals = 0;
 	log_error("a spooled write (%s) is laid aside until the next start: %s",
 		  json_string_value(json_object_get(entry, "target")), refusal->text);
-	char *seq = xasprintf("%s%s", ASIDE, json_string_value(json_object_get(entry, "seq")));
+	char *seq = xasprintf("%s%s", SPOOL_ASIDE, json_string_value(json_object_get(entry, "seq")));
 	json_t *args =
 		json_build("{s:O, s:{s:s}}", "key", json_object_get(entry, "entry"), "set", "seq", seq);
 	json_decref(s->local->update(s->local->self, SPOOL_JOURNAL, args, &error));
@@ -99,8 +96,8 @@ static void lay_aside(struct spool *s, const json_t *entry, const struct store_e
 void spool_replay(struct spool *s)
 {
 	struct store_error error = {.text = ""};
-	json_t *args = json_build("{s:[[s, s, s]], s:b, s:i}", "where", "seq", "<", ASIDE, "ascending", 1,
-				  "limit", REPLAY_BATCH),
+	json_t *args = json_build("{s:[[s, s, s]], s:b, s:i}", "where", "seq", "<", SPOOL_ASIDE, "ascending",
+				  1, "limit", REPLAY_BATCH),
 	       *entry;
 	json_t *entries = s->local->find(s->local->self, SPOOL_JOURNAL, args, &error);
 	int64_t until = mono_now().us + REPLAY_MS * 1000;
@@ -126,7 +123,8 @@ void spool_replay(struct spool *s)
 /* What was laid aside is tried again, in its place. */
 static void take_up(struct spool *s, struct store_error *error)
 {
-	json_t *args = json_build("{s:[[s, s, s]], s:i}", "where", "seq", ">=", ASIDE, "limit", 1000000),
+	json_t *args = json_build("{s:[[s, s, s]], s:i}", "where", "seq", ">=", SPOOL_ASIDE, "limit",
+				  1000000),
 	       *entry;
 	json_t *entries = s->local->find(s->local->self, SPOOL_JOURNAL, args, error);
 	size_t i;

@@ -15,13 +15,14 @@
 static struct store_backend *database; /* what is behind the insert that refuses */
 static const char *refused;            /* the key of the message that it refuses; NULL: none */
 static unsigned refusals;
+static enum store_failure refusal = STORE_BUSY;
 
 static json_t *refusing_insert(void *self, const struct store_collection *c, const json_t *args,
 			       struct store_error *error)
 {
 	if (refused != NULL && strcmp(store_key(c, json_object_get(args, "document")), refused) == 0) {
 		refusals++;
-		snprintf(error->text, sizeof error->text, "this document is refused");
+		*error = (struct store_error){"this document is refused", refusal};
 		return NULL;
 	}
 	return database->insert(self, c, args, error);
@@ -102,6 +103,7 @@ static int setup(void **state)
 	mkdir(FOLDER, 0700);
 	database = sqlite_backend_open(FOLDER "/database.db", false, &error);
 	refusals = 0;
+	refusal = STORE_BUSY;
 	return database == NULL;
 }
 
@@ -111,6 +113,26 @@ static int teardown(void **state)
 	database->close(database->self);
 	free(database);
 	return 0;
+}
+
+/* What is refused for good stands in nobody's way: it is asked for once. */
+static void test_refused_for_good(void **state)
+{
+	(void)state;
+	struct store_backend *b = open_spool(), ours;
+	write_message(b, "SM1");
+	write_message(b, "SM2");
+	assert_true(database->begin(database->self));
+	struct store_backend *mongodb = comes_back(b, &ours);
+	refused = "SM1";
+	refusal = STORE_REFUSED;
+	replay(b, 2);
+	assert_int_equal(refusals, 1);
+	assert_true(is_there("SM2"));
+	assert_int_equal(b->spooled(b->self), 0);
+	refused = NULL;
+	assert_true(database->end(database->self));
+	close_spool(b, mongodb);
 }
 
 static void test_refused_write_is_laid_aside(void **state)
@@ -157,10 +179,104 @@ static void test_refused_write_is_laid_aside(void **state)
 	assert_true(database->end(database->self));
 }
 
+/* ---- what is asked while the database is away, in order ---- */
+
+enum verb { INSERT, PUT, UPDATE, REMOVE };
+
+/* Of message SM1: body is what it says then; key: its new name, or NULL. */
+static void ask(struct store_backend *b, enum verb verb, const char *body, const char *key)
+{
+	struct store_error error = {.text = ""};
+	json_t *document = json_pack("{s:s, s:s, s:s}", "requestId", "SM1", "body", body, "createdAt",
+				     "2026-01-01T00:00:00.000Z");
+	json_t *args = json_pack("{s:O, s:s, s:{s:s, s:s}, s:[[s, s, s]]}", "document", document, "key",
+				 "SM1", "set", "body", body, "requestId", key ? key : "SM1", "where",
+				 "requestId", "=", "SM1");
+	store_backend_fn *const verbs[] = {b->insert, b->put, b->update, b->remove};
+	if (verb == UPDATE)
+		json_object_del(args, "where");
+	b->tick(b->self);
+	json_decref(verbs[verb](b->self, MESSAGES, args, &error));
+	assert_string_equal(error.text, "");
+	assert_true(b->end(b->self));
+	json_decref(args);
+	json_decref(document);
+}
+
+/* What the database has of this message: its body, or "". */
+static void assert_body(const char *sid, const char *body)
+{
+	struct store_error error = {.text = ""};
+	json_t *args = json_pack("{s:s, s:s}", "field", "requestId", "value", sid);
+	json_t *found = database->get(database->self, MESSAGES, args, &error);
+	const char *text = json_string_value(json_object_get(found, "body"));
+	assert_string_equal(text ? text : "", body);
+	json_decref(found);
+	json_decref(args);
+}
+
+static void test_order(void **state)
+{
+	(void)state;
+	static const struct {
+		bool there; /* in the database, before it goes away */
+		struct {
+			enum verb verb;
+			const char *body, *key;
+		} asked[6];
+		unsigned count;
+		const char *first, *second; /* the bodies of SM1 and SM2 in the end */
+	} cases[] = {
+		{true, {{UPDATE, "a", NULL}, {PUT, "b", NULL}}, 2, "b", ""},
+		{true, {{UPDATE, "a", NULL}, {PUT, "b", NULL}, {UPDATE, "c", NULL}}, 3, "c", ""},
+		{true, {{UPDATE, "a", NULL}, {PUT, "b", NULL}, {PUT, "c", NULL}}, 3, "c", ""},
+		{true, {{UPDATE, "a", NULL}, {PUT, "b", NULL}, {UPDATE, "c", "SM2"}}, 3, "", "c"},
+		{true, {{PUT, "a", NULL}, {REMOVE, "", NULL}}, 2, "", ""},
+		{true, {{REMOVE, "", NULL}, {INSERT, "a", NULL}}, 2, "a", ""},
+		{true, {{PUT, "a", NULL}, {REMOVE, "", NULL}, {PUT, "b", NULL}}, 3, "b", ""},
+		{false, {{INSERT, "a", NULL}, {REMOVE, "", NULL}, {INSERT, "b", NULL}}, 3, "b", ""},
+		{false, {{INSERT, "a", NULL}, {UPDATE, "b", NULL}, {REMOVE, "", NULL}}, 3, "", ""},
+		{false, {{INSERT, "a", NULL}, {UPDATE, "b", "SM2"}, {INSERT, "c", NULL}}, 3, "c", "b"},
+		{false, {{UPDATE, "a", NULL}, {INSERT, "b", NULL}, {UPDATE, "c", NULL}}, 3, "c", ""},
+	};
+	struct store_backend *b = open_spool(), ours;
+	struct spool *spool = b->self;
+	struct store_error error = {.text = ""};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		json_t *old = one_message("SM1");
+		assert_true(database->begin(database->self));
+		if (cases[i].there)
+			json_decref(database->insert(database->self, MESSAGES, old, &error));
+		json_decref(old);
+		for (unsigned k = 0; k < cases[i].count; k++)
+			ask(b, cases[i].asked[k].verb, cases[i].asked[k].body, cases[i].asked[k].key);
+		struct store_backend *mongodb = comes_back(b, &ours);
+		replay(b, 3);
+		print_message("case %zu\n", i);
+		assert_body("SM1", cases[i].first);
+		assert_body("SM2", cases[i].second);
+		assert_int_equal(b->spooled(b->self), 0);
+		/* Nothing stays in the spool, neither; and it goes away again. */
+		spool_read_journal(spool, &error);
+		assert_int_equal(spool->pending, 0);
+		spool->db = mongodb;
+		spool->away = true;
+		json_t *both = json_pack("{s:[[s, s, [s, s]]]}", "where", "requestId", "in", "SM1", "SM2");
+		json_decref(database->remove(database->self, MESSAGES, both, &error));
+		json_decref(both);
+		assert_true(database->end(database->self));
+	}
+	assert_string_equal(error.text, "");
+	b->close(b->self);
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_refused_write_is_laid_aside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_for_good, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
