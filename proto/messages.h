@@ -176,6 +176,8 @@ enum {
 	MESSAGE(142, LIST_BARRED, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
 	MESSAGE(143, BAR_NUMBER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                              \
 	MESSAGE(144, UNBAR_NUMBER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \
+	/* {recordingSid} -> {status, message, data: {recordingSid, mimeType, base64}} */                     \
+	MESSAGE(146, GET_VOICEMAIL_AUDIO, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                     \
 	MESSAGE(145, STATS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                                   \
                                                                                                     \
 	/* what happens is told from now on / {kind, callSid?, …}: see voiced/news.c */           \

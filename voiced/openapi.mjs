@@ -74,6 +74,8 @@ add('GET', '/api/events', { operationId: 'followEvents', summary: 'Follow calls,
   responses: { 200: { description: 'Server-sent events, without end.', content: { 'text/event-stream': { schema: string } } }, ...errors } });
 add('GET', '/api/calls/{callSid}/recording', { operationId: 'getRecording', summary: 'Get the recording of a call', parameters: [{ name: 'callSid', in: 'path', required: true, schema: string }],
   responses: { 200: { description: 'Stereo: the caller left, the agent right.', content: { 'audio/wav': {} } }, ...errors } });
+add('GET', '/api/voicemails/{recordingSid}/recording', { operationId: 'getVoicemailRecording', summary: 'Get the audio of a voicemail', parameters: [{ name: 'recordingSid', in: 'path', required: true, schema: string }],
+  responses: { 200: { description: 'Fetched from Twilio with phony\'s own credentials.', content: { 'audio/wav': {} } }, ...errors } });
 add('GET', '/health', { operationId: 'getHealth', summary: 'Whether the process answers', responses: { 200: answer('It does.', state), ...errors } });
 add('GET', '/ready', { operationId: 'getReady', summary: 'Whether calls and messages are taken', responses: { 200: answer('They are; degraded: the database is away, and writes wait on local disk.', state), ...errors } });
 add('GET', '/metrics', { operationId: 'getMetrics', summary: 'Numbers for Prometheus', responses: { 200: { description: 'The text format, version 0.0.4.', content: { 'text/plain': { schema: string } } }, ...errors } });

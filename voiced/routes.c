@@ -7,6 +7,7 @@
 #include "voiced/pages.h"
 #include "voiced/recordings.h"
 #include "voiced/stats.h"
+#include "voiced/voicemail_audio.h"
 
 #include <string.h>
 
@@ -50,7 +51,8 @@ void routes_handle(struct http_request *r, void *arg)
 {
 	struct voiced *v = arg;
 	if (routes_twilio(v, r) || auth_serve_session(r, v->config) || recordings_serve(v, r) ||
-	    live_serve(v, r) || routes_api(v, r) || routes_system(v, r) || pages_serve(r))
+	    voicemail_audio_serve(v, r) || live_serve(v, r) || routes_api(v, r) || routes_system(v, r) ||
+	    pages_serve(r))
 		return;
 	http_reply_error(r, 404, "not_found", "Nothing is served at this address.");
 }

@@ -231,16 +231,46 @@ void stats_metrics(struct voiced *v, struct http_request *r)
 
 /* ---- sums over a time ---- */
 
+struct summing {
+	struct reply reply;
+	bool by_hour; /* a start was given, so that the hours are not without end */
+};
+
+static void count_in(json_t *object, const char *key)
+{
+	json_object_set_new(object, key, json_integer(json_integer_value(json_object_get(object, key)) + 1));
+}
+
+/* Adds a call to the entry of the hour in which it started: {calls, failed}. */
+static void count_in_hour(json_t *hours, const json_t *call, bool failed)
+{
+	enum { HOUR_MS = 3600 * 1000 };
+	struct wall_ms started;
+	char hour[WALL_TEXT_SIZE];
+	const char *text = json_string_value(json_object_get(call, "startedAt"));
+	if (text == NULL || !wall_parse(text, &started))
+		return;
+	started.ms -= started.ms % HOUR_MS;
+	wall_format(started, hour);
+	if (json_object_get(hours, hour) == NULL)
+		json_object_set_new(hours, hour, json_build("{s:i, s:i}", "calls", 0, "failed", 0));
+	count_in(json_object_get(hours, hour), "calls");
+	if (failed)
+		count_in(json_object_get(hours, hour), "failed");
+}
+
 static void on_calls(void *arg, json_t *result, const char *error)
 {
-	struct reply *reply = arg;
+	struct summing *sums_asked = arg;
 	size_t i;
-	json_t *call, *counts = json_object();
+	json_t *call, *counts = json_object(), *failures = json_object(), *hours = json_object();
 	json_int_t calls = 0, answered = 0, talked = 0, inbound = 0, credits = 0;
 	json_int_t responses = 0, response_ms = 0, interruptions = 0;
-	if (answer_store_error(*reply, error)) {
+	if (answer_store_error(sums_asked->reply, error)) {
 		json_decref(counts);
-		free(reply);
+		json_decref(failures);
+		json_decref(hours);
+		free(sums_asked);
 		return;
 	}
 	json_array_foreach (json_object_get(result, "documents"), i, call) {
@@ -259,18 +289,28 @@ static void on_calls(void *arg, json_t *result, const char *error)
 		interruptions += json_integer_value(json_object_get(sums, "interruptions"));
 		credits += json_integer_value(json_object_get(cost, "amount"));
 		status = status ? status : "unknown";
-		json_object_set_new(counts, status,
-				    json_integer(json_integer_value(json_object_get(counts, status)) + 1));
+		count_in(counts, status);
+		bool failed = strcmp(status, "failed") == 0;
+		const char *reason = json_string_value(json_object_get(call, "errorMessage"));
+		if (failed)
+			count_in(failures, reason ? reason : "no reason is known");
+		if (sums_asked->by_hour)
+			count_in_hour(hours, call, failed);
 	}
-	answer_success(*reply, 200,
-		       json_build("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:o}", "calls", calls,
-				  "inbound", inbound, "outbound", calls - inbound, "answered", answered,
-				  "answerRate", calls > 0 ? (double)answered / (double)calls : 0.0,
+	if (!sums_asked->by_hour) {
+		json_decref(hours);
+		hours = NULL;
+	}
+	answer_success(sums_asked->reply, 200,
+		       json_build("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o*}",
+				  "calls", calls, "inbound", inbound, "outbound", calls - inbound, "answered",
+				  answered, "answerRate", calls > 0 ? (double)answered / (double)calls : 0.0,
 				  "totalSeconds", talked, "responses", responses, "responseAverageMs",
 				  responses > 0 ? response_ms / responses : (json_int_t)0, "interruptions",
-				  interruptions, "credits", credits, "byStatus", counts),
+				  interruptions, "credits", credits, "byStatus", counts, "failures", failures,
+				  "byHour", hours),
 		       "%lld call(s)", (long long)calls);
-	free(reply);
+	free(sums_asked);
 }
 
 void stats_tell(struct voiced *v, json_t *args, struct reply reply)
@@ -286,7 +326,7 @@ void stats_tell(struct voiced *v, json_t *args, struct reply reply)
 	filter_time(where, "startedAt", ">=", start_ms);
 	filter_time(where, "startedAt", "<", end_ms);
 	struct store_query query = {.where = where, .limit = CALLS_MAX};
-	struct reply *kept = xcalloc(1, sizeof *kept);
-	*kept = reply;
-	store_find(v->store, STORE_CALLS, &query, on_calls, kept);
+	struct summing *sums = xcalloc(1, sizeof *sums);
+	*sums = (struct summing){reply, start_ms > 0};
+	store_find(v->store, STORE_CALLS, &query, on_calls, sums);
 }

@@ -23,6 +23,7 @@
 #include "voiced/tags.h"
 #include "voiced/verbs_call.h"
 #include "voiced/voicemail.h"
+#include "voiced/voicemail_audio.h"
 #include "voiced/waiting.h"
 #include "voiced/workers.h"
 
@@ -121,6 +122,7 @@ static const struct {
 	{MSG_DELETE_VOICEMAIL, voicemail_delete},
 	{MSG_DELETE_VOICEMAILS, voicemail_delete_many},
 	{MSG_COUNT_UNREAD, voicemail_count_unread},
+	{MSG_GET_VOICEMAIL_AUDIO, voicemail_audio_get},
 	{MSG_LIST_BARRED, guard_list_barred},
 	{MSG_BAR_NUMBER, guard_bar},
 	{MSG_UNBAR_NUMBER, guard_unbar},

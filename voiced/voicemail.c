@@ -89,12 +89,12 @@ void voicemail_search(struct voiced *v, json_t *args, struct reply reply)
 		records_list(v, &kind, where, limit, cursor, reply);
 }
 
-static const char *read_sid(struct json_reader *r, json_t *args)
+const char *voicemail_read_sid(struct json_reader *r, json_t *args)
 {
 	const char *sid = "";
 	json_read_open(r, args);
 	json_read_text(r, "recordingSid", JSON_NEEDED, 1, 64, &sid);
-	if (sid[0] != '\0' && (strncmp(sid, "RE", 2) != 0 || strlen(sid) != 34))
+	if (sid[0] != '\0' && !twilio_is_recording_sid(sid))
 		json_read_fault(r, "recordingSid must be RE and 32 hexadecimal digits");
 	return sid;
 }
@@ -102,7 +102,7 @@ static const char *read_sid(struct json_reader *r, json_t *args)
 void voicemail_get(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
-	const char *sid = read_sid(&r, args);
+	const char *sid = voicemail_read_sid(&r, args);
 	if (!answer_faults(reply, &r))
 		records_get(v, &kind, sid, reply);
 }
@@ -110,7 +110,7 @@ void voicemail_get(struct voiced *v, json_t *args, struct reply reply)
 void voicemail_mark(struct voiced *v, json_t *args, struct reply reply, bool read)
 {
 	struct json_reader r;
-	const char *sid = read_sid(&r, args);
+	const char *sid = voicemail_read_sid(&r, args);
 	if (!answer_faults(reply, &r))
 		records_update(v, &kind, sid, json_build("{s:b}", "isRead", read), reply);
 }
@@ -118,7 +118,7 @@ void voicemail_mark(struct voiced *v, json_t *args, struct reply reply, bool rea
 void voicemail_delete(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
-	const char *sid = read_sid(&r, args);
+	const char *sid = voicemail_read_sid(&r, args);
 	if (!answer_faults(reply, &r))
 		records_remove(v, &kind, sid, reply);
 }

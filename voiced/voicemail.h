@@ -6,6 +6,7 @@
 #define PHONY_VOICEMAIL_H
 
 #include "lib/base/form.h"
+#include "lib/base/json_read.h"
 #include "lib/base/reply.h"
 #include "lib/http/server.h"
 #include "voiced/voiced.h"
@@ -14,6 +15,9 @@ struct voicemails;
 /* Looks from time to time after transcriptions that have not come. */
 struct voicemails *voicemails_new(struct voiced *v);
 void voicemails_free(struct voicemails **m);
+
+/* Opens the reader on args and reads recordingSid, checked; "" after a fault. */
+const char *voicemail_read_sid(struct json_reader *r, json_t *args);
 
 void voicemail_list(struct voiced *v, json_t *args, struct reply reply);
 void voicemail_search(struct voiced *v, json_t *args, struct reply reply);

@@ -127,6 +127,12 @@ static void prepare(struct transfer *t, const struct http_ask *ask)
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+	if (ask->redirects > 0) {
+		curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 1L);
+		curl_easy_setopt(e, CURLOPT_MAXREDIRS, (long)ask->redirects);
+		curl_easy_setopt(e, CURLOPT_REDIR_PROTOCOLS_STR,
+				 strncmp(ask->url, "https:", 6) == 0 ? "https" : "http,https");
+	}
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(ask->timeout_ms ? ask->timeout_ms : TIMEOUT_MS));
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "phony/1");
@@ -167,7 +173,7 @@ void http_client_ask(struct http_client *c, const struct http_ask *ask, http_ans
 	t->arg = arg;
 	t->repeat = ask->repeat;
 	t->tries_left = ask->tries ? ask->tries : TRIES;
-	t->body.max = BODY_MAX;
+	t->body.max = ask->body_max ? ask->body_max : BODY_MAX;
 	t->easy = curl_easy_init();
 	if (t->easy == NULL)
 		panic("libcurl has no handle to give");
@@ -187,12 +193,21 @@ static long long date_of(CURL *easy)
 
 static void finish(struct transfer *t, enum http_outcome outcome, long status)
 {
+	/* The terminator is not part of what body_max limits. */
+	t->body.max = 0;
 	buffer_append(&t->body, "", 1);
 	curl_off_t retry_after = 0;
+	const char *content_type = NULL;
+	curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &content_type);
 	curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &retry_after);
-	struct http_answer answer = {outcome,         status,   (char *)t->body.data,
-				     t->body.len - 1, t->fault, (long)retry_after,
-				     date_of(t->easy)};
+	struct http_answer answer = {.outcome = outcome,
+				     .status = status,
+				     .body = (char *)t->body.data,
+				     .body_len = t->body.len - 1,
+				     .content_type = content_type ? content_type : "",
+				     .fault = t->fault,
+				     .retry_after_s = (long)retry_after,
+				     .date_s = date_of(t->easy)};
 	LIST_REMOVE(t, next);
 	t->fn(t->arg, &answer);
 	timer_stop(&t->retry);

@@ -27,6 +27,10 @@ struct http_ask {
 	int timeout_ms; /* for each try; 0: 30 s */
 	enum http_repeat repeat;
 	unsigned tries; /* 0: 3 */
+	/* Redirects followed, each only to https or where url is http, and without user and password on
+	 * another host. */
+	unsigned redirects;
+	size_t body_max; /* longer answers are a failure; 0: 4 MiB */
 };
 
 enum http_outcome {
@@ -40,9 +44,10 @@ struct http_answer {
 	long status;
 	const char *body; /* terminated; "" if none; borrowed */
 	size_t body_len;
-	const char *fault;  /* words when not answered */
-	long retry_after_s; /* the answer's Retry-After, or 0 */
-	long long date_s;   /* its Date, in seconds since 1970, or 0 */
+	const char *content_type; /* "" if none; borrowed */
+	const char *fault;        /* words when not answered */
+	long retry_after_s;       /* the answer's Retry-After, or 0 */
+	long long date_s;         /* its Date, in seconds since 1970, or 0 */
 };
 
 typedef void http_answer_fn(void *arg, const struct http_answer *answer);

@@ -11,7 +11,15 @@
 
 #define TWILIO_MAGIC 0x7477696cu
 
-enum { CALL_NOT_IN_PROGRESS = 21220, TOO_MANY_REQUESTS = 20429, LIST_PAGE = 50, MESSAGES_PAGE = 200 };
+enum {
+	INVALID_CREDENTIALS = 20003,
+	NOT_FOUND = 20404,
+	TOO_MANY_REQUESTS = 20429,
+	CALL_NOT_IN_PROGRESS = 21220,
+	LIST_PAGE = 50,
+	MESSAGES_PAGE = 200,
+	AUDIO_MAX = 64 << 20, /* an hour of WAV at 8 kHz has 58 MB */
+};
 
 struct twilio {
 	unsigned magic;
@@ -81,6 +89,11 @@ static bool is_sid(const char *text, const char *kind)
 bool twilio_is_call_sid(const char *text)
 {
 	return is_sid(text, "CA");
+}
+
+bool twilio_is_recording_sid(const char *text)
+{
+	return is_sid(text, "RE");
 }
 
 bool twilio_is_message_sid(const char *text)
@@ -275,6 +288,55 @@ void twilio_delete_recording(struct twilio *t, const char *recording_sid, twilio
 {
 	ask(t, "DELETE", xasprintf("%s/Recordings/%s.json", t->base, recording_sid), NULL, HTTP_REPEATABLE, 0,
 	    false, fn, arg);
+}
+
+struct audio_request {
+	twilio_audio_fn *fn;
+	void *arg;
+};
+
+static void on_audio(void *arg, const struct http_answer *a)
+{
+	struct audio_request *r = arg;
+	char message[512] = "";
+	struct twilio_answer answer = {
+		.outcome = TWILIO_DONE, .message = message, .retry_after_s = a->retry_after_s};
+	if (a->outcome != HTTP_ANSWERED || a->status >= 500) {
+		answer.outcome = TWILIO_UNREACHED;
+		text_printf(message, sizeof message, "Twilio did not send the recording: %s.",
+			    a->outcome != HTTP_ANSWERED ? a->fault : "a server error");
+	} else if (a->status != 200) {
+		answer.outcome = TWILIO_REFUSED;
+		answer.code = a->status == 404 ? NOT_FOUND : 0;
+		text_printf(message, sizeof message, "%s",
+			    a->status == 404
+				    ? "Twilio has no audio of this recording: it was deleted, or is not "
+				      "complete yet."
+			    : a->status == 401 ? twilio_advice(INVALID_CREDENTIALS)
+					       : "Twilio refused to send the recording.");
+	}
+	bool done = answer.outcome == TWILIO_DONE;
+	r->fn(r->arg, &answer, done ? a->body : NULL, done ? a->body_len : 0);
+	free(r);
+}
+
+void twilio_fetch_recording(struct twilio *t, const char *recording_sid, enum twilio_audio format,
+			    twilio_audio_fn *fn, void *arg)
+{
+	OBJ_CHECK(t, TWILIO_MAGIC);
+	struct audio_request *r = xcalloc(1, sizeof *r);
+	*r = (struct audio_request){fn, arg};
+	char *url = xasprintf("%s/Recordings/%s.%s", t->base, recording_sid,
+			      format == TWILIO_WAV ? "wav" : "mp3");
+	struct http_ask ask = {.method = "GET",
+			       .url = url,
+			       .user = t->user,
+			       .password = t->password,
+			       .repeat = HTTP_REPEATABLE,
+			       .redirects = 3,
+			       .body_max = AUDIO_MAX};
+	http_client_ask(t->http, &ask, on_audio, r);
+	free(url);
 }
 
 void twilio_list_numbers(struct twilio *t, const char *number, twilio_answer_fn *fn, void *arg)

@@ -51,6 +51,16 @@ void twilio_record_call(struct twilio *t, const char *sid, const char *callback,
 			void *arg);
 /* One that is not there is refused with code 20404. */
 void twilio_delete_recording(struct twilio *t, const char *recording_sid, twilio_answer_fn *fn, void *arg);
+/*
+ * The audio of a recording (RE and 32 digits), asked of our own account's address,
+ * never of one that a webhook named: an address from outside would collect our
+ * credentials. answer->body is NULL; bytes are borrowed, and NULL unless TWILIO_DONE.
+ * Source: www.twilio.com/docs/voice/api/recording (Fetch a recording's media file).
+ */
+enum twilio_audio { TWILIO_WAV, TWILIO_MP3 };
+typedef void twilio_audio_fn(void *arg, const struct twilio_answer *answer, const char *bytes, size_t len);
+void twilio_fetch_recording(struct twilio *t, const char *recording_sid, enum twilio_audio format,
+			    twilio_audio_fn *fn, void *arg);
 /* Our numbers: body.incoming_phone_numbers; only this one unless number is NULL. */
 void twilio_list_numbers(struct twilio *t, const char *number, twilio_answer_fn *fn, void *arg);
 /* What Twilio calls for a number, by POST; NULL: left as it is. */
@@ -88,6 +98,8 @@ bool twilio_date(const char *text, struct wall_ms *out);
 
 /* Whether text is the SID of a call: CA and 32 hexadecimal digits. */
 bool twilio_is_call_sid(const char *text);
+/* RE and 32 hexadecimal digits. */
+bool twilio_is_recording_sid(const char *text);
 
 /* What a person should do about an error code; "" if there is nothing to say. */
 const char *twilio_advice(int code);

@@ -1,8 +1,9 @@
 // The pages in a real browser, before the real daemons: everything a person does, and what they see when things go wrong.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { accessible, killed, openBrowser } from '../harness/browser.mjs';
-import { account, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { account, bin, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 import { hook, incoming, sid } from '../harness/webhooks.mjs';
 
 const hello = speech('Hello, this is Anna. May I ask you something?');
@@ -11,12 +12,13 @@ const thanks = speech('Thank you. Goodbye!');
 const agents = {
   'agent-test': { script: [{ say: 'Hello, this is Anna.', wav: hello.pattern }, { context: 'blue bicycle' }, { say: 'One moment please.', wav: moment.pattern }, { pause_ms: 60000 }] },
   'agent-asks': { script: [{ say: 'One moment please.', wav: moment.pattern }, { tool: 'ask_operator', parameters: { question: 'Window or garden?' } }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }] },
+  'agent-talks': { script: Array.from({ length: 6 }, (_, i) => ({ say: `Sentence ${i + 1}.`, wav: moment.pattern })).concat({ say: 'Thank you. Goodbye!', wav: thanks.pattern }) },
 };
 let agent, carrier, phony, browser, page, base, problems;
 
 before(async () => {
   agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
-  carrier = await startCarrier({ default: { script: [] }, numbers: [account.number, '+12025550144'] });
+  carrier = await startCarrier({ default: { script: [] }, recordings: { [`RE${'7'.repeat(32)}`]: true }, numbers: [account.number, '+12025550144'] });
   phony = await startPhony({ sims: { carrier, agent } });
   base = `http://127.0.0.1:${phony.port}`;
   ({ browser, page, problems } = await openBrowser({ base, expected: new RegExp(`${killed.source}|status of 40[01]`) }));
@@ -99,6 +101,50 @@ test('the list of calls is live: many at once', async () => {
   await page.getByLabel('Search what was said').fill('');
 });
 
+test('the transcript follows who speaks, and the recording is drawn', async () => {
+  await page.setViewportSize({ width: 1280, height: 420 });
+  const { callSid } = (await phony.call('+12025550133', { elevenLabsAgentId: 'agent-talks', record: true })).body;
+  await page.goto(`${base}/#/calls/${callSid}`);
+  const inSight = (text) => page.locator('.turns').getByText(text, { exact: true }).evaluate((e) => { const box = e.closest('.turns').getBoundingClientRect(), line = e.getBoundingClientRect(); return line.top >= box.top && line.bottom <= box.bottom + 1; });
+  await page.locator('.turns').getByText('Sentence 6.').waitFor();
+  assert.ok(await inSight('Sentence 6.'), 'the newest turn');
+  assert.ok(!(await inSight('Sentence 1.')), 'it has scrolled');
+  // Who reads further up is not torn away.
+  await page.locator('.turns').evaluate((e) => { e.scrollTop = 0; });
+  await page.locator('.turns').getByText('Thank you. Goodbye!').waitFor();
+  assert.ok(await inSight('Sentence 1.'));
+  await phony.over(callSid);
+  await page.setViewportSize({ width: 1280, height: 900 });
+  for (let i = 0; i < 4; i++) { // in some loads it was blank
+    await page.reload();
+    await button('Load the recording').click();
+    await page.locator('canvas.wave').waitFor();
+    await until(() => page.locator('canvas.wave').evaluate((c) => c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some((byte) => byte !== 0)), 'the waveform');
+  }
+});
+
+test('a list that grows while more of it is shown loses no row; activity counts every call', async () => {
+  const day = 86400000, now = Date.now();
+  const lines = Array.from({ length: 450 }, (_, i) => ({ collection: 'calls', document: { callId: `old${i}`, secret: 's', callSid: `CA${i.toString(16).padStart(32, '0')}`, status: i < 300 ? 'failed' : 'completed', callType: 'outbound', fromNumber: account.number, toNumber: `+1415555${String(i).padStart(4, '0')}`, voiceProvider: 'elevenlabs',
+    ...(i < 300 && { errorMessage: 'The line was broken.' }), startedAt: new Date(now - day - i * 60000).toISOString(), endedAt: new Date(now - day - i * 60000 + 30000).toISOString(), duration: 30, systemInstructions: 'x', callInstructions: 'y', tags: [] } }));
+  const imported = spawnSync(bin('phony'), ['import'], { env: phony.env, input: lines.map((l) => JSON.stringify(l)).join('\n') });
+  assert.equal(imported.status, 0, String(imported.stderr));
+  await link('Calls');
+  await page.reload();
+  const rows = page.locator('tbody tr');
+  await button('Show earlier ones').click();
+  await until(async () => (await rows.count()) >= 400, 'a second page');
+  const before = await rows.count();
+  const placed = await Promise.all(['+12025550121', '+12025550122', '+12025550123'].map((to) => phony.call(to, { elevenLabsAgentId: 'agent-asks' })));
+  for (const { body } of placed) { await phony.api('POST', `/api/calls/${body.callSid}/hangup`); await phony.over(body.callSid); }
+  for (const to of ['+12025550121', '+12025550122', '+12025550123']) await rows.filter({ hasText: to }).waitFor();
+  assert.equal(await rows.count(), before + 3, 'no row has gone');
+  await link('Activity');
+  await sees('300 × The line was broken.');
+  const label = await page.getByRole('img', { name: /Calls of the last fourteen days/ }).getAttribute('aria-label');
+  assert.ok(label.match(/\d+(?=,|$)/g).reduce((sum, n) => sum + Number(n), 0) >= 453, label);
+});
+
 test('a question of the agent is answered by a person', async () => {
   await link('Operator');
   await sees('No agent waits');
@@ -131,6 +177,43 @@ test('messages: sent with a count of segments, delivered, received, found', asyn
   await accessible(page, 'messages');
 });
 
+test('messages: to many, and in a group, to all of it', async () => {
+  await button('To many').click();
+  await page.getByRole('dialog').getByLabel('Text', { exact: true }).fill('We open at nine.');
+  await page.getByLabel('Recipients').fill('+12025550161\n+12025550162, +12025550163');
+  await page.getByRole('dialog').getByRole('button', { name: 'Send to all' }).click();
+  await sees(/To 3 people: [0-3] sent/);
+  for (const to of ['+12025550161', '+12025550162', '+12025550163']) await carrier.events.wait((e) => e.event === 'message-created' && e.to === to, `the message to ${to}`);
+  await until(async () => (await page.getByText(/To 3 people/).count()) === 0, 'the sending to be over');
+  await button('New group').click();
+  await page.getByLabel('Name', { exact: true }).fill('Team');
+  await page.getByLabel('Your number').fill(account.number);
+  await page.getByLabel('Participants').fill('+12025550171\n+12025550172');
+  await button('Make the group').click();
+  await page.getByRole('dialog', { name: 'Team' }).getByLabel('Text', { exact: true }).fill('Hello, team.');
+  await page.getByRole('dialog').getByRole('button', { name: 'Send to all' }).click();
+  await page.locator('.turns').getByText('Hello, team.').first().waitFor();
+  await sees(/Team: /);
+  await accessible(page, 'a group');
+  await page.locator('section[aria-label=Conversation]').getByLabel('Text', { exact: true }).fill('Who comes?');
+  await button('Send to all').click();
+  for (const to of ['+12025550171', '+12025550172']) await carrier.events.wait((e) => e.event === 'message-created' && e.to === to && e.body === 'Who comes?', `the answer to ${to}`);
+});
+
+test('messages: however many there are, and a long conversation opens at its end', async () => {
+  const from = '+12025550181';
+  for (let i = 1; i <= 230; i += 10) await Promise.all(Array.from({ length: 10 }, (_, k) => incoming(phony, { MessageSid: sid(1000 + i + k), From: from, To: account.number, Body: `Line ${i + k}`, NumMedia: '0' })));
+  await page.reload();
+  await page.locator('.threads button', { hasText: from }).click();
+  const seen = (text) => page.locator('.turns').getByText(text, { exact: true });
+  await seen('Line 230').waitFor();
+  assert.ok(await seen('Line 230').evaluate((e) => { const box = e.closest('.turns').getBoundingClientRect(), line = e.getBoundingClientRect(); return line.top >= box.top && line.bottom <= box.bottom + 1; }), 'the newest line is in sight');
+  while (await button('Show earlier messages').count()) { const before = await page.locator('.turns li').count(); await button('Show earlier messages').click(); await until(async () => (await page.locator('.turns li').count()) > before, 'earlier messages'); }
+  assert.equal(await page.locator('.turns li').count(), 230);
+  await button('Show earlier conversations').click();
+  await page.locator('.threads button', { hasText: '+12025550161' }).waitFor();
+});
+
 test('templates, numbers, voicemails', async () => {
   await link('Templates');
   await button('New call template').click();
@@ -161,6 +244,9 @@ test('templates, numbers, voicemails', async () => {
   await sees('The transcription is on its way.');
   await hook(phony, '/voicemail/transcription', { CallSid: `CA${'7'.repeat(32)}`, RecordingSid: recordingSid, TranscriptionStatus: 'completed', TranscriptionText: 'Please call me back.', AccountSid: account.sid });
   await sees('Please call me back.');
+  await button('Listen').click();
+  const length = await page.getByLabel('Voicemail', { exact: true }).evaluate((a) => new Promise((done, fail) => { a.onerror = () => fail(new Error('it is no audio')); if (a.duration) done(a.duration); else a.onloadedmetadata = () => done(a.duration); }));
+  assert.equal(length, 1, 'a second of silence');
   await button('Mark as read').click();
   await button('Mark as unread').waitFor();
   await accessible(page, 'voicemails');

@@ -63,6 +63,7 @@ void message_list(struct evhttp_request *r, struct evkeyvalq *query);
 void message_fetch(struct evhttp_request *r, const char *sid);
 
 /* numbers.c: our numbers, recordings and transcriptions. False: not its business. */
+bool storage_handle(struct evhttp_request *r, const char *path);
 bool numbers_handle(struct evhttp_request *r, const char *rest, bool post, struct evkeyvalq *params);
 
 /* spec.c: the OpenAPI description. Violations of a request; false after one. */

@@ -6,6 +6,7 @@
 
 #include "tests/sim/common/report.h"
 
+#include <event2/buffer.h>
 #include <event2/keyvalq_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,10 +81,54 @@ static void list_transcriptions(struct evhttp_request *r, const char *recording)
 	rest_answer(r, 200, json_pack("{s:o, s:n}", "transcriptions", list, "next_page_uri"));
 }
 
+/*
+ * The audio of a recording that is there: from a storage host, whose address is
+ * secret enough to need no credentials, and which is not to get ours.
+ */
+static void redirect_to_audio(struct evhttp_request *r, const char *recording, const char *format)
+{
+	char url[200];
+	if (json_object_get(json_object_get(carrier.scenario, "recordings"), recording) == NULL) {
+		rest_refuse(r, 404, 20404, "The requested resource was not found");
+		return;
+	}
+	const char *host = evhttp_find_header(evhttp_request_get_input_headers(r), "Host"), *port = host ? strrchr(host, ':') : NULL;
+	snprintf(url, sizeof url, "http://localhost%s/storage/%s.%s?signature=abc", port ? port : "", recording, format);
+	evhttp_add_header(evhttp_request_get_output_headers(r), "Location", url);
+	evhttp_send_reply(r, 307, "Temporary Redirect", NULL);
+}
+
+/* A second of silence: WAV, or an MPEG frame for who asks for MP3. */
+bool storage_handle(struct evhttp_request *r, const char *path)
+{
+	static const unsigned char header[] = {'R', 'I', 'F', 'F', 0xa4, 0x3e, 0, 0, 'W', 'A', 'V', 'E', 'f', 'm', 't', ' ',
+		16, 0, 0, 0, 1, 0, 1, 0, 0x40, 0x1f, 0, 0, 0x80, 0x3e, 0, 0, 2, 0, 16, 0, 'd', 'a', 't', 'a', 0x80, 0x3e, 0, 0};
+	static const unsigned char frame[72] = {0xff, 0xe3, 0x18, 0xc4};
+	static const char silence[16000];
+	char recording[40], format[4];
+	if (sscanf(path, "/storage/%34[A-Za-z0-9].%3[a-z3]", recording, format) != 2)
+		return false;
+	if (evhttp_find_header(evhttp_request_get_input_headers(r), "Authorization") != NULL)
+		violation("storage", "the account's credentials were sent to the storage host");
+	struct evbuffer *body = evbuffer_new();
+	bool wav = strcmp(format, "wav") == 0;
+	evbuffer_add(body, wav ? header : frame, wav ? sizeof header : sizeof frame);
+	if (wav)
+		evbuffer_add(body, silence, sizeof silence);
+	evhttp_add_header(evhttp_request_get_output_headers(r), "Content-Type", wav ? "audio/x-wav" : "audio/mpeg");
+	report("recording-fetched", json_pack("{s:s, s:s}", "recordingSid", recording, "format", format));
+	evhttp_send_reply(r, 200, "OK", body);
+	evbuffer_free(body);
+	return true;
+}
+
 bool numbers_handle(struct evhttp_request *r, const char *rest, bool post, struct evkeyvalq *params)
 {
-	char sid[40] = "";
-	if (!post && strcmp(rest, "IncomingPhoneNumbers.json") == 0)
+	char sid[40] = "", format[4] = "";
+	if (!post && sscanf(rest, "Recordings/%34[A-Za-z0-9].%3[a-z3]", sid, format) == 2 &&
+	    (strcmp(format, "wav") == 0 || strcmp(format, "mp3") == 0))
+		redirect_to_audio(r, sid, format);
+	else if (!post && strcmp(rest, "IncomingPhoneNumbers.json") == 0)
 		list_numbers(r, params);
 	else if (post && sscanf(rest, "IncomingPhoneNumbers/%34[A-Za-z0-9].json", sid) == 1)
 		update_number(r, sid, params);

@@ -197,6 +197,8 @@ void rest_handle(struct evhttp_request *r, void *arg)
 	ssize_t n = evbuffer_copyout(in, body, sizeof body - 1);
 	body[n > 0 ? n : 0] = '\0';
 	snprintf(prefix, sizeof prefix, "/2010-04-01/Accounts/%s.json", carrier.account_sid);
+	if (storage_handle(r, path))
+		return;
 	if (!authorized(r)) {
 		rest_refuse(r, 401, 20003, "Authenticate");
 		return;

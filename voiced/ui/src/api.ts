@@ -21,8 +21,9 @@ export interface Handler {
 }
 export interface PhoneNumber { phoneNumber: string; friendlyName: string; configured: boolean; webhookSet: boolean }
 export interface Question { callSid: string; question: string; askedAt: string; seconds: number; toNumber: string; fromNumber: string }
-export interface Conversation { conversationId: string; type: string; participants: string[]; name?: string; lastMessageAt?: string; messageCount?: number }
-export interface Bulk { bulkId: string; status: string; total: number; sent?: number; failed?: number; createdAt: string; body?: string }
+export interface Conversation { conversationId: string; type: string; participants: string[]; name?: string; createdBy?: string; lastMessageAt?: string; messageCount?: number }
+export interface Bulk { bulkId: string; status: string; total: number; createdAt: string }
+export interface BulkState extends Bulk { pending: number; counts: Record<string, number> }
 
 export class ApiError extends Error {
   constructor(readonly status: number, readonly code: string, message: string) { super(message); }

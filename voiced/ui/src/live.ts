@@ -1,6 +1,6 @@
 // What happens, as it happens: one stream of server-sent events for the whole page. It resumes by itself; after a
 // `reset` (too much was missed) everything is to be looked at anew.
-import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 
 export interface Happening { kind: string; callSid?: string; messageSid?: string; [name: string]: unknown }
 type Listener = (events: Happening[]) => void;
@@ -61,6 +61,50 @@ export function useLive(listener: Listener) {
     listeners.add(one);
     return () => { listeners.delete(one); };
   }, []);
+}
+
+// Pages of a list, newest first, kept as one list: what comes anew is put before what is there, so that no row is lost
+// between the first page, which moves on, and those loaded later.
+export function useList<T>(load: (cursor?: string) => Promise<{ items: T[]; nextCursor?: string }>, key: (item: T) => string, on: string[], dependencies: unknown[] = []) {
+  const [more, setMore] = useState<{ items: T[]; nextCursor?: string } | null>(null);
+  const known = useRef<T[]>([]);
+  const first = useData(async () => {
+    let page = await load();
+    const items = [...page.items], before = new Set(known.current.map(key));
+    // Up to what is known, however much has come since.
+    while (before.size > 0 && page.nextCursor && !page.items.some((item) => before.has(key(item)))) {
+      page = await load(page.nextCursor);
+      items.push(...page.items);
+    }
+    return { items, nextCursor: page.nextCursor };
+  }, on, dependencies);
+  useEffect(() => { setMore(null); known.current = []; }, dependencies);
+  const items = useMemo(() => {
+    if (!first.data) return null;
+    const there = new Set(first.data.items.map(key));
+    // The rest of an earlier first page, and what was loaded after it.
+    const oldest = first.data.items.at(-1);
+    const at = oldest ? known.current.findIndex((item) => key(item) === key(oldest)) : -1;
+    const rest = [...(at >= 0 ? known.current.slice(at + 1) : []), ...(more?.items ?? [])];
+    const all = [...first.data.items];
+    for (const item of rest) if (!there.has(key(item))) { there.add(key(item)); all.push(item); }
+    known.current = all;
+    return all;
+  }, [first.data, more]);
+  const next = more ? more.nextCursor : first.data?.nextCursor;
+  const showMore = next ? async () => { const page = await load(next); setMore((m) => ({ items: [...(m?.items ?? []), ...page.items], nextCursor: page.nextCursor })); } : undefined;
+  return { items, error: first.error, again: first.again, showMore };
+}
+
+// Follows the end of a box that scrolls, unless the person has scrolled up.
+export function useFollow<T extends HTMLElement>(changed: unknown) {
+  const box = useRef<T>(null), following = useRef(true);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (element && following.current) element.scrollTop = element.scrollHeight;
+  }, [changed]);
+  const onScroll = () => { const b = box.current; if (b) following.current = b.scrollHeight - b.scrollTop - b.clientHeight < 40; };
+  return { ref: box, onScroll };
 }
 
 // What `load` gives: at first, whenever an event of these kinds comes, and after a reset.

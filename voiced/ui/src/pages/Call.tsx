@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { type Call, type CallEvent, get, post } from '../api.ts';
-import { useData, useLive } from '../live.ts';
+import { useData, useFollow, useLive } from '../live.ts';
 import { Act, Empty, ErrorNote, Form, Loading, Page, Status, Text, clock, other, span, time } from '../parts.tsx';
 
 // How long the agent took to answer, turn by turn.
@@ -18,9 +18,10 @@ function Timings({ events }: { events: CallEvent[] }) {
 
 // The caller above, the agent below; a click goes there.
 function Recording({ callSid }: { callSid: string }) {
-  const canvas = useRef<HTMLCanvasElement>(null), audio = useRef<HTMLAudioElement>(null);
+  const audio = useRef<HTMLAudioElement>(null);
   const [state, setState] = useState<'no' | 'loading' | 'there' | string>('no');
   const [url, setUrl] = useState('');
+  const samples = useRef(new Int16Array());
   useEffect(() => () => URL.revokeObjectURL(url), [url]);
   async function load() {
     setState('loading');
@@ -28,14 +29,19 @@ function Recording({ callSid }: { callSid: string }) {
     if (!answer.ok) { setState(((await answer.json().catch(() => ({}))) as { message?: string }).message ?? 'There is no recording.'); return; }
     const bytes = await answer.arrayBuffer();
     setUrl(URL.createObjectURL(new Blob([bytes], { type: 'audio/wav' })));
+    samples.current = new Int16Array(bytes.slice(44, bytes.byteLength - (bytes.byteLength - 44) % 4));
     setState('there');
-    const samples = new Int16Array(bytes.slice(44, bytes.byteLength - (bytes.byteLength - 44) % 4));
-    requestAnimationFrame(() => draw(samples));
   }
-  function draw(samples: Int16Array) {
-    const c = canvas.current;
-    const g = c?.getContext('2d');
-    if (!c || !g) return;
+  // Drawn when the canvas is there, and again whenever its size changes.
+  function watch(c: HTMLCanvasElement | null) {
+    if (!c) return;
+    const observer = new ResizeObserver(() => draw(c, samples.current));
+    observer.observe(c);
+    return () => observer.disconnect();
+  }
+  function draw(c: HTMLCanvasElement, samples: Int16Array) {
+    const g = c.getContext('2d');
+    if (!g) return;
     c.width = c.clientWidth * devicePixelRatio;
     c.height = c.clientHeight * devicePixelRatio;
     const half = c.height / 2, frames = samples.length / 2;
@@ -50,7 +56,7 @@ function Recording({ callSid }: { callSid: string }) {
   return <section aria-labelledby="recording"><h2 id="recording">Recording</h2>
     {state === 'no' && <button type="button" onClick={load}>Load the recording</button>}
     {state === 'loading' && <Loading />}
-    {state === 'there' ? <><canvas ref={canvas} className="wave" aria-hidden="true" onClick={(e) => { const a = audio.current; if (a) a.currentTime = (e.nativeEvent.offsetX / e.currentTarget.clientWidth) * a.duration; }} />
+    {state === 'there' ? <><canvas ref={watch} className="wave" aria-hidden="true" onClick={(e) => { const a = audio.current; if (a) a.currentTime = (e.nativeEvent.offsetX / e.currentTarget.clientWidth) * a.duration; }} />
       <audio ref={audio} controls src={url} /></> : !['no', 'loading'].includes(state) && <Empty>{state}</Empty>}
   </section>;
 }
@@ -58,7 +64,7 @@ function Recording({ callSid }: { callSid: string }) {
 interface Level { caller: number; agent: number; callerSpeaks: boolean; agentSpeaks: boolean }
 
 // Who speaks just now, and how loud: asked for five times a second while somebody looks.
-function Levels({ callSid }: { callSid: string }) {
+function Levels({ callSid, onHold }: { callSid: string; onHold?: boolean }) {
   const [level, setLevel] = useState<Level | null>(null);
   useEffect(() => {
     let asking = false;
@@ -69,7 +75,7 @@ function Levels({ callSid }: { callSid: string }) {
     }, 200);
     return () => clearInterval(timer);
   }, [callSid]);
-  const who = !level ? 'Nobody is on the line' : level.callerSpeaks && level.agentSpeaks ? 'Both are speaking' : level.callerSpeaks ? 'The person is speaking' : level.agentSpeaks ? 'The agent is speaking' : 'Nobody is speaking';
+  const who = onHold ? 'On hold: the person hears music' : !level ? 'Nobody is on the line' : level.callerSpeaks && level.agentSpeaks ? 'Both are speaking' : level.callerSpeaks ? 'The person is speaking' : level.agentSpeaks ? 'The agent is speaking' : 'Nobody is speaking';
   return <p className="levels speaking"><label>Person <meter max={1} value={level?.caller ?? 0} /></label><label>Agent <meter max={1} value={level?.agent ?? 0} /></label><span>{who}</span></p>;
 }
 
@@ -93,7 +99,7 @@ const shown: Record<string, string> = { 'stream-started': 'The line is open', 'a
 export function CallPage({ callSid }: { callSid: string }) {
   const { data: call, error, setData } = useData(() => get<Call>(`/api/calls/${callSid}`), [], [callSid]);
   const events = useData(() => get<{ events: CallEvent[] }>(`/api/calls/${callSid}/events`), [], [callSid]);
-  const end = useRef<HTMLDivElement>(null), waiting = useRef(0);
+  const waiting = useRef(0);
   // A turn is shown when it is told; everything else is asked for anew, at most three times a second.
   useLive((happened) => {
     const ours = happened.filter((e) => e.callSid === callSid);
@@ -108,7 +114,7 @@ export function CallPage({ callSid }: { callSid: string }) {
   });
   useEffect(() => () => clearTimeout(waiting.current), []);
   const lines = call?.conversationHistory?.length ?? 0;
-  useEffect(() => { if (call?.isLive) end.current?.scrollIntoView({ block: 'nearest' }); }, [lines, call?.isLive]);
+  const follow = useFollow<HTMLOListElement>(`${lines}/${call?.conversationHistory?.at(-1)?.content ?? ''}`);
   if (!call) return <Page title="Call"><ErrorNote error={error} />{!error && <Loading />}</Page>;
   const outcome = call.outcome as Record<string, unknown> | undefined;
   return <Page title={call.direction === 'browser' ? 'Call at this page' : `${call.direction === 'outbound' ? 'Call to' : 'Call from'} ${other(call)}`} actions={<Status>{call.onHold ? 'on-hold' : call.status}</Status>}>
@@ -120,10 +126,9 @@ export function CallPage({ callSid }: { callSid: string }) {
     </dl>
     <div className="columns">
       <section aria-labelledby="transcript"><h2 id="transcript">Transcript</h2>
-        {call.isLive && <Levels callSid={callSid} />}
+        {call.isLive && <Levels callSid={callSid} onHold={call.onHold} />}
         {lines === 0 && <Empty>{call.isLive ? 'Nobody has said anything yet.' : 'Nothing was said.'}</Empty>}
-        <ol className="turns" aria-live="polite">{call.conversationHistory?.filter((t) => t.role !== 'system').map((t, i) => <li key={i} className={t.role}><b>{t.role === 'assistant' ? 'Agent' : 'Person'}</b> <time dateTime={t.timestamp}>{clock(t.timestamp)}</time><p>{t.content}{t.truncated && <em> (interrupted)</em>}</p></li>)}</ol>
-        <div ref={end} />
+        <ol className="turns" aria-live="polite" tabIndex={0} aria-labelledby="transcript" {...follow}>{call.conversationHistory?.filter((t) => t.role !== 'system').map((t, i) => <li key={i} className={t.role}><b>{t.role === 'assistant' ? 'Agent' : 'Person'}</b> <time dateTime={t.timestamp}>{clock(t.timestamp)}</time><p>{t.content}{t.truncated && <em> (interrupted)</em>}</p></li>)}</ol>
       </section>
       <div>
         {call.isLive && <Controls call={call} />}

@@ -1,8 +1,8 @@
 import { memo, useRef, useState } from 'react';
 import { type Call, type Context, get, post, query } from '../api.ts';
 import { call as callHere } from '../line.ts';
-import { useData, useLive } from '../live.ts';
-import { Choice, Dialog, Empty, ErrorNote, Form, Loading, Page, Status, Text, other, span, time } from '../parts.tsx';
+import { useData, useList, useLive } from '../live.ts';
+import { Act, Choice, Dialog, Empty, ErrorNote, Form, Loading, Page, Status, Text, other, span, time } from '../parts.tsx';
 
 function NewCall({ done }: { done: (callSid: string) => void }) {
   const contexts = useData(() => get<{ data: { contexts: Context[] } }>('/api/contexts'), []);
@@ -41,27 +41,26 @@ export function Calls() {
   const [search, setSearch] = useState('');
   const [asking, setAsking] = useState(false);
   const [said, setSaid] = useState<Record<string, string>>({});
-  const [more, setMore] = useState<{ calls: Call[]; nextCursor?: string } | null>(null);
   const waiting = useRef(0);
-  const { data, error } = useData(async () => {
-    if (search) return { calls: (await get<{ data: { calls: Call[] } }>(`/api/search/calls${query({ query: search })}`)).data.calls, nextCursor: undefined };
-    return get<{ calls: Call[]; nextCursor?: string }>('/api/calls?limit=200');
-  }, ['call'], [search]);
+  const { items, error, showMore } = useList<Call>(async (cursor) => {
+    if (search) return { items: (await get<{ data: { calls: Call[] } }>(`/api/search/calls${query({ query: search })}`)).data.calls };
+    const page = await get<{ calls: Call[]; nextCursor?: string }>(`/api/calls${query({ limit: 200, cursor })}`);
+    return { items: page.calls, nextCursor: page.nextCursor };
+  }, (call) => call.callSid, ['call'], [search]);
   useLive((events) => {
     const turns = events.filter((e) => e.kind === 'turn' && e.callSid && typeof e.content === 'string');
     if (turns.length) setSaid((before) => ({ ...before, ...Object.fromEntries(turns.map((e) => [e.callSid!, String(e.content)])) }));
   });
-  const calls = data?.calls ?? [], live = calls.filter((c) => c.isLive), past = calls.filter((c) => !c.isLive);
-  const next = more ? more.nextCursor : data?.nextCursor;
+  const calls = items ?? [], live = calls.filter((c) => c.isLive), past = calls.filter((c) => !c.isLive);
   return <Page title="Calls" actions={<>
-    <input type="search" aria-label="Search what was said" placeholder="Search what was said" onChange={(e) => { const value = e.target.value; clearTimeout(waiting.current); waiting.current = window.setTimeout(() => { setMore(null); setSearch(value.trim()); }, 250); }} />
+    <input type="search" aria-label="Search what was said" placeholder="Search what was said" onChange={(e) => { const value = e.target.value; clearTimeout(waiting.current); waiting.current = window.setTimeout(() => setSearch(value.trim()), 250); }} />
     <button type="button" className="primary" onClick={() => setAsking(true)}>New call</button></>}>
     <ErrorNote error={error} />
-    {!data && !error && <Loading />}
-    {data && calls.length === 0 && <Empty>{search ? 'Nobody said that.' : 'No calls yet. “New call” places one; so does your assistant, over MCP.'}</Empty>}
+    {!items && !error && <Loading />}
+    {items && calls.length === 0 && <Empty>{search ? 'Nobody said that.' : 'No calls yet. “New call” places one; so does your assistant, over MCP.'}</Empty>}
     {live.length > 0 && <Table caption={`${live.length} live`} calls={live} said={said} />}
-    {past.length > 0 && <Table caption="Earlier" calls={[...past, ...(more?.calls ?? [])]} said={said} />}
-    {next && !search && <button type="button" onClick={async () => { const page = await get<{ calls: Call[]; nextCursor?: string }>(`/api/calls${query({ limit: 200, cursor: next })}`); setMore((m) => ({ calls: [...(m?.calls ?? []), ...page.calls], nextCursor: page.nextCursor })); }}>Show earlier ones</button>}
+    {past.length > 0 && <Table caption="Earlier" calls={past} said={said} />}
+    {showMore && <Act label="Show earlier ones" act={showMore} />}
     <Dialog title="New call" open={asking} close={() => setAsking(false)}><NewCall done={(sid) => { setAsking(false); location.hash = `#/calls/${sid}`; }} /></Dialog>
   </Page>;
 }

@@ -1,7 +1,19 @@
-import { useRef, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { type Voicemail, api, get, post, query } from '../api.ts';
 import { useData } from '../live.ts';
 import { Act, Empty, ErrorNote, Loading, Page, Status, span, time } from '../parts.tsx';
+
+// Fetched when it is to be heard: phony gets it from Twilio.
+function Player({ recordingSid, heard }: { recordingSid: string; heard: () => void }) {
+  const [url, setUrl] = useState('');
+  useEffect(() => () => URL.revokeObjectURL(url), [url]);
+  if (url) return <audio controls autoPlay src={url} onEnded={heard} aria-label="Voicemail" />;
+  return <Act label="Listen" act={async () => {
+    const answer = await fetch(`/api/voicemails/${recordingSid}/recording`);
+    if (!answer.ok) throw new Error(((await answer.json().catch(() => ({}))) as { message?: string }).message ?? 'The audio cannot be fetched.');
+    setUrl(URL.createObjectURL(await answer.blob()));
+  }} />;
+}
 
 export function Voicemails() {
   const [search, setSearch] = useState('');
@@ -16,6 +28,7 @@ export function Voicemails() {
       <h2>{v.fromNumber} <small>{time(v.createdAt)}, {span(v.duration)}</small></h2>
       <p>{v.transcription || (v.status === 'transcribing' ? 'The transcription is on its way.' : 'There is no transcription.')} {v.status !== 'completed' && <Status>{v.status}</Status>}</p>
       <div className="row">
+        <Player recordingSid={v.recordingSid} heard={() => { if (!v.isRead) post(`/api/voicemails/${v.recordingSid}/read`).then(again, () => {}); }} />
         <Act label={v.isRead ? 'Mark as unread' : 'Mark as read'} act={async () => { await post(`/api/voicemails/${v.recordingSid}/${v.isRead ? 'unread' : 'read'}`); again(); }} />
         <Act label="Delete" danger confirm="Delete this voicemail?" act={async () => { await api('DELETE', `/api/voicemails/${v.recordingSid}`); again(); }} />
       </div>
