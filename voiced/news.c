@@ -77,13 +77,23 @@ void news_tell(struct voiced *v, json_t *item)
 	tell(v, json_incref(item));
 }
 
+/* A call that was scheduled is known by the id that it was given then, too. */
+static void tell_of_call(struct voiced *v, const struct call *call, json_t *item)
+{
+	if (call_value(call, "requestId") != NULL)
+		json_object_set(item, "requestId", call_value(call, "requestId"));
+	tell(v, item);
+}
+
 void news_call(struct voiced *v, const struct call *call)
 {
-	if (v->news == NULL || call_sid(call)[0] == '\0')
+	const char *sid = call_sid(call)[0] ? call_sid(call) : call_text(call, "requestId");
+	if (v->news == NULL || sid[0] == '\0')
 		return;
-	tell(v, json_build("{s:s, s:s, s:s, s:b, s:s, s:s}", "kind", "call", "callSid", call_sid(call),
-			   "status", call_text(call, "status"), "isLive", !call_is_over(call), "fromNumber",
-			   call_text(call, "fromNumber"), "toNumber", call_text(call, "toNumber")));
+	tell_of_call(v, call,
+		     json_build("{s:s, s:s, s:s, s:b, s:s, s:s}", "kind", "call", "callSid", sid, "status",
+				call_text(call, "status"), "isLive", !call_is_over(call), "fromNumber",
+				call_text(call, "fromNumber"), "toNumber", call_text(call, "toNumber")));
 }
 
 void news_turn(struct voiced *v, const struct call *call, const char *kind, const json_t *data)
@@ -91,16 +101,18 @@ void news_turn(struct voiced *v, const struct call *call, const char *kind, cons
 	const char *role = json_string_value(json_object_get(data, "role"));
 	const char *content = json_string_value(json_object_get(data, "content"));
 	if (v->news != NULL && content != NULL)
-		tell(v, json_build("{s:s, s:s, s:s, s:s}", "kind", kind, "callSid", call_sid(call), "role",
-				   role ? role : "assistant", "content", content));
+		tell_of_call(v, call,
+			     json_build("{s:s, s:s, s:s, s:s}", "kind", kind, "callSid", call_sid(call),
+					"role", role ? role : "assistant", "content", content));
 }
 
 void news_question(struct voiced *v, const struct call *call, const char *kind, const json_t *data)
 {
 	const char *question = json_string_value(json_object_get(data, "question"));
 	if (v->news != NULL)
-		tell(v, json_build("{s:s, s:s, s:s}", "kind", kind, "callSid", call_sid(call), "question",
-				   question ? question : ""));
+		tell_of_call(v, call,
+			     json_build("{s:s, s:s, s:s}", "kind", kind, "callSid", call_sid(call),
+					"question", question ? question : ""));
 }
 
 void news_voicemail_changed(struct voiced *v, const char *recording_sid)

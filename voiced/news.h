@@ -13,7 +13,8 @@ struct news;
 struct news *news_new(struct voiced *v);
 void news_free(struct news **n);
 
-/* Called for each; the item is borrowed: {kind, callSid?, …}. */
+/* Called for each; the item is borrowed: {kind, callSid?, requestId?, …}; requestId: PC… of a call that was
+ * scheduled. */
 typedef void news_fn(void *arg, json_t *item);
 struct listener;
 struct listener *news_listen(struct voiced *v, news_fn *fn, void *arg);

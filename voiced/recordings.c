@@ -9,6 +9,7 @@
 #include "lib/http/auth.h"
 #include "lib/loop/loop.h"
 #include "lib/store/answers.h"
+#include "voiced/schedule.h"
 #include "voiced/verbs_call.h"
 
 #include <dirent.h>
@@ -150,14 +151,33 @@ static void fail(struct fetching *f, int http_status, const char *code, const ch
 	end(f);
 }
 
+/*
+ * Where the file is served: on this machine, since /api is not among what nginx
+ * passes on for PUBLIC_URL (etc/nginx/phony.conf).
+ */
+static char *local_url(const struct fetching *f)
+{
+	const char *address = f->v->config->bind_address;
+	if (strcmp(address, "0.0.0.0") == 0)
+		address = "127.0.0.1";
+	else if (strcmp(address, "::") == 0)
+		address = "::1";
+	bool ipv6 = strchr(address, ':') != NULL;
+	return xasprintf("http://%s%s%s:%u/api/calls/%s/recording", ipv6 ? "[" : "", address, ipv6 ? "]" : "",
+			 (unsigned)f->v->config->port, f->sid);
+}
+
 static void tell(struct fetching *f, long long bytes)
 {
-	char *url = xasprintf("%s/api/calls/%s/recording", f->v->config->public_url, f->sid);
-	answer_success(f->reply, 200,
-		       json_build("{s:s, s:I, s:f, s:s, s:s}", "callSid", f->sid, "bytes", (json_int_t)bytes,
-				  "seconds", (double)(bytes > HEADER ? bytes - HEADER : 0) / BYTES_PER_S,
-				  "mimeType", "audio/wav", "url", url),
-		       "The recording is fetched from url, with the API token");
+	char *url = local_url(f);
+	answer_success(
+		f->reply, 200,
+		json_build("{s:s, s:I, s:f, s:s, s:s}", "callSid", f->sid, "bytes", (json_int_t)bytes,
+			   "seconds", (double)(bytes > HEADER ? bytes - HEADER : 0) / BYTES_PER_S, "mimeType",
+			   "audio/wav", "url", url),
+		"GET url on the machine that phony runs on, with the header Authorization: Bearer and the "
+		"API token. PUBLIC_URL does not serve it. From another machine, ask for the same path "
+		"through an SSH tunnel or phony's private address, if it has one (docs/operation.md)");
 	free(url);
 	end(f);
 }
@@ -194,7 +214,8 @@ static void on_call(void *arg, json_t *document, const char *error)
 
 static void look_up(struct fetching *f)
 {
-	store_get(f->v->store, STORE_CALLS, "callSid", f->sid, on_call, f);
+	store_get(f->v->store, STORE_CALLS, schedule_is_id(f->sid) ? "requestId" : "callSid", f->sid, on_call,
+		  f);
 }
 
 void recordings_get(struct voiced *v, json_t *args, struct reply reply)

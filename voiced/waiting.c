@@ -6,12 +6,19 @@
 #include "voiced/errand.h"
 #include "voiced/news.h"
 #include "voiced/schedule.h"
+#include "voiced/summary.h"
 #include "voiced/verbs_call.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_DEFAULT_S = 25, TIMEOUT_MAX_S = 50, SETTLE_MS = 150, CHECK_MS = 5000 };
+enum {
+	TIMEOUT_DEFAULT_S = 25,
+	TIMEOUT_MAX_S = 50,
+	SETTLE_MS = 150,
+	SETTLES_MAX = 20, /* so often a call that is over is looked at again while its worker still reports */
+	CHECK_MS = 5000,
+};
 
 struct waiting {
 	struct voiced *v;
@@ -21,7 +28,9 @@ struct waiting {
 	struct listener *listener;
 	struct errand errand; /* to look again */
 	struct timer deadline;
-	json_t *document;
+	json_t *document, *turns;
+	char *call_id; /* once it was looked up */
+	unsigned settles;
 	bool last, looking;
 };
 
@@ -31,6 +40,8 @@ static void end(struct waiting *w)
 	timer_stop(&w->deadline);
 	errand_end(&w->errand);
 	json_decref(w->document);
+	json_decref(w->turns);
+	free(w->call_id);
 	free(w->sid);
 	free(w->status);
 	free(w);
@@ -45,41 +56,83 @@ static void drop(void *arg)
 
 static void look(void *arg);
 
-static void on_turns(void *arg, json_t *result, const char *error)
+static bool is_over(const struct waiting *w)
 {
-	struct waiting *w = arg;
-	json_t *turns = json_object_get(result, "documents"), *fresh = json_array();
-	w->looking = false;
-	if (answer_store_error(w->reply, error)) {
-		json_decref(fresh);
-		end(w);
-		return;
-	}
 	const char *status = json_string_value(json_object_get(w->document, "status"));
-	bool live = json_is_true(json_object_get(w->document, "isLive"));
-	bool over = !live && strcmp(status, "scheduled") != 0;
-	json_int_t count = (json_int_t)json_array_size(turns);
+	return !json_is_true(json_object_get(w->document, "isLive")) && strcmp(status, "scheduled") != 0;
+}
+
+static bool has_changed(const struct waiting *w)
+{
+	const char *status = json_string_value(json_object_get(w->document, "status"));
+	return (json_int_t)json_array_size(w->turns) > w->after ||
+	       (w->status[0] != '\0' && strcmp(status, w->status) != 0) || is_over(w) ||
+	       json_object_get(w->document, "operatorQuestion") != NULL;
+}
+
+static void answer(struct waiting *w)
+{
+	/* What phony_get_call has, too; what came of the call is there once it is over. */
+	static const char *const told[] = {"operatorQuestion", "endReason", "errorMessage", "duration",
+					   "answeredBy",       "outcome",   "notes"};
+	bool over = is_over(w), changed = has_changed(w);
+	json_t *fresh = json_array();
+	json_int_t count = (json_int_t)json_array_size(w->turns);
 	for (json_int_t i = w->after; i < count; i++)
-		json_array_append(fresh, json_array_get(turns, (size_t)i));
-	bool changed = count > w->after || (w->status[0] != '\0' && strcmp(status, w->status) != 0) || over ||
-		       json_object_get(w->document, "operatorQuestion") != NULL;
-	if (!changed && !w->last) {
-		json_decref(fresh);
-		errand_later(&w->errand, CHECK_MS, look); /* another host may have it */
-		return;
-	}
-	answer_success(w->reply, 200,
-		       json_build("{s:s, s:s, s:b, s:b, s:o, s:I, s:O*, s:O*, s:O*}", "callSid", w->sid,
-				  "status", status, "isLive", live, "changed", changed, "newTurns", fresh,
-				  "after", count, "operatorQuestion",
-				  json_object_get(w->document, "operatorQuestion"), "endReason",
-				  json_object_get(w->document, "endReason"), "errorMessage",
-				  json_object_get(w->document, "errorMessage")),
-		       "%s",
+		json_array_append(fresh, json_array_get(w->turns, (size_t)i));
+	json_t *data = json_build("{s:s, s:O, s:O, s:b, s:o, s:I}", "callSid", w->sid, "status",
+				  json_object_get(w->document, "status"), "isLive",
+				  json_object_get(w->document, "isLive"), "changed", changed, "newTurns",
+				  fresh, "after", count);
+	for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+		if (json_object_get(w->document, told[i]) != NULL)
+			json_object_set(data, told[i], json_object_get(w->document, told[i]));
+	answer_success(w->reply, 200, data, "%s",
 		       over      ? "The call is over"
 		       : changed ? "Something happened; ask again with this `after`"
 				 : "Nothing happened in this time; ask again with this `after`");
 	end(w);
+}
+
+static void on_events(void *arg, json_t *result, const char *error)
+{
+	struct waiting *w = arg;
+	if (answer_store_error(w->reply, error)) {
+		end(w);
+		return;
+	}
+	summary_add(w->document, json_object_get(result, "documents"));
+	answer(w);
+}
+
+/* The call is over, but its last words and its outcome may still be on their way. */
+static bool is_settling(struct waiting *w)
+{
+	const char *sid = json_string_value(json_object_get(w->document, "callSid"));
+	return !w->last && sid != NULL && calls_by_sid(w->v->calls, sid) != NULL &&
+	       w->settles++ < SETTLES_MAX;
+}
+
+static void on_turns(void *arg, json_t *result, const char *error)
+{
+	struct waiting *w = arg;
+	if (answer_store_error(w->reply, error)) {
+		end(w);
+		return;
+	}
+	json_decref(w->turns);
+	w->turns = json_incref(json_object_get(result, "documents"));
+	w->looking = false;
+	if (is_over(w) && !is_settling(w)) {
+		w->looking = true;
+		store_events(w->v->store, w->call_id, NULL, on_events, w);
+	} else if (is_over(w)) {
+		errand_later(&w->errand, SETTLE_MS, look);
+	} else if (has_changed(w) || w->last) {
+		answer(w);
+	} else {
+		errand_later(&w->errand, CHECK_MS, look); /* another host may have it */
+	}
 }
 
 static void on_document(void *arg, json_t *result, const char *error)
@@ -94,7 +147,9 @@ static void on_document(void *arg, json_t *result, const char *error)
 	} else {
 		json_decref(w->document);
 		w->document = call_document_public(result);
-		store_turns(w->v->store, json_string_value(json_object_get(result, "callId")), on_turns, w);
+		free(w->call_id);
+		w->call_id = xstrdup(json_string_value(json_object_get(result, "callId")));
+		store_turns(w->v->store, w->call_id, on_turns, w);
 	}
 }
 
@@ -113,7 +168,8 @@ static void on_news(void *arg, json_t *item)
 {
 	struct waiting *w = arg;
 	const char *sid = json_string_value(json_object_get(item, "callSid"));
-	if (sid != NULL && strcmp(sid, w->sid) == 0)
+	const char *first = json_string_value(json_object_get(item, "requestId"));
+	if ((sid != NULL && strcmp(sid, w->sid) == 0) || (first != NULL && strcmp(first, w->sid) == 0))
 		errand_later(&w->errand, SETTLE_MS, look);
 }
 
