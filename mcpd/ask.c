@@ -75,30 +75,17 @@ const json_t *ask_content(const json_t *answer)
 	return strcmp(action, "accept") == 0 ? content : NULL;
 }
 
-static void tell(ask_fn *fn, void *arg, const json_t *answer)
-{
-	const json_t *content = ask_content(answer);
-	fn(arg, content ? ASKED_ANSWERED : ASKED_REFUSED, content);
-}
-
 /* ---- the older era: a request to the client ---- */
 
 struct asking {
-	struct request *request;
 	ask_fn *fn;
 	void *arg;
 };
 
-static void on_answer(void *arg, const json_t *result, bool gone)
+static void on_answer(void *arg, const json_t *result)
 {
-	struct asking a = *(struct asking *)arg;
-	free(arg);
-	if (!gone) {
-		tell(a.fn, a.arg, result);
-		return;
-	}
-	request_fail(a.request, RPC_INVALID_REQUEST, "Cancelled", NULL);
-	a.fn(a.arg, ASKED_MOOT, NULL);
+	const struct asking *a = arg;
+	a->fn(a->arg, ask_content(result));
 }
 
 /* ---- the current era: the question is the answer ---- */
@@ -161,18 +148,17 @@ void ask_person(struct request *q, const char *key, json_t *form, const json_t *
 {
 	json_t *answer;
 	if (!request_is_modern(q)) {
-		struct asking *a = xcalloc(1, sizeof *a);
-		*a = (struct asking){q, fn, arg};
+		struct asking *a = request_alloc(q, sizeof *a);
+		*a = (struct asking){fn, arg};
 		request_ask(q, "elicitation/create", form, on_answer, a);
 		return;
 	}
 	struct question *question = answered(q, key, about, &answer);
 	if (question == NULL) {
 		ask_again(q, key, form, about);
-		fn(arg, ASKED_MOOT, NULL);
 		return;
 	}
 	forget(request_mcpd(q)->asks, question); /* it is answered once */
 	json_decref(form);
-	tell(fn, arg, answer);
+	fn(arg, ask_content(answer));
 }

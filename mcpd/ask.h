@@ -13,20 +13,14 @@ struct asks;
 struct asks *asks_new(void);
 void asks_free(struct asks **a);
 
-enum asked {
-	ASKED_ANSWERED,
-	ASKED_REFUSED, /* declined or put away: the request is still to be answered */
-	ASKED_MOOT,    /* the request is answered, or its client has gone */
-};
-
-/* content (borrowed): what the person filled in; NULL unless answered. */
-typedef void ask_fn(void *arg, enum asked asked, const json_t *content);
+/* content (borrowed): what the person filled in; NULL when they declined or put it away. */
+typedef void ask_fn(void *arg, const json_t *content);
 
 /*
  * Puts a form (stolen: elicitation/create's params) before the person, under key.
  * about (borrowed) is what the question is about: an answer counts once, within
- * ten minutes, for the same key and thing. fn is told once, perhaps at once. Only
- * where request_can_ask.
+ * ten minutes, for the same key and thing. fn is told once, perhaps at once, unless
+ * the request ends before, perhaps at once, too. Only where request_can_ask.
  */
 void ask_person(struct request *q, const char *key, json_t *form, const json_t *about, ask_fn *fn, void *arg);
 /* Whether this request brings the answer to such a question. */

@@ -41,8 +41,8 @@ void batch_release(struct batch **bb, rpc_send_fn *send, void *arg)
 	OBJ_CHECK(b, BATCH_MAGIC);
 	if (--b->holds > 0)
 		return;
-	if (send != NULL && json_array_size(b->answers) > 0)
-		send(arg, b->message, json_incref(b->answers));
+	if (send != NULL)
+		send(arg, b->message, json_array_size(b->answers) > 0 ? json_incref(b->answers) : NULL);
 	json_decref(b->answers);
 	json_decref(b->message);
 	OBJ_FREE(b);

@@ -19,8 +19,8 @@ void batch_hold(struct batch *b);
 void batch_add(struct batch *b, json_t *answer);
 
 /*
- * One hold less. With the last it is freed, and its answers are sent, if there
- * are any, about the array; send is NULL when the client has gone.
+ * One hold less. With the last it is freed, and its answers are sent about the
+ * array, NULL when there are none; send is NULL when the client has gone.
  */
 void batch_release(struct batch **b, rpc_send_fn *send, void *arg);
 

@@ -2,12 +2,10 @@
 
 #include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
-#include "lib/base/panic.h"
 #include "lib/base/text.h"
 #include "mcpd/prompts.h"
 #include "mcpd/resources.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { VALUES_MAX = 100 };
@@ -44,8 +42,6 @@ static void on_calls(void *arg, json_t *reply, const struct peer_error *error)
 			json_array_append_new(values, json_text(sid));
 	}
 	answer(c->request, values);
-	free(c->begun);
-	free(c);
 }
 
 void complete(struct request *q)
@@ -70,10 +66,9 @@ void complete(struct request *q)
 		request_fail(q, RPC_INVALID_PARAMS,
 			     "ref {type, name or uri} and argument {name, value} are needed", NULL);
 	} else if (of_call) {
-		struct completing *c = xcalloc(1, sizeof *c);
-		*c = (struct completing){q, xstrdup(begun)};
-		backend_ask(request_backend(q), MSG_LIST_CALLS, json_build("{s:i}", "limit", 200), on_calls,
-			    c);
+		struct completing *c = request_alloc(q, sizeof *c);
+		*c = (struct completing){q, request_strdup(q, begun)};
+		request_query(q, MSG_LIST_CALLS, json_build("{s:i}", "limit", 200), on_calls, c);
 	} else if (of_prompt) {
 		answer(q, json_array()); /* numbers and days are the person's to know */
 	} else {

@@ -12,17 +12,14 @@ struct confirming {
 };
 
 /* Only a yes is one. */
-static void on_asked(void *arg, enum asked asked, const json_t *content)
+static void on_asked(void *arg, const json_t *content)
 {
-	struct confirming c = *(struct confirming *)arg;
+	const struct confirming *c = arg;
 	bool yes = false;
 	struct json_reader r;
-	free(arg);
 	json_read_open(&r, content);
 	json_read_bool(&r, "confirm", JSON_NEEDED, &yes);
-	c.fn(c.arg, asked == ASKED_MOOT              ? CONSENT_MOOT
-		    : asked == ASKED_ANSWERED && yes ? CONSENT_GIVEN
-						     : CONSENT_REFUSED);
+	c->fn(c->arg, yes);
 }
 
 static json_t *question_of(const json_t *args)
@@ -38,10 +35,10 @@ static json_t *question_of(const json_t *args)
 void confirm_call(struct request *q, const json_t *args, confirm_fn *fn, void *arg)
 {
 	if (!backend_confirms(request_backend(q)) || !request_can_ask(q)) {
-		fn(arg, CONSENT_GIVEN);
+		fn(arg, true);
 		return;
 	}
-	struct confirming *c = xcalloc(1, sizeof *c);
+	struct confirming *c = request_alloc(q, sizeof *c);
 	*c = (struct confirming){fn, arg};
 	ask_person(q, "consent", ask_form(question_of(args), "confirm", "boolean", "Place the call"), args,
 		   on_asked, c);

@@ -4,14 +4,12 @@
 
 #include "mcpd/ask.h"
 
-enum consent {
-	CONSENT_GIVEN,   /* or nobody can be asked, or need be */
-	CONSENT_REFUSED, /* the request is still to be answered */
-	CONSENT_MOOT,    /* the request is answered, or its client has gone */
-};
-
-/* Asks whether the call of these arguments (borrowed) may be placed. fn is told once, perhaps at once. */
-typedef void confirm_fn(void *arg, enum consent consent);
+/*
+ * Asks whether the call of these arguments (borrowed) may be placed; consent is
+ * given when nobody can be asked, or need be. fn is told once, perhaps at once,
+ * unless the request ends before.
+ */
+typedef void confirm_fn(void *arg, bool consent);
 void confirm_call(struct request *q, const json_t *args, confirm_fn *fn, void *arg);
 
 #endif

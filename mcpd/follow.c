@@ -22,14 +22,7 @@ struct subscription {
 	json_t *id; /* of the listening request; NULL: the older era */
 	char *uri;  /* of a resource, or a task's id */
 	bool is_task, with_input, changed;
-};
-
-/* A task that is looked at, for those who listen. */
-struct look {
-	LIST_ENTRY(look) next;
-	struct follow *follow; /* NULL: its client has gone */
-	json_t *id;
-	char *task;
+	struct request *request; /* the listening one, of a task */
 };
 
 struct progress {
@@ -45,7 +38,6 @@ struct follow {
 	struct mcpd *mcpd;
 	LIST_HEAD(, subscription) subscriptions;
 	LIST_HEAD(, progress) progress;
-	LIST_HEAD(, look) looks;
 	int level; /* of log messages; -1: none are wanted */
 	unsigned count;
 	struct timer quiet;
@@ -63,7 +55,6 @@ struct follow *follow_new(struct rpc *rpc, struct mcpd *mcpd)
 	f->level = -1;
 	LIST_INIT(&f->subscriptions);
 	LIST_INIT(&f->progress);
-	LIST_INIT(&f->looks);
 	return f;
 }
 
@@ -96,10 +87,6 @@ void follow_free(struct follow **ff)
 		forget(f, LIST_FIRST(&f->subscriptions));
 	while (!LIST_EMPTY(&f->progress))
 		forget_progress(LIST_FIRST(&f->progress));
-	while (!LIST_EMPTY(&f->looks)) {
-		LIST_FIRST(&f->looks)->follow = NULL;
-		LIST_REMOVE(LIST_FIRST(&f->looks), next);
-	}
 	OBJ_FREE(f);
 	*ff = NULL;
 }
@@ -194,6 +181,7 @@ static void listen_to_tasks(struct request *q, json_t *tasks, json_t *served)
 		if (s == NULL)
 			continue;
 		s->is_task = true;
+		s->request = q;
 		s->with_input = request_can_ask(q);
 		json_array_append(served, task);
 	}
@@ -264,31 +252,15 @@ void follow_progress_end(struct follow *f, const json_t *id)
 
 /* ---- what happens ---- */
 
-static void on_looked(void *arg, json_t *call, const struct peer_error *error)
-{
-	struct look *look = arg;
-	struct subscription *s = look->follow ? find(look->follow, look->id, look->task) : NULL;
-	if (s != NULL && error == NULL) {
-		json_t *task = tasks_describe(call, s->with_input);
-		json_object_set_new(task, "_meta", json_build("{s:O}", META_SUBSCRIPTION, s->id));
-		rpc_notify(look->follow->rpc, s->id, "notifications/tasks", task);
-	}
-	if (look->follow != NULL)
-		LIST_REMOVE(look, next);
-	json_decref(look->id);
-	free(look->task);
-	free(look);
-}
-
 /* A task's notification is the whole task. */
-static void look_at_task(struct follow *f, const struct subscription *s)
+static void on_task(void *arg, json_t *call, const struct peer_error *error)
 {
-	struct look *look = xcalloc(1, sizeof *look);
-	look->follow = f;
-	look->id = json_incref(s->id);
-	look->task = xstrdup(s->uri);
-	LIST_INSERT_HEAD(&f->looks, look, next);
-	backend_ask(f->mcpd->backend, MSG_GET_CALL, json_build("{s:s}", "callSid", s->uri), on_looked, look);
+	const struct subscription *s = arg;
+	if (error != NULL)
+		return; /* the next news ask again */
+	json_t *task = tasks_describe(s->uri, call, s->with_input);
+	json_object_set_new(task, "_meta", json_build("{s:O}", META_SUBSCRIPTION, s->id));
+	rpc_notify(request_follow(s->request)->rpc, s->id, "notifications/tasks", task);
 }
 
 static void on_quiet(void *arg)
@@ -300,7 +272,8 @@ static void on_quiet(void *arg)
 			continue;
 		s->changed = false;
 		if (s->is_task) {
-			look_at_task(f, s);
+			request_query(s->request, MSG_GET_CALL, json_build("{s:s}", "callSid", s->uri),
+				      on_task, s);
 			continue;
 		}
 		json_t *params = json_build("{s:s}", "uri", s->uri);
@@ -310,11 +283,29 @@ static void on_quiet(void *arg)
 	}
 }
 
-static void tell_progress(struct follow *f, const char *sid, const char *words)
+/* What a call is known by: its callSid, and the id that it had while it was scheduled, or NULL. */
+struct call_names {
+	const char *sid, *first;
+};
+
+static bool is_named(const struct call_names *names, const char *id)
+{
+	return strcmp(names->sid, id) == 0 || (names->first != NULL && strcmp(names->first, id) == 0);
+}
+
+static bool concerns(const struct subscription *s, const struct call_names *names)
+{
+	if (s->is_task)
+		return is_named(names, s->uri);
+	return resources_concerns(s->uri, names->sid) ||
+	       (names->first != NULL && resources_concerns(s->uri, names->first));
+}
+
+static void tell_progress(struct follow *f, const struct call_names *names, const char *words)
 {
 	struct progress *p;
 	LIST_FOREACH (p, &f->progress, next)
-		if (strcmp(p->call_sid, sid) == 0)
+		if (is_named(names, p->call_sid))
 			rpc_notify(f->rpc, p->id, "notifications/progress",
 				   json_build("{s:O, s:I, s:s}", "progressToken", p->token, "progress",
 					      ++p->count, "message", words));
@@ -323,21 +314,23 @@ static void tell_progress(struct follow *f, const char *sid, const char *words)
 void follow_news(struct follow *f, const json_t *item)
 {
 	OBJ_CHECK(f, FOLLOW_MAGIC);
-	const char *kind = "", *sid = NULL, *status = "", *role = "", *content = "";
+	const char *kind = "", *sid = NULL, *first = NULL, *status = "", *role = "", *content = "";
 	char words[300];
 	struct json_reader r;
 	struct subscription *s;
 	json_read_open(&r, item);
 	json_read_text(&r, "kind", JSON_NEEDED, 1, 32, &kind);
 	json_read_text(&r, "callSid", JSON_OPTIONAL, 1, 64, &sid);
+	json_read_text(&r, "requestId", JSON_OPTIONAL, 1, 64, &first);
 	json_read_text(&r, "status", JSON_OPTIONAL, 0, 32, &status);
 	json_read_text(&r, "role", JSON_OPTIONAL, 0, 32, &role);
 	json_read_text(&r, "content", JSON_OPTIONAL, 0, 64 * 1024, &content);
 	if (sid == NULL)
 		return;
+	const struct call_names names = {sid, first};
 	bool changes = false;
 	LIST_FOREACH (s, &f->subscriptions, next)
-		if (s->is_task ? strcmp(s->uri, sid) == 0 : resources_concerns(s->uri, sid))
+		if (concerns(s, &names))
 			changes = s->changed = true;
 	if (changes && !timer_running(&f->quiet))
 		timer_start(&f->quiet, f->mcpd->base, QUIET_MS, on_quiet, f);
@@ -345,7 +338,7 @@ void follow_news(struct follow *f, const json_t *item)
 		text_printf(words, sizeof words, "%s: %.*s", role, TEXT_CUT(content, 200));
 	else
 		text_printf(words, sizeof words, "%s%s%s", kind, status[0] ? ": " : "", status);
-	tell_progress(f, sid, words);
+	tell_progress(f, &names, words);
 	/* No number, no word of the conversation: logs go far. */
 	if (f->level >= 0 && f->level <= 1 && strcmp(kind, "call") == 0)
 		rpc_notify(f->rpc, NULL, "notifications/message",

@@ -8,6 +8,7 @@
 #include "mcpd/http_headers.h"
 #include "mcpd/http_post.h"
 #include "mcpd/http_sessions.h"
+#include "mcpd/rpc_parse.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -56,21 +57,24 @@ static void on_message(struct mcp_http *h, struct http_request *r)
 {
 	size_t len;
 	const char *body = http_body(r, &len);
-	json_error_t fault;
+	char fault[220];
 	if (!headers_are_json(r)) {
 		http_reply_error(r, 415, "content_type", "Send Content-Type: application/json.");
 		return;
 	}
-	json_t *message = json_loadb(body, len, 0, &fault);
+	json_t *id, *message = rpc_parse(body, len, fault, sizeof fault, &id);
 	if (json_is_object(message) && headers_are_modern(r, message))
 		on_modern(h, r, message);
 	else if (message == NULL)
-		post_refuse(r, 400, NULL, RPC_PARSE_ERROR, "Parse error: the body is no JSON object", NULL);
+		post_refuse(r, 400, id, RPC_PARSE_ERROR, fault, NULL);
+	else if (!json_is_object(message) && !json_is_array(message))
+		post_refuse(r, 400, NULL, RPC_INVALID_REQUEST, RPC_NO_OBJECT, NULL);
 	else if (json_is_array(message) && headers_are_modern(r, NULL))
 		post_refuse(r, 400, NULL, RPC_INVALID_REQUEST, RPC_NO_BATCHES, NULL);
 	else
 		http_sessions_post(h->sessions, r, message);
 	json_decref(message);
+	json_decref(id);
 }
 
 /* With the last client the way to the daemons goes. */

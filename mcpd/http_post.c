@@ -4,6 +4,7 @@
 #include "lib/base/panic.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { JSON_MS = 500 }; /* what takes longer is no longer one JSON object */
 
@@ -14,9 +15,12 @@ void post_refuse(struct http_request *r, unsigned status, const json_t *id, int 
 	if (data != NULL)
 		json_object_set_new(error, "data", data);
 	json_t *answer = json_build("{s:s, s:o}", "jsonrpc", "2.0", "error", error);
-	if (json_is_string(id) || json_is_integer(id))
+	if (json_is_string(id) || json_is_number(id))
 		json_object_set(answer, "id", (json_t *)id);
-	http_reply_json(r, status, answer);
+	char *text = rpc_text(answer);
+	http_reply(r, status, "application/json", text, strlen(text), NULL);
+	free(text);
+	json_decref(answer);
 }
 
 /* Of the current era's answers; those of the older one are all 200. */
@@ -76,7 +80,7 @@ static void on_gone(void *arg)
 
 static void send_event(struct post *p, json_t *message)
 {
-	char *text = json_dumps(message, JSON_COMPACT);
+	char *text = rpc_text(message);
 	if (p->events != NULL)
 		http_events_send(p->events, p->stream, p->request, text);
 	else
@@ -84,27 +88,48 @@ static void send_event(struct post *p, json_t *message)
 	free(text);
 }
 
-void post_send(struct post *p, json_t *message)
+/* The answer is the last event, or the only thing that is sent. */
+static void send_answer(struct post *p, json_t *message)
 {
-	bool last = json_object_get(message, "method") == NULL;
-	if (p->over) {
-		json_decref(message);
-		return;
+	if (p->request == NULL || http_is_stream(p->request)) {
+		send_event(p, message);
+		if (p->request != NULL)
+			http_stream_end(p->request);
+	} else {
+		char *text = rpc_text(message);
+		http_reply(p->request, status_of(p, message), "application/json", text, strlen(text), NULL);
+		free(text);
 	}
-	if (last && p->request != NULL && !http_is_stream(p->request)) {
-		http_reply_json(p->request, status_of(p, message), message);
-		end_post(p);
-		return;
-	}
+	end_post(p);
+}
+
+static void send_nothing(struct post *p)
+{
 	if (p->request != NULL && !http_is_stream(p->request))
 		http_stream_begin(p->request, NULL);
-	send_event(p, message);
-	json_decref(message);
-	if (!last)
-		return;
 	if (p->request != NULL)
 		http_stream_end(p->request);
 	end_post(p);
+}
+
+static void send_notice(struct post *p, json_t *message)
+{
+	if (p->request != NULL && !http_is_stream(p->request))
+		http_stream_begin(p->request, NULL);
+	send_event(p, message);
+}
+
+void post_send(struct post *p, json_t *message)
+{
+	if (p->over)
+		;
+	else if (message == NULL)
+		send_nothing(p);
+	else if (json_object_get(message, "method") == NULL)
+		send_answer(p, message);
+	else
+		send_notice(p, message);
+	json_decref(message);
 }
 
 static void on_long(void *arg)
@@ -119,6 +144,11 @@ static void on_long(void *arg)
 void post_begin_soon(struct post *p)
 {
 	timer_start(&p->timer, p->base, JSON_MS, on_long, p);
+}
+
+bool post_is_connected(const struct post *p)
+{
+	return p->request != NULL;
 }
 
 bool post_is_resumable(const struct post *p)

@@ -35,10 +35,16 @@ struct post *post_new(struct post_list *list, struct event_base *base, struct ht
 /* Ends those that are not over; nobody is told. */
 void post_free_all(struct post_list *list);
 
-/* The request's client is told something, or the answer, which ends it; message is stolen. */
+/*
+ * The request's client is told something, or the answer, which ends it; message
+ * is stolen. NULL: it was cancelled and ends without an answer (MCP 2025-11-25,
+ * Cancellation: none is to be sent).
+ */
 void post_send(struct post *p, json_t *message);
 /* An answer that takes longer than a moment comes on a stream that its client knows from the beginning. */
 void post_begin_soon(struct post *p);
+/* Whether its client is there. */
+bool post_is_connected(const struct post *p);
 /* Whether its client may come back to its stream, and that it does. */
 bool post_is_resumable(const struct post *p);
 void post_resume(struct post *p, struct http_request *r, struct http_event_id after);

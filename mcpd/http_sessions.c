@@ -62,7 +62,7 @@ static struct post *find_post(struct session *s, const json_t *about)
 
 static void tell_listener(struct session *s, const json_t *message)
 {
-	char *text = json_dumps(message, JSON_COMPACT);
+	char *text = rpc_text(message);
 	http_events_send(s->events, LISTENER, s->listener, text);
 	free(text);
 }
@@ -71,9 +71,11 @@ static void send_to_client(void *arg, const json_t *about, json_t *message)
 {
 	struct session *s = arg;
 	struct post *p = about ? find_post(s, about) : NULL;
-	if (p != NULL)
-		post_send(p, json_incref(message));
-	else if (about == NULL)
+	if (p != NULL) {
+		post_send(p, message);
+		return;
+	}
+	if (about == NULL)
 		tell_listener(s, message);
 	json_decref(message); /* of anything else nobody waits for the answer */
 }
@@ -100,9 +102,14 @@ static void free_session(struct session *s)
 	free(s);
 }
 
+/* Nobody is connected. A client whose stream broke may come back to it, but not for ever. */
 static bool is_idle(const struct session *s)
 {
-	return LIST_EMPTY(&s->posts) && s->listener == NULL;
+	const struct post *p;
+	LIST_FOREACH (p, &s->posts, next)
+		if (post_is_connected(p))
+			return false;
+	return s->listener == NULL;
 }
 
 unsigned http_sessions_sweep(struct http_sessions *all)
@@ -188,6 +195,10 @@ static bool takes_beginning(struct http_request *r)
 static void on_initialize(struct http_sessions *all, struct http_request *r, json_t *message)
 {
 	json_t *id = json_object_get(message, "id");
+	if (!rpc_is_id(id)) {
+		post_refuse(r, 400, id, RPC_INVALID_REQUEST, RPC_BAD_ID, NULL);
+		return;
+	}
 	struct session *s = new_session(all);
 	if (s == NULL) {
 		http_reply_error(r, 503, "sessions", "Too many MCP clients are connected.");
@@ -221,6 +232,11 @@ static void resume(struct session *s, struct http_request *r, struct http_event_
 			post_resume(p, r, after);
 			return;
 		}
+	if (!http_events_missed(s->events, after) && after.stream <= s->streams) {
+		/* It is over. HTML, Server-sent events: 204 tells a client not to connect again. */
+		http_reply(r, 204, NULL, NULL, 0, NULL);
+		return;
+	}
 	if (!http_events_missed(s->events, after)) {
 		post_refuse(r, 400, NULL, RPC_INVALID_REQUEST,
 			    "Nothing came on this stream after Last-Event-ID", NULL);
@@ -268,10 +284,8 @@ void http_sessions_post(struct http_sessions *all, struct http_request *r, json_
 	} else if (!rpc_wants_answer(message)) {
 		rpc_take(s->rpc, message);
 		http_reply(r, 202, NULL, NULL, 0, NULL);
-	} else if (json_is_object(message) &&
-		   ((!json_is_string(id) && !json_is_integer(id)) || find_post(s, id) != NULL)) {
-		post_refuse(r, 400, NULL, RPC_INVALID_REQUEST,
-			    "id must be a string or an integer that no request in work has", NULL);
+	} else if (json_is_object(message) && (!rpc_is_id(id) || find_post(s, id) != NULL)) {
+		post_refuse(r, 400, id, RPC_INVALID_REQUEST, RPC_BAD_ID " that no request in work has", NULL);
 	} else {
 		struct post *p = new_post(s, r, json_is_array(message) ? message : id);
 		if (takes_beginning(r) && headers_accept(r, "text/event-stream"))

@@ -2,10 +2,7 @@
 
 #include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
-#include "lib/base/panic.h"
 #include "lib/base/text.h"
-
-#include <stdlib.h>
 
 enum { ANSWER_MAX = 16 * 1024 };
 
@@ -22,33 +19,26 @@ json_t *operator_form(const char *question)
 			OPERATOR_FIELD, "string", "Your answer");
 }
 
-static void end(struct asking_operator *o, enum operator_end how, const char *message)
-{
-	o->fn(o->arg, how, message);
-	free(o->call_sid);
-	free(o);
-}
-
 static void on_given(void *arg, json_t *reply, const struct peer_error *error)
 {
 	(void)reply;
-	end(arg, error ? OPERATOR_FAILED : OPERATOR_ANSWERED, error ? error->message : "");
+	const struct asking_operator *o = arg;
+	o->fn(o->arg, error ? OPERATOR_FAILED : OPERATOR_ANSWERED, error ? error->message : "");
 }
 
-static void on_asked(void *arg, enum asked asked, const json_t *content)
+static void on_asked(void *arg, const json_t *content)
 {
 	struct asking_operator *o = arg;
 	const char *answer = "";
 	struct json_reader r;
 	json_read_open(&r, content);
 	json_read_text(&r, OPERATOR_FIELD, JSON_NEEDED, 0, ANSWER_MAX, &answer);
-	if (asked == ASKED_MOOT)
-		end(o, OPERATOR_MOOT, "");
-	else if (asked == ASKED_REFUSED || answer[0] == '\0')
-		end(o, OPERATOR_REFUSED, "");
+	if (answer[0] == '\0')
+		o->fn(o->arg, OPERATOR_REFUSED, "");
 	else
-		backend_ask(request_backend(o->request), MSG_ANSWER_OPERATOR,
-			    json_build("{s:s, s:s}", "callSid", o->call_sid, "answer", answer), on_given, o);
+		request_query(o->request, MSG_ANSWER_OPERATOR,
+			      json_build("{s:s, s:s}", "callSid", o->call_sid, "answer", answer), on_given,
+			      o);
 }
 
 static json_t *about(const char *call_sid, const char *question)
@@ -58,8 +48,8 @@ static json_t *about(const char *call_sid, const char *question)
 
 void operator_ask(struct request *q, const char *call_sid, const char *question, operator_fn *fn, void *arg)
 {
-	struct asking_operator *o = xcalloc(1, sizeof *o);
-	*o = (struct asking_operator){q, xstrdup(call_sid), fn, arg};
+	struct asking_operator *o = request_alloc(q, sizeof *o);
+	*o = (struct asking_operator){q, request_strdup(q, call_sid), fn, arg};
 	json_t *thing = about(call_sid, question);
 	ask_person(q, OPERATOR_KEY, operator_form(question), thing, on_asked, o);
 	json_decref(thing);

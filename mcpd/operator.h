@@ -15,12 +15,11 @@ enum operator_end {
 	OPERATOR_ANSWERED, /* the agent has the answer */
 	OPERATOR_REFUSED,  /* the person has none: whoever asked may know one */
 	OPERATOR_FAILED,   /* the answer could not be given: message says why */
-	OPERATOR_MOOT,     /* the request is answered, or its client has gone */
 };
 
 /*
  * Asks the person, where request_can_ask, and gives the call's agent what they
- * say. fn is told once, perhaps at once.
+ * say. fn is told once, perhaps at once, unless the request ends before.
  */
 typedef void operator_fn(void *arg, enum operator_end end, const char *message);
 void operator_ask(struct request *q, const char *call_sid, const char *question, operator_fn *fn, void *arg);

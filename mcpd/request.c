@@ -8,10 +8,26 @@
 #include "mcpd/follow.h"
 #include "mcpd/rpc_inside.h"
 
-#include <stdio.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define META_SERVER "io.modelcontextprotocol/serverInfo"
+
+/* What the request owns: memory that follows, or JSON. */
+struct kept {
+	SLIST_ENTRY(kept) next;
+	json_t *json;
+	max_align_t memory[];
+};
+
+/* A question to a daemon. It outlives its request when that ends first. */
+struct query {
+	LIST_ENTRY(query) next;
+	struct request *request; /* NULL: it has ended */
+	peer_answer_fn *fn;
+	void *arg;
+};
 
 struct request *request_new(struct rpc *r, json_t *id, json_t *params)
 {
@@ -23,27 +39,91 @@ struct request *request_new(struct rpc *r, json_t *id, json_t *params)
 		batch_hold(q->batch);
 	q->id = json_incref(id);
 	q->params = params ? json_incref(params) : json_object();
+	SLIST_INIT(&q->kept);
+	LIST_INIT(&q->queries);
 	LIST_INSERT_HEAD(&r->requests, q, next);
 	return q;
 }
 
 void request_free(struct request *q)
 {
-	batch_release(&q->batch, q->rpc ? q->rpc->send : NULL, q->rpc ? q->rpc->arg : NULL);
-	if (q->rpc != NULL) {
-		follow_unlisten(q->rpc->follow, q->id);
-		follow_progress_end(q->rpc->follow, q->id);
-		LIST_REMOVE(q, next);
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	struct query *query;
+	struct kept *kept;
+	LIST_REMOVE(q, next);
+	follow_unlisten(q->rpc->follow, q->id);
+	follow_progress_end(q->rpc->follow, q->id);
+	while ((query = LIST_FIRST(&q->queries)) != NULL) {
+		LIST_REMOVE(query, next);
+		query->request = NULL;
 	}
+	while ((kept = SLIST_FIRST(&q->kept)) != NULL) {
+		SLIST_REMOVE_HEAD(&q->kept, next);
+		json_decref(kept->json);
+		free(kept);
+	}
+	batch_release(&q->batch, q->rpc->closing ? NULL : q->rpc->send, q->rpc->arg);
 	json_decref(q->id);
 	json_decref(q->params);
 	OBJ_FREE(q);
 }
 
-void request_end_question(struct request *q, const json_t *result, bool gone)
+void request_cancel(struct request *q)
 {
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	if (q->batch == NULL)
+		q->rpc->send(q->rpc->arg, q->id, NULL);
+	request_free(q);
+}
+
+static struct kept *keep(struct request *q, size_t size)
+{
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	struct kept *kept = xcalloc(1, sizeof *kept + size);
+	SLIST_INSERT_HEAD(&q->kept, kept, next);
+	return kept;
+}
+
+void *request_alloc(struct request *q, size_t size)
+{
+	return keep(q, size)->memory;
+}
+
+char *request_strdup(struct request *q, const char *text)
+{
+	size_t size = strlen(text) + 1;
+	return memcpy(request_alloc(q, size), text, size);
+}
+
+json_t *request_keep(struct request *q, json_t *value)
+{
+	return keep(q, 0)->json = value;
+}
+
+static void on_query_answered(void *arg, json_t *reply, const struct peer_error *error)
+{
+	struct query query = *(struct query *)arg;
+	if (query.request != NULL)
+		LIST_REMOVE((struct query *)arg, next);
+	free(arg);
+	if (query.request != NULL)
+		query.fn(query.arg, reply, error);
+}
+
+void request_query(struct request *q, enum message type, json_t *args, peer_answer_fn *fn, void *arg)
+{
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	struct query *query = xcalloc(1, sizeof *query);
+	*query = (struct query){.request = q, .fn = fn, .arg = arg};
+	LIST_INSERT_HEAD(&q->queries, query, next);
+	backend_ask(q->rpc->mcpd->backend, type, args, on_query_answered, query);
+}
+
+void request_end_question(struct request *q, const json_t *result)
+{
+	OBJ_CHECK(q, REQUEST_MAGIC);
 	q->asked = 0;
-	q->asked_fn(q->asked_arg, result, gone);
+	q->asked_fn(q->asked_arg, result);
 }
 
 json_t *request_params(const struct request *q)
@@ -67,11 +147,6 @@ struct backend *request_backend(const struct request *q)
 void request_answer(struct request *q, json_t *result, const struct rpc_cache *cache)
 {
 	OBJ_CHECK(q, REQUEST_MAGIC);
-	if (q->rpc == NULL || q->cancelled) {
-		json_decref(result);
-		request_free(q);
-		return;
-	}
 	if (q->modern) {
 		if (json_object_get(result, "resultType") == NULL)
 			json_object_set_new(result, "resultType", json_text("complete"));
@@ -90,10 +165,7 @@ void request_answer(struct request *q, json_t *result, const struct rpc_cache *c
 void request_fail(struct request *q, int code, const char *message, json_t *data)
 {
 	OBJ_CHECK(q, REQUEST_MAGIC);
-	if (q->rpc != NULL && !q->cancelled)
-		rpc_send_error(q->rpc, q->batch, q->id, code, message, data);
-	else
-		json_decref(data);
+	rpc_send_error(q->rpc, q->batch, q->id, code, message, data);
 	request_free(q);
 }
 
@@ -112,8 +184,6 @@ bool request_has_forms(const json_t *capabilities)
 bool request_can_ask(const struct request *q)
 {
 	OBJ_CHECK(q, REQUEST_MAGIC);
-	if (q->rpc == NULL || q->cancelled)
-		return false;
 	return q->modern ? request_has_forms(json_object_get(request_meta(q), META_CAPABILITIES))
 			 : q->rpc->elicits;
 }

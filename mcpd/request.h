@@ -1,4 +1,13 @@
-/* A request of a client's: what its handler sees of it, and how it ends. */
+/*
+ * A request of a client: what its handler sees of it, and how it ends.
+ *
+ * A request ends when it is answered, when its client cancels it, and when its
+ * client goes. It owns what its handler allocates and the questions that its
+ * handler has at the daemons and at the client: all of that ends with it. So a
+ * handler's continuation never runs without its request, and has nothing to
+ * free. After request_answer, request_fail and whatever may call them, the
+ * request and all that it owned are gone.
+ */
 #ifndef PHONY_REQUEST_H
 #define PHONY_REQUEST_H
 
@@ -24,12 +33,20 @@ struct follow *request_follow(const struct request *q);
 bool request_can_ask(const struct request *q);
 /* Whether the request's client declares this extension: the current era only. */
 bool request_has_extension(const struct request *q, const char *name);
+/* Zeroed memory, a copy of text and a JSON value (stolen) that last as long as the request. */
+void *request_alloc(struct request *q, size_t size);
+char *request_strdup(struct request *q, const char *text);
+json_t *request_keep(struct request *q, json_t *value);
+
+/* Asks a daemon. args is stolen. fn is called once, unless the request ends before. */
+void request_query(struct request *q, enum message type, json_t *args, peer_answer_fn *fn, void *arg);
+
 /*
- * Asks the client something inside the request: the older era only, one question at
- * a time. params is stolen. fn is told its result, NULL for an error; or, gone, that
- * nobody waits for the request any more: it must be ended all the same.
+ * Asks the client something inside the request: the older era only, one question
+ * at a time. params is stolen. fn is told the result, NULL for an error, unless
+ * the request ends before.
  */
-typedef void request_asked_fn(void *arg, const json_t *result, bool gone);
+typedef void request_asked_fn(void *arg, const json_t *result);
 void request_ask(struct request *q, const char *method, json_t *params, request_asked_fn *fn, void *arg);
 const json_t *request_id(const struct request *q); /* borrowed */
 /* Whether the first page of a list is asked for; there are no others: else it was answered. */

@@ -47,12 +47,6 @@ void resources_templates(struct request *q)
 		       &listing);
 }
 
-static void end_reading(struct reading *r)
-{
-	free(r->uri);
-	free(r);
-}
-
 static void fail(struct reading *r, const struct peer_error *error)
 {
 	/* Malformed or unknown: there is no such resource. */
@@ -63,7 +57,6 @@ static void fail(struct reading *r, const struct peer_error *error)
 			     "Resource not found", data);
 	else
 		request_fail(r->request, RPC_INTERNAL, error->message, data);
-	end_reading(r);
 }
 
 static void on_transcript(void *arg, json_t *reply, const struct peer_error *error)
@@ -85,13 +78,11 @@ static void on_transcript(void *arg, json_t *reply, const struct peer_error *err
 		       &of_a_call);
 	free(text);
 	free(uri);
-	end_reading(r);
 }
 
 static void ask_transcript(struct reading *r, const char *sid)
 {
-	backend_ask(request_backend(r->request), MSG_GET_TRANSCRIPT, json_build("{s:s}", "callSid", sid),
-		    on_transcript, r);
+	request_query(r->request, MSG_GET_TRANSCRIPT, json_build("{s:s}", "callSid", sid), on_transcript, r);
 }
 
 static void on_latest(void *arg, json_t *reply, const struct peer_error *error)
@@ -148,17 +139,16 @@ void resources_read(struct request *q)
 		request_fail(q, RPC_INVALID_PARAMS, reader.faults, NULL);
 		return;
 	}
-	struct reading *r = xcalloc(1, sizeof *r);
-	*r = (struct reading){q, xstrdup(uri)};
+	struct reading *r = request_alloc(q, sizeof *r);
+	*r = (struct reading){q, request_strdup(q, uri)};
 	struct peer_error unknown = {"not_found", "No such resource.", 404};
 	if (strcmp(uri, LATEST) == 0)
-		backend_ask(request_backend(q), MSG_LIST_CALLS, json_build("{s:i}", "limit", 5), on_latest,
-			    r);
+		request_query(q, MSG_LIST_CALLS, json_build("{s:i}", "limit", 5), on_latest, r);
 	else if (strncmp(uri, PREFIX, sizeof PREFIX - 1) == 0)
 		ask_transcript(r, uri + sizeof PREFIX - 1);
 	else if (strncmp(uri, RECORDINGS, sizeof RECORDINGS - 1) == 0)
-		backend_ask(request_backend(q), MSG_GET_RECORDING,
-			    json_build("{s:s}", "callSid", uri + sizeof RECORDINGS - 1), on_transcript, r);
+		request_query(q, MSG_GET_RECORDING,
+			      json_build("{s:s}", "callSid", uri + sizeof RECORDINGS - 1), on_transcript, r);
 	else
 		fail(r, &unknown);
 }

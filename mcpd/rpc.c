@@ -12,6 +12,7 @@
 #include "mcpd/prompts.h"
 #include "mcpd/resources.h"
 #include "mcpd/rpc_inside.h"
+#include "mcpd/rpc_parse.h"
 #include "mcpd/tasks.h"
 #include "mcpd/tools.h"
 
@@ -91,6 +92,14 @@ struct rpc *rpc_new(struct mcpd *mcpd, rpc_send_fn *send, void *arg)
 	return r;
 }
 
+char *rpc_text(const json_t *message)
+{
+	char *text = json_dumps(message, JSON_COMPACT | JSON_ENSURE_ASCII);
+	if (text == NULL)
+		panic("an answer is not JSON");
+	return text;
+}
+
 unsigned rpc_pending(const struct rpc *r)
 {
 	OBJ_CHECK(r, RPC_MAGIC);
@@ -116,7 +125,7 @@ void rpc_send_error(struct rpc *r, struct batch *batch, json_t *id, int code, co
 	if (data != NULL)
 		json_object_set_new(error, "data", data);
 	json_t *answer = json_build("{s:s, s:o}", "jsonrpc", "2.0", "error", error);
-	if (id != NULL)
+	if (json_is_string(id) || json_is_number(id))
 		json_object_set(answer, "id", id);
 	rpc_send_answer(r, batch, id, answer);
 }
@@ -127,18 +136,9 @@ void rpc_free(struct rpc **rr)
 	if (r == NULL)
 		return;
 	OBJ_CHECK(r, RPC_MAGIC);
-	struct request *q, *following;
-	for (q = LIST_FIRST(&r->requests); q != NULL; q = following) {
-		following = LIST_NEXT(q, next);
-		if (q->listening) {
-			request_free(q); /* nobody else will end it */
-			continue;
-		}
-		LIST_REMOVE(q, next);
-		q->rpc = NULL;
-		if (q->asked != 0)
-			request_end_question(q, NULL, true);
-	}
+	r->closing = true;
+	while (!LIST_EMPTY(&r->requests))
+		request_free(LIST_FIRST(&r->requests));
 	LIST_REMOVE(r, next);
 	follow_free(&r->follow);
 	OBJ_FREE(r);
@@ -168,7 +168,7 @@ static void on_client_answer(struct rpc *r, const json_t *id, const json_t *resu
 	struct request *q;
 	LIST_FOREACH (q, &r->requests, next)
 		if (q->asked != 0 && json_is_integer(id) && json_integer_value(id) == q->asked) {
-			request_end_question(q, result, false);
+			request_end_question(q, result);
 			return;
 		}
 }
@@ -195,13 +195,10 @@ static void on_cancelled(struct rpc *r, json_t *params)
 	LIST_FOREACH (q, &r->requests, next)
 		if (json_equal(q->id, id))
 			break;
-	if (q == NULL)
-		return;
-	q->cancelled = true; /* a call that was placed meanwhile is found by phony_list_calls */
-	if (q->listening)
-		request_free(q);
-	else if (q->asked != 0)
-		request_end_question(q, NULL, true);
+	/* What the daemons were asked to do is done all the same: phony_list_calls finds a call that was
+	 * placed. */
+	if (q != NULL)
+		request_cancel(q);
 }
 
 /* Whether the request is of the modern era; answers what is wrong with its _meta itself: then false in *ok.
@@ -251,6 +248,12 @@ static void dispatch(struct rpc *r, json_t *id, const char *method, json_t *para
 	request_fail(q, RPC_NO_METHOD, "Method not found", NULL);
 }
 
+bool rpc_is_id(const json_t *id)
+{
+	int64_t whole;
+	return json_is_string(id) || json_whole(id, &whole);
+}
+
 static bool id_in_use(const struct rpc *r, json_t *id)
 {
 	const struct request *q;
@@ -269,9 +272,8 @@ static void on_object(struct rpc *r, json_t *message)
 	json_read_open(&reader, message);
 	json_read_text(&reader, "jsonrpc", JSON_NEEDED, 1, 16, &version);
 	bool has_method = json_is_string(json_object_get(message, "method"));
-	if (id != NULL && !json_is_string(id) && !json_is_integer(id)) {
-		rpc_send_error(r, r->batch, NULL, RPC_INVALID_REQUEST, "id must be a string or an integer",
-			       NULL);
+	if (id != NULL && !rpc_is_id(id)) {
+		rpc_send_error(r, r->batch, id, RPC_INVALID_REQUEST, RPC_BAD_ID, NULL);
 		return;
 	}
 	if (strcmp(version, "2.0") != 0) {
@@ -306,8 +308,7 @@ static void take_one(struct rpc *r, json_t *message)
 	if (json_is_object(message))
 		on_object(r, message);
 	else
-		rpc_send_error(r, r->batch, NULL, RPC_INVALID_REQUEST, "A message must be a JSON object",
-			       NULL);
+		rpc_send_error(r, r->batch, NULL, RPC_INVALID_REQUEST, RPC_NO_OBJECT, NULL);
 }
 
 const char *rpc_batch_fault(const struct rpc *r, const json_t *message)
@@ -340,16 +341,14 @@ static void on_batch(struct rpc *r, json_t *message)
 void rpc_receive(struct rpc *r, const char *bytes, size_t len)
 {
 	OBJ_CHECK(r, RPC_MAGIC);
-	json_error_t fault;
-	json_t *message = json_loadb(bytes, len, JSON_DECODE_ANY, &fault);
-	if (message == NULL) {
-		char text[220];
-		snprintf(text, sizeof text, "Parse error: %s", fault.text);
-		rpc_send_error(r, NULL, NULL, RPC_PARSE_ERROR, text, NULL);
-	} else {
+	char fault[220];
+	json_t *id, *message = rpc_parse(bytes, len, fault, sizeof fault, &id);
+	if (message == NULL)
+		rpc_send_error(r, NULL, id, RPC_PARSE_ERROR, fault, NULL);
+	else
 		rpc_take(r, message);
-	}
 	json_decref(message);
+	json_decref(id);
 }
 
 void rpc_take(struct rpc *r, json_t *message)
@@ -380,10 +379,10 @@ bool rpc_wants_answer(const json_t *message)
 	return false;
 }
 
-void rpc_refuse_too_long(struct rpc *r, size_t max)
+void rpc_refuse_too_long(struct rpc *r, json_t *id, size_t max)
 {
 	OBJ_CHECK(r, RPC_MAGIC);
 	char text[100];
 	snprintf(text, sizeof text, "Parse error: a message is over %zu bytes", max);
-	rpc_send_error(r, NULL, NULL, RPC_PARSE_ERROR, text, NULL);
+	rpc_send_error(r, NULL, id, RPC_PARSE_ERROR, text, NULL);
 }

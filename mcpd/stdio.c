@@ -3,9 +3,9 @@
 #include "lib/base/buffer.h"
 #include "lib/base/exit_codes.h"
 #include "lib/base/fd.h"
-#include "lib/base/panic.h"
 #include "lib/loop/loop.h"
 #include "mcpd/rpc.h"
+#include "mcpd/rpc_parse.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 4 * 1024 * 1024, READ_SIZE = 64 * 1024 };
+enum { LINE_MAX_BYTES = 4 * 1024 * 1024, READ_SIZE = 64 * 1024, EDGE_BYTES = 512 };
 
 struct stdio {
 	struct event_base *base;
@@ -22,8 +22,9 @@ struct stdio {
 	struct rpc *rpc;
 	struct event *readable, *writable, *term, *interrupt;
 	struct buffer in, out;
-	bool skipping; /* the rest of a line that is too long */
-	bool ended;    /* no more input */
+	bool skipping;         /* the rest of a line that is too long */
+	char head[EDGE_BYTES]; /* how that line began */
+	bool ended;            /* no more input */
 	int in_flags, out_flags;
 };
 
@@ -63,15 +64,23 @@ static void send_message(void *arg, const json_t *about, json_t *message)
 {
 	(void)about;
 	struct stdio *s = arg;
-	char *text = json_dumps(message, JSON_COMPACT);
+	/* From the loop: what is sent while a request is handled must not end us in its middle. */
+	event_active(s->writable, EV_WRITE, 0);
+	if (message == NULL)
+		return;
+	char *text = rpc_text(message);
 	json_decref(message);
-	if (text == NULL)
-		panic("an answer is no JSON");
 	buffer_append_text(&s->out, text);
 	buffer_append(&s->out, "\n", 1);
 	free(text);
-	/* From the loop: what is sent while a request is handled must not end us in its middle. */
-	event_active(s->writable, EV_WRITE, 0);
+}
+
+static void refuse_line(struct stdio *s, const char *tail, size_t len)
+{
+	json_t *id = rpc_find_id(s->head, sizeof s->head, tail, len);
+	rpc_refuse_too_long(s->rpc, id, LINE_MAX_BYTES);
+	json_decref(id);
+	s->skipping = false;
 }
 
 static void receive_line(struct stdio *s, const char *line, size_t len)
@@ -90,18 +99,20 @@ static void split_lines(struct stdio *s)
 		const char *newline = memchr(start, '\n', s->in.len - from);
 		if (newline == NULL)
 			break;
-		if (!s->skipping)
-			receive_line(s, start, (size_t)(newline - start));
-		s->skipping = false;
-		from += (size_t)(newline - start) + 1;
+		size_t len = (size_t)(newline - start);
+		if (s->skipping)
+			refuse_line(s, start, len);
+		else
+			receive_line(s, start, len);
+		from += len + 1;
 	}
 	buffer_consume(&s->in, from);
-	if (s->in.len > LINE_MAX_BYTES || s->skipping) {
-		if (!s->skipping)
-			rpc_refuse_too_long(s->rpc, LINE_MAX_BYTES);
+	if (!s->skipping && s->in.len > LINE_MAX_BYTES) {
 		s->skipping = true;
-		s->in.len = 0;
+		memcpy(s->head, s->in.data, sizeof s->head);
 	}
+	if (s->skipping && s->in.len > EDGE_BYTES)
+		buffer_consume(&s->in, s->in.len - EDGE_BYTES);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -118,7 +129,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	/* A last line without its end is a message all the same. */
-	if (!s->skipping)
+	if (s->skipping)
+		refuse_line(s, (char *)s->in.data, s->in.len);
+	else
 		receive_line(s, (char *)s->in.data, s->in.len);
 	s->in.len = 0;
 	event_del(s->readable);

@@ -31,8 +31,8 @@ static json_t *new_task(const char *id, const char *status, const char *message,
 /* What phony_create_call would have told, had it waited: its own members, and what came of the call. */
 static json_t *result_of(const json_t *call)
 {
-	static const char *const told[] = {"duration", "endReason",  "errorMessage",
-					   "outcome",  "answeredBy", "conversationHistory"};
+	static const char *const told[] = {"duration",   "endReason", "errorMessage",       "outcome",
+					   "answeredBy", "notes",     "conversationHistory"};
 	const char *status = text_of(call, "status");
 	json_t *content =
 		json_build("{s:s, s:s, s:s, s:o}", "callSid", text_of(call, "callSid"), "status", status,
@@ -49,13 +49,11 @@ static json_t *result_of(const json_t *call)
 	return result;
 }
 
-json_t *tasks_describe(const json_t *call, bool with_input)
+json_t *tasks_describe(const char *id, const json_t *call, bool with_input)
 {
-	const char *id = text_of(call, "callSid"), *status = text_of(call, "status");
+	const char *status = text_of(call, "status");
 	const char *began = text_of(call, "startedAt");
 	const json_t *question = json_object_get(call, "operatorQuestion");
-	if (id[0] == '\0')
-		id = text_of(call, "requestId");
 	bool over = json_object_get(call, "endedAt") != NULL && json_object_get(call, "dueAt") == NULL;
 	if (over && strcmp(status, "canceled") == 0)
 		return new_task(id, "cancelled", status, began);
@@ -108,37 +106,52 @@ static const char *read_id(struct request *q)
 	return id;
 }
 
-/* Whether the answer was an error that ends the request: here no such call, and what is not a state of it. */
-static bool failed(struct request *q, const struct peer_error *error)
+/* An error that ends the request: there is no such call, or what its id says is none. */
+static void fail(struct request *q, const struct peer_error *error)
 {
-	if (error == NULL || error->http_status == 409)
-		return false; /* over already, or nothing is asked: a wish that came late */
 	if (error->http_status == 404 || error->http_status == 400)
 		request_fail(q, RPC_INVALID_PARAMS, "Unknown task", NULL);
 	else
 		request_fail(q, RPC_INTERNAL, error->message, NULL);
-	return true;
+}
+
+struct task_request {
+	struct request *request;
+	char *id;
+};
+
+static struct task_request *task_request_new(struct request *q, const char *id)
+{
+	struct task_request *t = request_alloc(q, sizeof *t);
+	*t = (struct task_request){q, request_strdup(q, id)};
+	return t;
 }
 
 static void on_call(void *arg, json_t *reply, const struct peer_error *error)
 {
-	struct request *q = arg;
-	if (!failed(q, error))
-		request_answer(q, tasks_describe(reply, request_can_ask(q)), NULL);
+	const struct task_request *t = arg;
+	if (error != NULL)
+		fail(t->request, error);
+	else
+		request_answer(t->request, tasks_describe(t->id, reply, request_can_ask(t->request)), NULL);
 }
 
 void tasks_get(struct request *q)
 {
 	const char *id = read_id(q);
 	if (id != NULL)
-		backend_ask(request_backend(q), MSG_GET_CALL, json_build("{s:s}", "callSid", id), on_call, q);
+		request_query(q, MSG_GET_CALL, json_build("{s:s}", "callSid", id), on_call,
+			      task_request_new(q, id));
 }
 
-static void on_done(void *arg, json_t *reply, const struct peer_error *error)
+/* 409: nothing is asked, or the call is over. The answer came late, and does not matter. */
+static void on_updated(void *arg, json_t *reply, const struct peer_error *error)
 {
 	struct request *q = arg;
 	(void)reply;
-	if (!failed(q, error))
+	if (error != NULL && error->http_status != 409)
+		fail(q, error);
+	else
 		request_answer(q, json_object(), NULL);
 }
 
@@ -160,16 +173,48 @@ void tasks_update(struct request *q)
 	json_read_open(&r, ask_content(given));
 	json_read_text(&r, OPERATOR_FIELD, JSON_NEEDED, 1, 16 * 1024, &answer);
 	if (answer[0] != '\0')
-		backend_ask(request_backend(q), MSG_ANSWER_OPERATOR,
-			    json_build("{s:s, s:s}", "callSid", id, "answer", answer), on_done, q);
+		request_query(q, MSG_ANSWER_OPERATOR,
+			      json_build("{s:s, s:s}", "callSid", id, "answer", answer), on_updated, q);
 	else /* declined, or of something else: the question stays open */
-		backend_ask(request_backend(q), MSG_GET_CALL, json_build("{s:s}", "callSid", id), on_done, q);
+		request_query(q, MSG_GET_CALL, json_build("{s:s}", "callSid", id), on_updated, q);
+}
+
+/* A task that is over cannot be cancelled, which is no fault; one that lives on is. */
+static void on_hung_up(void *arg, json_t *reply, const struct peer_error *error)
+{
+	struct request *q = arg;
+	(void)reply;
+	if (error != NULL && strcmp(error->code, "not_live") != 0)
+		fail(q, error);
+	else
+		request_answer(q, json_object(), NULL);
+}
+
+static void hang_up(struct request *q, const char *id)
+{
+	request_query(q, MSG_HANGUP_CALL, json_build("{s:s}", "callSid", id), on_hung_up, q);
+}
+
+static void on_unscheduled(void *arg, json_t *reply, const struct peer_error *error)
+{
+	const struct task_request *t = arg;
+	(void)reply;
+	if (error != NULL && strcmp(error->code, "not_scheduled") == 0)
+		hang_up(t->request, t->id); /* it has been placed since */
+	else if (error != NULL)
+		fail(t->request, error);
+	else
+		request_answer(t->request, json_object(), NULL);
 }
 
 void tasks_cancel(struct request *q)
 {
 	const char *id = read_id(q);
-	if (id != NULL)
-		backend_ask(request_backend(q), strncmp(id, "PC", 2) == 0 ? MSG_CANCEL_CALL : MSG_HANGUP_CALL,
-			    json_build("{s:s}", "callSid", id), on_done, q);
+	if (id == NULL)
+		return;
+	if (strncmp(id, "PC", 2) == 0)
+		request_query(q, MSG_CANCEL_CALL, json_build("{s:s}", "callSid", id), on_unscheduled,
+			      task_request_new(q, id));
+	else
+		hang_up(q, id);
 }

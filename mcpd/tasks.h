@@ -1,6 +1,6 @@
 /*
- * The tasks extension of the current era: a call is a task, named by its
- * callSid, for clients that declare io.modelcontextprotocol/tasks. It works while
+ * The tasks extension of the current era: a call is a task, named by the callSid
+ * that phony_create_call gave, for clients that declare io.modelcontextprotocol/tasks. It works while
  * the call lives, asks for input while the agent has a question, and its result
  * is what came of the call. Nothing is kept here: the call's record is the task.
  */
@@ -20,7 +20,11 @@ void tasks_get(struct request *q);
 void tasks_update(struct request *q);
 void tasks_cancel(struct request *q);
 
-/* A call (MSG_GET_CALL's answer) as a task. with_input: the client can be asked. Owned by the caller. */
-json_t *tasks_describe(const json_t *call, bool with_input);
+/*
+ * A call (MSG_GET_CALL's answer) as a task, under the id that its client knows:
+ * the callSid, or the PC… that it had while it was scheduled. with_input: the
+ * client can be asked. Owned by the caller.
+ */
+json_t *tasks_describe(const char *id, const json_t *call, bool with_input);
 
 #endif

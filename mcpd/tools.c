@@ -1,10 +1,13 @@
 #include "mcpd/tools.h"
 
+#include "lib/base/buffer.h"
 #include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
+#include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/schema.h"
 #include "lib/base/text.h"
+#include "mcpd/arguments.h"
 #include "mcpd/confirm.h"
 #include "mcpd/follow.h"
 #include "mcpd/operator.h"
@@ -160,6 +163,33 @@ static void answer_error(struct request *q, const char *message)
 		NULL);
 }
 
+/* The daemon did what it could, and says that it failed: what failed is told, too. */
+static bool has_failed(const json_t *reply)
+{
+	const char *status = json_string_value(json_object_get(reply, "status"));
+	return status != NULL && strcmp(status, "error") == 0;
+}
+
+static void answer_failure(struct request *q, const json_t *reply)
+{
+	const char *message = json_string_value(json_object_get(reply, "message"));
+	json_t *failure;
+	size_t i;
+	struct buffer text = {0};
+	buffer_append_text(&text, message ? message : "It failed.");
+	json_array_foreach (json_object_get(reply, "failures"), i, failure) {
+		const char *sid = json_string_value(json_object_get(failure, "callSid")),
+			   *why = json_string_value(json_object_get(failure, "message"));
+		buffer_append_text(&text, "\n");
+		buffer_append_text(&text, sid ? sid : "?");
+		buffer_append_text(&text, ": ");
+		buffer_append_text(&text, why ? why : "?");
+	}
+	buffer_append(&text, "", 1);
+	answer_error(q, (char *)text.data);
+	buffer_free(&text);
+}
+
 /* structuredContent, and the same as text: some clients show the model only one of them. */
 static void answer_structured(struct request *q, json_t *content)
 {
@@ -177,13 +207,6 @@ struct calling {
 	json_t *args;
 	json_t *reply; /* while the person is asked */
 };
-
-static void end_calling(struct calling *c)
-{
-	json_decref(c->args);
-	json_decref(c->reply);
-	free(c);
-}
 
 static json_t *wrap(const struct tool *tool, json_t *reply)
 {
@@ -235,12 +258,11 @@ static void on_operator(void *arg, enum operator_end end, const char *message)
 			 message);
 		answer_error(c->request, text);
 	}
-	end_calling(c);
 }
 
 static void ask_operator(struct calling *c, json_t *reply)
 {
-	c->reply = json_incref(reply);
+	c->reply = request_keep(c->request, json_incref(reply));
 	operator_ask(c->request, json_string_value(json_object_get(c->args, "callSid")),
 		     question_of(c, reply), on_operator, c);
 }
@@ -250,6 +272,8 @@ static void on_reply(void *arg, json_t *reply, const struct peer_error *error)
 	struct calling *c = arg;
 	if (error != NULL) {
 		answer_error(c->request, error->message);
+	} else if (has_failed(reply)) {
+		answer_failure(c->request, reply);
 	} else if (question_of(c, reply) != NULL && request_can_ask(c->request)) {
 		ask_operator(c, reply);
 		return;
@@ -258,7 +282,6 @@ static void on_reply(void *arg, json_t *reply, const struct peer_error *error)
 	} else {
 		answer_reply(c, reply);
 	}
-	end_calling(c);
 }
 
 static const struct tool *find_tool(const char *name)
@@ -269,16 +292,13 @@ static const struct tool *find_tool(const char *name)
 	return NULL;
 }
 
-static void go_on(void *arg, enum consent consent)
+static void go_on(void *arg, bool consent)
 {
 	struct calling *c = arg;
-	if (consent == CONSENT_GIVEN) {
-		backend_ask(request_backend(c->request), c->tool->message, json_incref(c->args), on_reply, c);
-		return;
-	}
-	if (consent == CONSENT_REFUSED)
+	if (consent)
+		request_query(c->request, c->tool->message, json_incref(c->args), on_reply, c);
+	else
 		answer_error(c->request, "The person was asked and did not agree: the call was not placed.");
-	end_calling(c);
 }
 
 /* The question was put by the request before this one, which brings the answer. */
@@ -289,12 +309,23 @@ static bool brings_answer(const struct calling *c)
 	       operator_is_answered(c->request, sid, question_of(c, NULL));
 }
 
+/* Once for each tool: a client that sends such arguments does so with each call. */
+static void log_ignored(const struct tool *tool, const char *ignored)
+{
+	static bool logged[sizeof tools / sizeof *tools];
+	bool *done = &logged[tool - tools];
+	if (ignored[0] == '\0' || *done)
+		return;
+	*done = true;
+	log_warn("%s: ignored arguments that it does not have: %s", tool->name, ignored);
+}
+
 void tools_call(struct request *q)
 {
 	const char *name = "";
 	json_t *args = NULL;
 	struct json_reader r;
-	char faults[512], message[200];
+	char faults[512], message[200], ignored[200];
 	json_read_open(&r, request_params(q));
 	json_read_text(&r, "name", JSON_NEEDED, 1, 128, &name);
 	json_read_object(&r, "arguments", JSON_OPTIONAL, &args);
@@ -308,11 +339,11 @@ void tools_call(struct request *q)
 		request_fail(q, RPC_INVALID_PARAMS, message, NULL);
 		return;
 	}
-	args = args ? json_incref(args) : json_object();
-	if (!schema_check(json_object_get(description_of(name), "inputSchema"), args, faults,
-			  sizeof faults)) {
+	const json_t *schema = json_object_get(description_of(name), "inputSchema");
+	args = request_keep(q, arguments_read(schema, args, ignored, sizeof ignored));
+	log_ignored(tool, ignored);
+	if (!schema_check(schema, args, faults, sizeof faults)) {
 		answer_error(q, faults);
-		json_decref(args);
 		return;
 	}
 	json_t *token = json_object_get(request_meta(q), "progressToken");
@@ -320,7 +351,7 @@ void tools_call(struct request *q)
 	if (tool->message == MSG_WAIT_CALL && sid != NULL &&
 	    (json_is_string(token) || json_is_integer(token)))
 		follow_progress(q, sid, token);
-	struct calling *c = xcalloc(1, sizeof *c);
+	struct calling *c = request_alloc(q, sizeof *c);
 	*c = (struct calling){q, tool, args, NULL};
 	if (tool->message == MSG_CREATE_CALL) {
 		confirm_call(q, args, go_on, c);
@@ -329,6 +360,6 @@ void tools_call(struct request *q)
 		ask_operator(c, reply);
 		json_decref(reply);
 	} else {
-		go_on(c, CONSENT_GIVEN);
+		go_on(c, true);
 	}
 }

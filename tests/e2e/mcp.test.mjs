@@ -97,12 +97,17 @@ test('garbage, huge lines, unknown methods, wrong types', async () => {
   send('');
   send('{"jsonrpc":"2.0","id":14,"method":"ping","x":"\\u0000"}');
   send(`{"jsonrpc":"2.0","id":15,"method":"ping","params":{"x":"${'y'.repeat(5 * 1024 * 1024)}"}}`);
+  send(`{"method":"ping","params":{"x":"${'y'.repeat(5 * 1024 * 1024)}"},"jsonrpc":"2.0","id":"fifteen"}`);
+  send('{"jsonrpc":"2.0","id":17,"method":"ping","x":99999999999999999999}');
+  send('{"jsonrpc":"2.0","id":18.0,"method":"ping"}');
+  send('{"jsonrpc":"2.0","id":18.5,"method":"ping"}');
   send('{"jsonrpc":"2.0","id":16,"method":"ping"}');
   await answers.wait((a) => a.id === 16, 'the last answer');
   const found = answers.items.map((a) => [a.id, a.error?.code]);
-  for (const expected of [[8, -32600], [9, -32600], [10, -32601], [11, -32600], [12, -32602], [13, -32602], ['text', undefined], [16, undefined]])
+  for (const expected of [[8, -32600], [9, -32600], [10, -32601], [11, -32600], [12, -32602], [13, -32602], ['text', undefined], [14, undefined], [15, -32700], ['fifteen', -32700],
+    [17, -32700], [18, undefined], [18.5, -32600], [16, undefined]])
     assert.ok(found.some(([id, code]) => id === expected[0] && code === expected[1]), `${expected} in ${JSON.stringify(found)}`);
-  assert.equal(found.filter(([id]) => id === undefined).length, 5);
+  assert.equal(found.filter(([id]) => id === undefined).length, 3);
   assert.ok(answers.items.every((a) => a.id !== null));
   child.stdin.end();
   assert.deepEqual(await child.ended, { code: 0, signal: null });

@@ -11,6 +11,9 @@
 extern const struct ws_handler *fuzz_ws_handler;
 extern void *fuzz_ws_arg;
 
+/* The daemons answer what mcpd asked them until now. */
+void fuzz_backend_answer(void);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #endif

@@ -2,6 +2,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "callworker/ws.h"
+#include "lib/base/panic.h"
 #include "lib/http/server.h"
 #include "lib/loop/loop.h"
 #include "mcpd/backend.h"
@@ -122,7 +123,7 @@ bool timer_running(const struct timer *t)
 	return false;
 }
 
-/* The daemons refuse half of it, at once, and know one call. */
+/* The daemons refuse half of it, and know one call. */
 bool backend_confirms(struct backend *b)
 {
 	(void)b;
@@ -134,22 +135,42 @@ void backend_subscribe(struct backend *b)
 	(void)b;
 }
 
+/* The daemons' answers come when fuzz_backend_answer says so, as from a loop. */
+static struct fuzz_query {
+	struct fuzz_query *next;
+	peer_answer_fn *fn;
+	void *arg;
+} * queries;
+
 void backend_ask(struct backend *b, enum message type, json_t *args, peer_answer_fn *fn, void *arg)
 {
-	static const char call[] =
-		"{\"status\":\"in-progress\",\"message\":\"m\",\"callSid\":\"CA1\",\"isLive\":true,"
-		"\"operatorQuestion\":{\"question\":\"Which day?\"},"
-		"\"data\":{\"callSid\":\"CA1\",\"operatorQuestion\":{\"question\":\"Which day?\"}}}";
-	static unsigned count;
-	struct peer_error error = {"not_found", "nothing is here", 404};
-	json_t *reply = json_loads(call, 0, NULL);
+	struct fuzz_query *query = xcalloc(1, sizeof *query);
 	(void)b;
 	(void)type;
 	json_decref(args);
-	if (count++ % 2)
-		fn(arg, reply, NULL);
-	else
-		fn(arg, NULL, &error);
+	*query = (struct fuzz_query){queries, fn, arg};
+	queries = query;
+}
+
+void fuzz_backend_answer(void)
+{
+	static const char call[] =
+		"{\"status\":\"in-progress\",\"message\":\"m\",\"callSid\":\"CA1\",\"isLive\":true,"
+		"\"operatorQuestion\":{\"question\":\"Which day?\"},\"calls\":[{\"callSid\":\"CA1\"}],"
+		"\"data\":{\"callSid\":\"CA1\",\"operatorQuestion\":{\"question\":\"Which day?\"}}}";
+	static unsigned count;
+	struct peer_error error = {"not_found", "nothing is here", 404};
+	struct fuzz_query *query, *list = queries;
+	json_t *reply = json_loads(call, 0, NULL);
+	queries = NULL;
+	while ((query = list) != NULL) {
+		list = query->next;
+		if (count++ % 2)
+			query->fn(query->arg, reply, NULL);
+		else
+			query->fn(query->arg, NULL, &error);
+		free(query);
+	}
 	json_decref(reply);
 }
 
