@@ -4,6 +4,7 @@
 #include "callworker/mulaw.h"
 #include "lib/base/base64.h"
 #include "lib/base/buffer.h"
+#include "lib/base/fd.h"
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
@@ -240,14 +241,14 @@ void agent_free(struct agent **aa)
 	*aa = NULL;
 }
 
-void agent_connect(struct agent *a, const char *url, const char *address, const char *header)
+void agent_connect(struct agent *a, const char *url, int connection, const char *header)
 {
 	OBJ_CHECK(a, AGENT_MAGIC);
 	const json_t *history = a->setup.history(a->arg);
 	bool resuming = json_array_size(history) > 0;
 	struct provider_setup setup = {
 		.url = url,
-		.address = address,
+		.connection = connection,
 		.header = header,
 		.prompt = a->setup.prompt,
 		.voice = a->setup.voice,
@@ -260,6 +261,8 @@ void agent_connect(struct agent *a, const char *url, const char *address, const 
 	};
 	if (a->conversation == NULL)
 		a->conversation = a->setup.provider->open(a->loop, &setup, &provider_events, a);
+	else
+		fd_close(&connection);
 }
 
 void agent_close(struct agent *a)

@@ -42,8 +42,9 @@ struct agent *agent_new(struct ws_loop *loop, struct playout *playout, const str
 			const struct agent_events *events, void *arg);
 void agent_free(struct agent **a);
 
-/* Opens the conversation there: see struct provider_setup. Everything is copied. */
-void agent_connect(struct agent *a, const char *url, const char *address, const char *header);
+/* Opens the conversation there: see struct provider_setup. The texts are copied, connection is handed over.
+ */
+void agent_connect(struct agent *a, const char *url, int connection, const char *header);
 /* Ends the conversation; no event follows. */
 void agent_close(struct agent *a);
 /* Whether it can be spoken with now. */

@@ -29,7 +29,6 @@ bool assignment_read(struct assignment *a, json_t *json)
 	json_read_int(&r, "silenceSeconds", JSON_NEEDED, 0, 3600, &a->silence_s);
 	json_read_int(&r, "operatorSeconds", JSON_NEEDED, 1, 3600, &a->operator_s);
 	json_read_int(&r, "recordingFromMs", JSON_NEEDED, 0, INT64_MAX, &a->recording_from_ms);
-	json_read_text(&r, "socket", JSON_NEEDED, 1, 200, &a->socket);
 	json_read_text(&r, "logLevel", JSON_NEEDED, 1, 16, &a->log_level);
 	json_read_text(&r, "logFormat", JSON_NEEDED, 1, 16, &a->log_format);
 	json_read_close(&r, JSON_KNOWN_ONLY);

@@ -18,7 +18,7 @@ struct assignment {
 	int64_t silence_s;         /* until the caller is asked whether they are there; 0: never */
 	int64_t operator_s;        /* how long a question to a person may stay open */
 	int64_t recording_from_ms; /* where in the recording this stream begins */
-	const char *socket, *log_level, *log_format;
+	const char *log_level, *log_format;
 };
 
 /* False: it is wrong, and the log says why. json is taken a reference of. */

@@ -195,8 +195,10 @@ static const struct agent_events agent_events = {
 static void open_agent_if_due(struct call *c)
 {
 	if (c->started && c->agent_url != NULL && !agent_is_open(c->agent) &&
-	    (c->state == STARTING || c->state == LIVE))
-		agent_connect(c->agent, c->agent_url, c->agent_address, c->agent_header);
+	    (c->state == STARTING || c->state == LIVE)) {
+		agent_connect(c->agent, c->agent_url, c->agent_connection, c->agent_header);
+		c->agent_connection = -1;
+	}
 }
 
 /* ---- from the carrier ---- */
@@ -448,7 +450,7 @@ static void on_assign(void *arg, json_t *body, int fd)
 	log_open("callworker", severity, strcmp(c->a.log_format, "json") == 0);
 	log_set_call(c->a.call_sid);
 	crash_set_call(c->a.call_sid);
-	control_identify(c->control, c->a.call_id, c->a.attempt, c->a.socket);
+	control_identify(c->control, c->a.call_id, c->a.attempt);
 	c->state = STARTING;
 	c->born = mono_now();
 	make_parts(c, fd);
@@ -462,31 +464,41 @@ static void on_record(void *arg, int fd)
 	c->recording = fd;
 }
 
-static void on_agent(void *arg, json_t *body)
+static void on_agent(void *arg, json_t *body, int connection)
 {
 	struct call *c = arg;
-	const char *url = NULL, *address = "", *header = NULL, *error = NULL;
+	const char *url = NULL, *header = NULL;
 	struct json_reader r;
 	json_read_open(&r, body);
-	json_read_text(&r, "url", JSON_OPTIONAL, 1, 8192, &url);
-	json_read_text(&r, "address", JSON_OPTIONAL, 1, 64, &address);
+	json_read_text(&r, "url", JSON_NEEDED, 1, 8192, &url);
 	json_read_text(&r, "header", JSON_OPTIONAL, 1, 1024, &header);
-	json_read_text(&r, "error", JSON_OPTIONAL, 1, 1024, &error);
 	json_read_close(&r, JSON_KNOWN_ONLY);
-	if (c->agent_url != NULL || c->agent == NULL)
-		return; /* a repeat */
-	if (!json_read_ok(&r) || (url == NULL && error == NULL)) {
-		ending_give_up(c, "agent-failed", "voiced told no agent to open");
-	} else if (error != NULL) {
-		ending_give_up(c, "agent-failed", error);
-	} else {
-		free(c->agent_address);
-		free(c->agent_header);
-		c->agent_url = xstrdup(url);
-		c->agent_address = xstrdup(address);
-		c->agent_header = header ? xstrdup(header) : NULL;
-		open_agent_if_due(c);
+	if (c->agent_url != NULL || c->agent == NULL) {
+		fd_close(&connection); /* a repeat */
+		return;
 	}
+	if (!json_read_ok(&r)) {
+		fd_close(&connection);
+		ending_give_up(c, "agent-failed", "voiced told no agent to open");
+		return;
+	}
+	fd_close(&c->agent_connection);
+	free(c->agent_header);
+	c->agent_url = xstrdup(url);
+	c->agent_header = header ? xstrdup(header) : NULL;
+	c->agent_connection = connection;
+	open_agent_if_due(c);
+}
+
+static void on_no_agent(void *arg, json_t *body)
+{
+	struct call *c = arg;
+	const char *error = "voiced told of no agent";
+	struct json_reader r;
+	json_read_open(&r, body);
+	json_read_text(&r, "error", JSON_NEEDED, 1, 1024, &error);
+	if (c->agent_url == NULL && c->agent != NULL)
+		ending_give_up(c, "agent-failed", error);
 }
 
 static void on_all_stored(void *arg)
@@ -517,8 +529,8 @@ static int on_stream_fd(void *arg)
 }
 
 static const struct control_handler control_events = {
-	on_prepare,    on_assign,   on_agent,       on_record,    steering_answer,
-	on_all_stored, on_orphaned, on_needs_agent, on_stream_fd,
+	on_prepare,      on_assign,     on_agent,    on_no_agent,    on_record,
+	steering_answer, on_all_stored, on_orphaned, on_needs_agent, on_stream_fd,
 };
 
 struct call *call_new(struct ws_loop *loop, int control_fd)
@@ -527,6 +539,7 @@ struct call *call_new(struct ws_loop *loop, int control_fd)
 	OBJ_ALLOC(c, CALL_MAGIC);
 	c->loop = loop;
 	c->recording = -1;
+	c->agent_connection = -1;
 	c->control = control_new(loop, control_fd, &control_events, c);
 	return c;
 }
@@ -542,6 +555,7 @@ void call_free(struct call **cc)
 	ws_timer_stop(c->loop, &c->outcome_timer);
 	recorder_free(&c->recorder);
 	fd_close(&c->recording);
+	fd_close(&c->agent_connection);
 	silence_free(&c->silence);
 	operator_free(&c->operator);
 	pause_free(&c->pause);
@@ -555,7 +569,6 @@ void call_free(struct call **cc)
 	control_free(&c->control);
 	json_decref(c->tool_list);
 	free(c->agent_url);
-	free(c->agent_address);
 	free(c->agent_header);
 	free(c->transfer_to);
 	free(c->transfer_reason);

@@ -51,8 +51,9 @@ struct call {
 
 	bool prepared; /* confined, if that was wished */
 	bool started;  /* the stream */
-	char *agent_url, *agent_address, *agent_header;
-	bool giving_up; /* the stream is closed once the reason is stored */
+	char *agent_url, *agent_header;
+	int agent_connection; /* to its host, until the agent is opened; else -1 */
+	bool giving_up;       /* the stream is closed once the reason is stored */
 	bool transferring, asked_outcome, outcome_known;
 	const char *leave_reason;
 	char *transfer_to, *transfer_reason;

@@ -8,12 +8,13 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define CONTROL_MAGIC 0x6374726cu
-
-enum { RECONNECT_MS = 50 }; /* voiced counts on it: voiced/history.c */
 
 struct control {
 	unsigned magic;
@@ -23,12 +24,13 @@ struct control {
 	struct peer *peer, *dead; /* dead: gone, freed at the next step */
 	struct ws_watch *watch;
 	struct journal *journal;
-	char *call_id, *socket;
+	char *call_id;
 	int64_t attempt;
-	struct ws_timer reconnect;
+	int listener; /* the next voiced comes here; -1: none yet */
+	struct ws_watch *listening;
 };
 
-static void on_reconnect(void *arg);
+static void take_listener(struct control *c, int fd);
 
 static void tell(struct control *c, enum message type, json_t *body)
 {
@@ -108,7 +110,13 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 		c->handler->assign(c->arg, f->body, fd);
 		return;
 	case MSG_AGENT:
-		c->handler->agent(c->arg, f->body);
+		c->handler->agent(c->arg, f->body, fd);
+		return;
+	case MSG_NO_AGENT:
+		c->handler->no_agent(c->arg, f->body);
+		return;
+	case MSG_LISTENER:
+		take_listener(c, fd);
 		return;
 	case MSG_RECORD:
 		c->handler->record(c->arg, fd);
@@ -137,7 +145,6 @@ static void on_gone(struct peer *p, const char *why, void *arg)
 		return;
 	}
 	log_warn("voiced has gone away (%s); the call goes on", why);
-	ws_timer_start(c->loop, &c->reconnect, RECONNECT_MS, on_reconnect, c);
 }
 
 static const struct peer_handler peer_events = {on_hello, on_message, on_gone, on_want_write};
@@ -149,26 +156,41 @@ static void attach(struct control *c, int fd)
 	ws_watch_want_write(c->watch);
 }
 
-/* In a replay it is found when it was then. */
-static int look_for_voiced(struct control *c)
-{
-	struct flight *flight = ws_loop_flight(c->loop);
-	if (ws_loop_is_replay(c->loop))
-		return flight_dial(flight, false) ? ws_loop_dial(c->loop) : -1;
-	int fd = fd_unix_connect(c->socket);
-	flight_dial(flight, fd >= 0);
-	return fd;
-}
-
-static void on_reconnect(void *arg)
+/* The next voiced has come. The end of the one before may not have been noticed yet. */
+static void on_voiced_back(void *arg, int fd)
 {
 	struct control *c = arg;
+	if (c->peer != NULL)
+		peer_close(c->peer, "another voiced has come");
+	flight_back(ws_loop_flight(c->loop));
 	peer_free(&c->dead);
-	int fd = look_for_voiced(c);
+	attach(c, fd);
+}
+
+static void on_connection(void *arg)
+{
+	struct control *c = arg;
+	int fd = accept4(c->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0)
-		attach(c, fd);
-	else
-		ws_timer_start(c->loop, &c->reconnect, RECONNECT_MS, on_reconnect, c);
+		on_voiced_back(c, fd);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		log_warn("voiced's connection cannot be accepted: %s", strerror(errno));
+}
+
+static void on_listener_writable(void *arg)
+{
+	(void)arg;
+}
+
+static void take_listener(struct control *c, int fd)
+{
+	static const struct ws_watch_handler events = {on_connection, on_listener_writable};
+	if (c->listener >= 0) {
+		close(fd);
+		return;
+	}
+	c->listener = fd;
+	c->listening = ws_watch_new(c->loop, fd, &events, c);
 }
 
 static void send_event(void *arg, json_t *event)
@@ -187,7 +209,9 @@ struct control *control_new(struct ws_loop *loop, int fd, const struct control_h
 	c->loop = loop;
 	c->handler = h;
 	c->arg = arg;
+	c->listener = -1;
 	c->journal = journal_new(send_event, c);
+	ws_loop_on_voiced_back(loop, on_voiced_back, c);
 	attach(c, fd);
 	return c;
 }
@@ -198,13 +222,13 @@ void control_free(struct control **cc)
 	if (c == NULL)
 		return;
 	OBJ_CHECK(c, CONTROL_MAGIC);
-	ws_timer_stop(c->loop, &c->reconnect);
+	ws_watch_free(&c->listening);
+	fd_close(&c->listener);
 	ws_watch_free(&c->watch);
 	peer_free(&c->peer);
 	peer_free(&c->dead);
 	journal_free(&c->journal);
 	free(c->call_id);
-	free(c->socket);
 	OBJ_FREE(c);
 	*cc = NULL;
 }
@@ -216,13 +240,11 @@ void control_cell(struct control *c, int landlock)
 		peer_tell(c->peer, MSG_CELL, json_build("{s:i}", "landlock", landlock), -1);
 }
 
-void control_identify(struct control *c, const char *call_id, int64_t attempt, const char *socket)
+void control_identify(struct control *c, const char *call_id, int64_t attempt)
 {
 	OBJ_CHECK(c, CONTROL_MAGIC);
 	free(c->call_id);
-	free(c->socket);
 	c->call_id = xstrdup(call_id);
-	c->socket = xstrdup(socket);
 	c->attempt = attempt;
 }
 

@@ -1,7 +1,8 @@
 /*
  * The worker's connection to voiced: what it is told to do, and the call's
- * events on their way to the store. When voiced goes away, the call goes on;
- * the control connects anew, announces the call and replays.
+ * events on their way to the store. When voiced goes away, the call goes on; the
+ * next voiced connects to the listening socket that this one gave, and then the
+ * call is announced and what was not acknowledged told again.
  */
 #ifndef PHONY_CONTROL_H
 #define PHONY_CONTROL_H
@@ -16,7 +17,10 @@ struct control_handler {
 	void (*prepare)(void *arg, json_t *body);
 	/* The call to serve; body borrowed, fd (the stream's connection) handed over. */
 	void (*assign)(void *arg, json_t *body, int fd);
-	void (*agent)(void *arg, json_t *body);
+	/* The agent to open; connection (handed over) leads to its host. */
+	void (*agent)(void *arg, json_t *body, int connection);
+	/* There is none. */
+	void (*no_agent)(void *arg, json_t *body);
 	/* The file that the call is recorded into; fd handed over. */
 	void (*record)(void *arg, int fd);
 	/* Answered by control_reply or control_refuse. */
@@ -38,8 +42,8 @@ void control_free(struct control **c);
 /* Tells that the process is confined, by this version of Landlock; 0: without. */
 void control_cell(struct control *c, int landlock);
 
-/* What to announce, and where, after voiced was lost. Texts are copied. */
-void control_identify(struct control *c, const char *call_id, int64_t attempt, const char *socket);
+/* What to announce to the next voiced. Copied. */
+void control_identify(struct control *c, const char *call_id, int64_t attempt);
 
 /* data is stolen; returns the event's number. */
 int64_t control_event(struct control *c, const char *type, json_t *data);

@@ -350,7 +350,7 @@ static void *open_conversation(struct ws_loop *loop, const struct provider_setup
 	e->events = events;
 	e->arg = arg;
 	e->initiation = make_initiation(setup);
-	e->ws = ws_connect(loop, setup->url, setup->address, setup->header, MESSAGE_MAX, &ws_events, e);
+	e->ws = ws_connect(loop, setup->url, setup->connection, setup->header, MESSAGE_MAX, &ws_events, e);
 	ws_timer_start(loop, &e->ready_timer, READY_TIMEOUT_MS, on_ready_timeout, e);
 	return e;
 }

@@ -134,6 +134,12 @@ void flight_gone(struct flight *f, const char *why)
 		came(f, json_build("{s:s, s:s}", "in", "voiced", "gone", why));
 }
 
+void flight_back(struct flight *f)
+{
+	if (recording(f))
+		came(f, json_build("{s:s, s:b}", "in", "voiced", "back", 1));
+}
+
 void flight_socket_in(struct flight *f, const struct flight_socket *e)
 {
 	if (!recording(f))
@@ -244,25 +250,6 @@ json_t *flight_next(struct flight *f)
 		clock_hold((struct mono_us){json_integer_value(json_object_get(line, "at"))},
 			   (struct wall_ms){0});
 	return line;
-}
-
-bool flight_dial(struct flight *f, bool ok)
-{
-	if (f == NULL)
-		return ok;
-	if (recording(f)) {
-		put(f, json_build("{s:s, s:b}", "in", "dial", "ok", ok));
-		return ok;
-	}
-	json_t *line = look(f);
-	const char *in = json_string_value(json_object_get(line, "in"));
-	if (in == NULL || strcmp(in, "dial") != 0) {
-		flight_differs(f, "voiced is looked for now, and was not then, before line %u", f->line);
-		return false;
-	}
-	ok = json_is_true(json_object_get(line, "ok"));
-	use(f);
-	return ok;
 }
 
 /* ---- what is sent ---- */

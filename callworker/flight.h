@@ -6,7 +6,7 @@
  *	{"flight": 1, "at": us, "wall": ms}                          the first line
  *	{"at", "in": "voiced", "type", "id"?, "flags"?, "body"}      a frame of voiced's
  *	{"at", "in": "voiced", "gone": why}                          voiced has gone away
- *	{"in": "dial", "ok": bool}                                   voiced was looked for
+ *	{"at", "in": "voiced", "back": true}                         the next voiced has come
  *	{"at", "in": "socket", "socket": n, "event", "text", …}      of a WebSocket
  *	{"at", "in": "timer", "timer": n}
  *	{"out": "voiced", "type", "body"}
@@ -42,8 +42,7 @@ struct flight_socket {
 /* Each is called before what it tells of is acted on. flight may be NULL: then nothing is done. */
 void flight_frame_in(struct flight *f, const struct frame *frame);
 void flight_gone(struct flight *f, const char *why);
-/* In a replay ok is what was recorded. */
-bool flight_dial(struct flight *f, bool ok);
+void flight_back(struct flight *f);
 void flight_socket_in(struct flight *f, const struct flight_socket *e);
 void flight_timer(struct flight *f, unsigned number);
 

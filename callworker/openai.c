@@ -489,7 +489,7 @@ static void *open_conversation(struct ws_loop *loop, const struct provider_setup
 	o->history = json_incref((json_t *)setup->history);
 	o->tools = json_incref((json_t *)setup->tools);
 	o->utterances = utterances_new(loop, &utterance_events, o);
-	o->ws = ws_connect(loop, setup->url, setup->address, setup->header, MESSAGE_MAX, &ws_events, o);
+	o->ws = ws_connect(loop, setup->url, setup->connection, setup->header, MESSAGE_MAX, &ws_events, o);
 	ws_timer_start(loop, &o->ready_timer, READY_TIMEOUT_MS, on_ready_timeout, o);
 	return o;
 }

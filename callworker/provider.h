@@ -16,9 +16,9 @@ struct audio_format {
 };
 
 struct provider_setup {
-	const char *url;     /* where to connect, credentials included */
-	const char *address; /* of the URL's host, as numbers; "" when that is numbers itself */
-	const char *header;  /* one more request header, or NULL */
+	const char *url;    /* where to connect, credentials included */
+	int connection;     /* to the URL's host, or on its way there; handed over */
+	const char *header; /* one more request header, or NULL */
 	const char *prompt;
 	const char *voice;     /* "" for the agent's own */
 	const char *call_type; /* "outgoing" or "incoming" */

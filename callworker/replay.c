@@ -71,10 +71,12 @@ static void come_from_voiced(struct ws_loop *l, json_t *line)
 {
 	int64_t type = 0, flags = 0, id = 0;
 	const char *gone = NULL;
+	bool back = false;
 	json_t *body = NULL;
 	struct json_reader r;
 	json_read_open(&r, line);
 	json_read_text(&r, "gone", JSON_OPTIONAL, 0, 1000, &gone);
+	json_read_bool(&r, "back", JSON_OPTIONAL, &back);
 	json_read_int(&r, "type", JSON_OPTIONAL, 0, UINT16_MAX, &type);
 	json_read_int(&r, "flags", JSON_OPTIONAL, 0, UINT16_MAX, &flags);
 	json_read_int(&r, "id", JSON_OPTIONAL, 0, INT64_MAX, &id);
@@ -83,9 +85,11 @@ static void come_from_voiced(struct ws_loop *l, json_t *line)
 	if (gone != NULL) {
 		fd_close(&l->voiced);
 		ws_imagine_readable(l);
+	} else if (back) {
+		l->voiced_back(l->voiced_back_arg, ws_imagine_voiced(l));
 	} else if (type == MSG_HELLO) {
 		say_hello(l);
-	} else if (type == MSG_ASSIGN || !(flags & FRAME_FD)) {
+	} else if (type == MSG_ASSIGN || type == MSG_AGENT || !(flags & FRAME_FD)) {
 		feed(l, &f);
 	} /* else a file of the call that was, which is left alone */
 }
@@ -140,7 +144,7 @@ int replay_run(const char *path)
 		return EXIT_FAILED;
 	}
 	struct ws_loop *l = ws_imagine(flight);
-	struct call *call = call_new(l, ws_loop_dial(l));
+	struct call *call = call_new(l, ws_imagine_voiced(l));
 	unsigned count = 0;
 	json_t *line;
 	prepare(l);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -53,7 +55,48 @@ static void limit_resources(const struct sandbox_limits *l)
 	limit(RLIMIT_MEMLOCK, "locked memory", 0);
 }
 
-/* ---- files: Landlock, landlock(7) ---- */
+/* ---- files, TCP, signals: Landlock, landlock(7) ---- */
+
+/* What the kernel knows beyond this machine's header file (linux/landlock.h): by the version that has it. */
+enum {
+	ACCESS_FS_REFER = 1 << 13,     /* 2 */
+	ACCESS_FS_TRUNCATE = 1 << 14,  /* 3 */
+	ACCESS_FS_IOCTL_DEV = 1 << 15, /* 5 */
+	ACCESS_NET_BIND_TCP = 1 << 0,  /* 4 */
+	ACCESS_NET_CONNECT_TCP = 1 << 1,
+	SCOPE_ABSTRACT_UNIX_SOCKET = 1 << 0, /* 6 */
+	SCOPE_SIGNAL = 1 << 1,
+};
+
+struct rules {
+	uint64_t files, net, scoped;
+};
+
+/* Everything that this version can refuse. */
+static int make_rules(int version)
+{
+	struct rules all = {
+		.files = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+			 LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
+			 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+			 LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
+			 LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
+			 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+			 LANDLOCK_ACCESS_FS_MAKE_SYM,
+	};
+	if (version >= 2)
+		all.files |= ACCESS_FS_REFER;
+	if (version >= 3)
+		all.files |= ACCESS_FS_TRUNCATE;
+	if (version >= 4)
+		all.net = ACCESS_NET_BIND_TCP | ACCESS_NET_CONNECT_TCP;
+	if (version >= 5)
+		all.files |= ACCESS_FS_IOCTL_DEV;
+	if (version >= 6)
+		all.scoped = SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
+	size_t size = version >= 6 ? sizeof all : version >= 4 ? 2 * sizeof all.files : sizeof all.files;
+	return (int)syscall(SYS_landlock_create_ruleset, &all, size, 0);
+}
 
 static bool allow_reading(int rules, const char *path)
 {
@@ -69,24 +112,15 @@ static bool allow_reading(int rules, const char *path)
 }
 
 /* Returns the version in force; 0: this kernel has none. */
-static int restrict_files(void)
+static int restrict_reach(void)
 {
 	/* OpenSSL looks a certificate up when it meets it; the names there are links to elsewhere. */
 	static const char *const certificates[] = {"/etc/ssl", "/usr/lib/ssl", "/usr/share/ca-certificates",
 						   "/usr/local/share/ca-certificates"};
-	struct landlock_ruleset_attr all = {
-		.handled_access_fs = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
-				     LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
-				     LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
-				     LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
-				     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK |
-				     LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
-				     LANDLOCK_ACCESS_FS_MAKE_SYM,
-	};
 	int version = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	if (version < 1)
 		return 0;
-	int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
+	int rules = make_rules(version);
 	bool ok = rules >= 0;
 	for (size_t i = 0; ok && i < sizeof certificates / sizeof *certificates; i++)
 		ok = allow_reading(rules, certificates[i]);
@@ -114,13 +148,9 @@ static const int allowed[] = {
 	SCMP_SYS(readv),
 	SCMP_SYS(writev),
 	SCMP_SYS(pread64),
-	SCMP_SYS(pwrite64),
-	SCMP_SYS(lseek),
-	SCMP_SYS(ftruncate),
 	SCMP_SYS(fsync),
 	SCMP_SYS(fdatasync),
 	SCMP_SYS(close),
-	SCMP_SYS(fcntl),
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat),
 	SCMP_SYS(statx),
@@ -132,14 +162,11 @@ static const int allowed[] = {
 	SCMP_SYS(faccessat2),
 	SCMP_SYS(poll),
 	SCMP_SYS(ppoll),
+	SCMP_SYS(accept4), /* the next voiced comes to a socket that is handed over */
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(recvmsg),
-	SCMP_SYS(sendto),
-	SCMP_SYS(sendmsg),
-	SCMP_SYS(connect),
 	SCMP_SYS(shutdown),
 	SCMP_SYS(getsockopt),
-	SCMP_SYS(setsockopt),
 	SCMP_SYS(getsockname),
 	SCMP_SYS(getpeername),
 	SCMP_SYS(pipe2),
@@ -177,15 +204,79 @@ static const int deadly[] = {
 	SCMP_SYS(setuid),           SCMP_SYS(setresuid),
 };
 
+/*
+ * On descriptors that the process was given or has opened, not on the standard ones: those share
+ * their offset and flags with all of phony. An argument is compared in 64 bits and used by the
+ * kernel in 32: hence a rule for each power of two below FILES_MAX.
+ */
+enum { ANY_COMMAND = -1 };
+static int allow_beyond_standard(scmp_filter_ctx filter, int call, int command)
+{
+	enum { FIRST_OTHER = 3 };
+	const struct scmp_arg_cmp commanded = SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)command);
+	unsigned count = command == ANY_COMMAND ? 1 : 2;
+	struct scmp_arg_cmp fit[2] = {SCMP_A0(SCMP_CMP_EQ, FIRST_OTHER), commanded};
+	int fault = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, count, fit);
+	for (uint64_t first = FIRST_OTHER + 1; first < FILES_MAX; first *= 2) {
+		fit[0] = SCMP_A0(SCMP_CMP_MASKED_EQ, ~(first - 1), first);
+		fault |= seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, count, fit);
+	}
+	return fault;
+}
+
+/*
+ * Of fcntl(2) only what concerns the process's own table of descriptors. F_SETOWN, F_SETSIG,
+ * F_SETLEASE, F_NOTIFY and O_ASYNC send signals to others; flags belong to the open file, which
+ * others may share. Whatever is handed over is non-blocking already: libwebsockets, which sets
+ * that again, is told that it was.
+ */
+static int allow_fcntl(scmp_filter_ctx filter)
+{
+	static const int harmless[] = {F_GETFD, F_SETFD, F_GETFL};
+	int fault = 0;
+	for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
+		fault |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+					  SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)harmless[i]));
+	fault |= allow_beyond_standard(filter, SCMP_SYS(fcntl), F_DUPFD);
+	fault |= allow_beyond_standard(filter, SCMP_SYS(fcntl), F_DUPFD_CLOEXEC);
+	return fault |
+	       seccomp_rule_add(filter, SCMP_ACT_ERRNO(0), SCMP_SYS(fcntl), 2, SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+				SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0));
+}
+
+/* No new sockets, and of those that are there no new connection: MSG_FASTOPEN makes one. */
+static int allow_sockets(scmp_filter_ctx filter)
+{
+	static const struct {
+		int level, option;
+	} options[] = {
+		{SOL_SOCKET, SO_KEEPALIVE},   {SOL_SOCKET, SO_SNDBUF},     {SOL_SOCKET, SO_RCVBUF},
+		{IPPROTO_TCP, TCP_NODELAY},   {IPPROTO_TCP, TCP_QUICKACK}, {IPPROTO_TCP, TCP_KEEPIDLE},
+		{IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT},  {IPPROTO_TCP, TCP_USER_TIMEOUT},
+	};
+	int fault = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendto), 1,
+				     SCMP_A3(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+	fault |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sendmsg), 1,
+				  SCMP_A2(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+	for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+		fault |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
+					  SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)options[i].level),
+					  SCMP_A2(SCMP_CMP_EQ, (scmp_datum_t)options[i].option));
+	return fault;
+}
+
 static int allow_some(scmp_filter_ctx filter)
 {
-	enum { WRITES = O_ACCMODE | O_CREAT | O_TRUNC, TYPE = 0xf, EXECUTES = 4 /* PROT_EXEC */ };
-	static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
-	int fault = 0;
-	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-		fault |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-					  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
-					  SCMP_A1(SCMP_CMP_MASKED_EQ, TYPE, SOCK_STREAM));
+	enum { WRITES = O_ACCMODE | O_CREAT | O_TRUNC, EXECUTES = 4 /* PROT_EXEC */ };
+	/* A thread of this process and nothing else: no namespace of its own. */
+	enum {
+		CLONE_KINDS = CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+			      CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
+	};
+	int fault = allow_fcntl(filter) | allow_sockets(filter);
+	fault |= allow_beyond_standard(filter, SCMP_SYS(pwrite64), ANY_COMMAND);
+	fault |= allow_beyond_standard(filter, SCMP_SYS(lseek), ANY_COMMAND);
+	fault |= allow_beyond_standard(filter, SCMP_SYS(ftruncate), ANY_COMMAND);
 	fault |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
 				  SCMP_A2(SCMP_CMP_MASKED_EQ, WRITES, O_RDONLY));
 	fault |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
@@ -196,7 +287,7 @@ static int allow_some(scmp_filter_ctx filter)
 	 * without. */
 	fault |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 	fault |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-				  SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+				  SCMP_A0(SCMP_CMP_MASKED_EQ, (scmp_datum_t)CLONE_KINDS, CLONE_THREAD));
 	/* Its own death: abort(3). */
 	fault |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
 				  SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
@@ -226,7 +317,7 @@ int sandbox_enter(const struct sandbox_limits *limits)
 {
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		log_warn("PR_SET_NO_NEW_PRIVS: %s", strerror(errno));
-	int landlock = restrict_files();
+	int landlock = restrict_reach();
 	limit_resources(limits);
 	restrict_calls();
 	return landlock;

@@ -1,8 +1,9 @@
 /*
- * The worker's cell: once in it, the process can speak on the descriptors it
- * has, connect to voiced and to its provider, and read certificates. It cannot
- * execute, fork, trace, signal others, listen, or write a file that it was not
- * handed; memory, CPU time and descriptors are limited.
+ * The worker's cell: once in it, the process can speak on the descriptors it has
+ * or is handed, accept on a listening one that it is handed, and read certificates.
+ * It cannot make a socket, connect, bind, execute, fork, trace, signal others, or
+ * write a file that it was not handed; nor change the flags or the offset of the
+ * log that it shares. Memory, CPU time and descriptors are limited.
  */
 #ifndef PHONY_SANDBOX_H
 #define PHONY_SANDBOX_H

@@ -1,7 +1,9 @@
 #include "callworker/ws.h"
 
+#include "callworker/socket_given.h"
 #include "callworker/ws_inside.h"
 #include "lib/base/buffer.h"
+#include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/base/text.h"
@@ -349,13 +351,15 @@ static void set_header(struct ws *w, const char *header)
 	w->header_value = w->header + name + strspn(w->header + name, ": ");
 }
 
-struct ws *ws_connect(struct ws_loop *l, const char *url, const char *address, const char *header,
+struct ws *ws_connect(struct ws_loop *l, const char *url, int connection, const char *header,
 		      size_t message_max, const struct ws_handler *h, void *arg)
 {
 	struct ws *w = new_ws(l, message_max, h, arg);
 	flight_socket_out(l->flight, w->number, "connect", url, strcspn(url, "?"));
-	if (l->context == NULL)
+	if (l->context == NULL) {
+		fd_close(&connection);
 		return w;
+	}
 	set_header(w, header);
 	char *copy = xstrdup(url);
 	const char *protocol, *name, *rest;
@@ -367,7 +371,7 @@ struct ws *ws_connect(struct ws_loop *l, const char *url, const char *address, c
 	struct lws_client_connect_info info = {
 		.context = l->context,
 		.vhost = vhost_for(l, tls),
-		.address = address[0] ? address : name,
+		.address = "127.0.0.1", /* nothing is looked up: the socket is given */
 		.port = port,
 		.path = path,
 		.host = host,
@@ -377,7 +381,9 @@ struct ws *ws_connect(struct ws_loop *l, const char *url, const char *address, c
 		.retry_and_idle_policy = &keepalive,
 	};
 	w->connecting = true;
+	socket_give(connection);
 	w->wsi = parsed ? lws_client_connect_via_info(&info) : NULL;
+	socket_take_back();
 	w->connecting = false;
 	if (w->wsi == NULL)
 		fail_at_once(w);

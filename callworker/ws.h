@@ -34,11 +34,11 @@ struct ws *ws_adopt(struct ws_loop *l, int fd, size_t message_max, const struct 
 
 /*
  * Connects to a ws: or wss: URL, certificates verified as ws_prepare_tls says.
- * address is where its host is, as numbers; "" when the host is numbers itself:
- * no name is looked up here, which would stop the loop. header is "Name: value"
- * or NULL. On an immediate failure closed() is called from the loop.
+ * connection leads to its host, or is on its way there; it is taken over. The
+ * process itself cannot make one. header is "Name: value" or NULL. On an immediate
+ * failure closed() is called from the loop.
  */
-struct ws *ws_connect(struct ws_loop *l, const char *url, const char *address, const char *header,
+struct ws *ws_connect(struct ws_loop *l, const char *url, int connection, const char *header,
 		      size_t message_max, const struct ws_handler *h, void *arg);
 
 /* The certificates that ws_connect trusts: the system's, and those of ca_file ("" for none). */

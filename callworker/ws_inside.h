@@ -19,6 +19,8 @@ struct ws_loop {
 	LIST_HEAD(, ws) imagined;
 	struct ws_watch *watch;
 	int voiced; /* of a replay: its end of the connection */
+	void (*voiced_back)(void *arg, int fd);
+	void *voiced_back_arg;
 };
 
 /* The callback of every protocol of ours: the streams', and that of watched descriptors. */
@@ -31,6 +33,8 @@ int ws_on_watch(struct lws *wsi, enum lws_callback_reasons why, void *user, void
 struct ws_loop *ws_imagine(struct flight *flight);
 /* False: no such timer waits. */
 bool ws_imagine_timer(struct ws_loop *l, unsigned number);
+/* A connection to voiced: our end of it. */
+int ws_imagine_voiced(struct ws_loop *l);
 /* voiced has written to its end. */
 void ws_imagine_readable(struct ws_loop *l);
 /* event: "open", "text" (of so many bytes, born then), "broken", "closed". False: no such socket. */

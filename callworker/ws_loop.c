@@ -73,12 +73,13 @@ struct ws_loop *ws_imagine(struct flight *flight)
 	return l;
 }
 
-bool ws_loop_is_replay(const struct ws_loop *l)
+void ws_loop_on_voiced_back(struct ws_loop *l, void (*fn)(void *arg, int fd), void *arg)
 {
-	return l->context == NULL;
+	l->voiced_back = fn;
+	l->voiced_back_arg = arg;
 }
 
-int ws_loop_dial(struct ws_loop *l)
+int ws_imagine_voiced(struct ws_loop *l)
 {
 	int ends[2];
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)

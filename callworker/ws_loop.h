@@ -21,9 +21,8 @@ void ws_loop_free(struct ws_loop **l);
 void ws_loop_record(struct ws_loop *l, struct flight *flight);
 struct flight *ws_loop_flight(const struct ws_loop *l); /* NULL when there is none */
 
-/* Whether nothing is real (callworker/replay.h); then voiced is found as this descriptor. */
-bool ws_loop_is_replay(const struct ws_loop *l);
-int ws_loop_dial(struct ws_loop *l);
+/* A replay (callworker/replay.h) calls fn with a connection where the record has voiced come back. */
+void ws_loop_on_voiced_back(struct ws_loop *l, void (*fn)(void *arg, int fd), void *arg);
 
 /* A one-shot timer, embedded in its owner. Zero-initialise. */
 struct ws_timer {

@@ -64,8 +64,12 @@ enum {
 	MESSAGE(29, CELL, ROLE_CALLWORKER, ROLE_VOICED, TELLS, BARE)                               \
 	/* the call to serve and its stream's connection: see voiced/workers.c */                  \
 	MESSAGE(30, ASSIGN, ROLE_VOICED, ROLE_CALLWORKER, TELLS, CARRIES)                          \
-	/* the agent to open: {url, address?, header?} or {error} */                                \
-	MESSAGE(31, AGENT, ROLE_VOICED, ROLE_CALLWORKER, TELLS, BARE)                              \
+	/* the agent to open: {url, header?} and a connection, on its way, to its host */           \
+	MESSAGE(31, AGENT, ROLE_VOICED, ROLE_CALLWORKER, TELLS, CARRIES)                           \
+	/* {error}: there will be none */                                                          \
+	MESSAGE(49, NO_AGENT, ROLE_VOICED, ROLE_CALLWORKER, TELLS, BARE)                           \
+	/* {}: a listening socket, on which the next voiced comes, before ASSIGN */                 \
+	MESSAGE(48, LISTENER, ROLE_VOICED, ROLE_CALLWORKER, TELLS, CARRIES)                        \
 	/* {context} / {digits} / {close}, where no carrier ends the stream -> {} */               \
 	MESSAGE(32, WORKER_INJECT, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \
 	MESSAGE(33, WORKER_DTMF, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                         \
@@ -141,43 +145,43 @@ enum {
 	MESSAGE(95, STOP_MESSAGES, ROLE_MCPD | ROLE_VOICED, ROLE_SMSD, ASKS, BARE)                  \
                                                                                                     \
 	/* calls, and what belongs to them; voiced answers {status, message, data} */            \
-	MESSAGE(110, SEARCH_CALLS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \
-	MESSAGE(111, DELETE_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
-	MESSAGE(112, DELETE_CALLS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \
-	MESSAGE(113, HOLD_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                               \
-	MESSAGE(114, RESUME_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
-	MESSAGE(115, REQUEST_OPERATOR, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                        \
-	MESSAGE(116, ANSWER_OPERATOR, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                         \
-	MESSAGE(117, LIST_QUESTIONS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
-	MESSAGE(118, TRANSFER_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                           \
-	MESSAGE(119, WAIT_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                               \
-	MESSAGE(120, GET_RECORDING, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                           \
-	MESSAGE(121, CANCEL_CALL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
-	MESSAGE(122, LIST_CONTEXTS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                           \
-	MESSAGE(123, GET_CONTEXT, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
-	MESSAGE(124, CREATE_CONTEXT, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
-	MESSAGE(125, UPDATE_CONTEXT, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
-	MESSAGE(126, DELETE_CONTEXT, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
-	MESSAGE(127, LIST_NUMBERS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \
-	MESSAGE(128, LIST_FREE_NUMBERS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                       \
-	MESSAGE(129, LIST_HANDLERS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                           \
-	MESSAGE(130, GET_HANDLER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
-	MESSAGE(131, CREATE_HANDLER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
-	MESSAGE(132, UPDATE_HANDLER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
-	MESSAGE(133, DELETE_HANDLER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                          \
-	MESSAGE(134, LIST_VOICEMAILS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                         \
-	MESSAGE(135, SEARCH_VOICEMAILS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                       \
-	MESSAGE(136, GET_VOICEMAIL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                           \
-	MESSAGE(137, MARK_READ, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                               \
-	MESSAGE(138, MARK_UNREAD, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
-	MESSAGE(139, DELETE_VOICEMAIL, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                        \
-	MESSAGE(140, DELETE_VOICEMAILS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                       \
-	MESSAGE(141, COUNT_UNREAD, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \
-	MESSAGE(142, LIST_BARRED, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                             \
-	MESSAGE(143, BAR_NUMBER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                              \
-	MESSAGE(144, UNBAR_NUMBER, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                            \
+	MESSAGE(110, SEARCH_CALLS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                        \
+	MESSAGE(111, DELETE_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                         \
+	MESSAGE(112, DELETE_CALLS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                        \
+	MESSAGE(113, HOLD_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                           \
+	MESSAGE(114, RESUME_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                         \
+	MESSAGE(115, REQUEST_OPERATOR, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                    \
+	MESSAGE(116, ANSWER_OPERATOR, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                     \
+	MESSAGE(117, LIST_QUESTIONS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                      \
+	MESSAGE(118, TRANSFER_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                       \
+	MESSAGE(119, WAIT_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                           \
+	MESSAGE(120, GET_RECORDING, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                       \
+	MESSAGE(121, CANCEL_CALL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                         \
+	MESSAGE(122, LIST_CONTEXTS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                       \
+	MESSAGE(123, GET_CONTEXT, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                         \
+	MESSAGE(124, CREATE_CONTEXT, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                      \
+	MESSAGE(125, UPDATE_CONTEXT, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                      \
+	MESSAGE(126, DELETE_CONTEXT, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                      \
+	MESSAGE(127, LIST_NUMBERS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                        \
+	MESSAGE(128, LIST_FREE_NUMBERS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                   \
+	MESSAGE(129, LIST_HANDLERS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                       \
+	MESSAGE(130, GET_HANDLER, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                         \
+	MESSAGE(131, CREATE_HANDLER, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                      \
+	MESSAGE(132, UPDATE_HANDLER, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                      \
+	MESSAGE(133, DELETE_HANDLER, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                      \
+	MESSAGE(134, LIST_VOICEMAILS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                     \
+	MESSAGE(135, SEARCH_VOICEMAILS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                   \
+	MESSAGE(136, GET_VOICEMAIL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                       \
+	MESSAGE(137, MARK_READ, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                           \
+	MESSAGE(138, MARK_UNREAD, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                         \
+	MESSAGE(139, DELETE_VOICEMAIL, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                    \
+	MESSAGE(140, DELETE_VOICEMAILS, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                   \
+	MESSAGE(141, COUNT_UNREAD, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                        \
+	MESSAGE(142, LIST_BARRED, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                         \
+	MESSAGE(143, BAR_NUMBER, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                          \
+	MESSAGE(144, UNBAR_NUMBER, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                        \
 	/* {recordingSid} -> {status, message, data: {recordingSid, mimeType, base64}} */                     \
-	MESSAGE(146, GET_VOICEMAIL_AUDIO, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                     \
+	MESSAGE(146, GET_VOICEMAIL_AUDIO, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                 \
 	MESSAGE(145, STATS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                                   \
                                                                                                     \
 	/* what happens is told from now on / {kind, callSid?, …}: see voiced/news.c */           \

@@ -8,7 +8,6 @@
 #include "voiced/load.h"
 #include "voiced/news.h"
 #include "voiced/verbs.h"
-#include "voiced/workers.h"
 
 #include <fcntl.h>
 #include <sys/queue.h>
@@ -21,7 +20,6 @@ struct client {
 	LIST_ENTRY(client) next;
 	struct clients *all;
 	struct link *link;
-	struct worker *worker;     /* it is a callworker: the link is the worker's */
 	struct listener *listener; /* it is told the news */
 	struct questions questions;
 };
@@ -54,10 +52,6 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 {
 	struct client *c = arg;
 	OBJ_CHECK(c, CLIENT_MAGIC);
-	if (c->worker != NULL) {
-		worker_message(c->worker, f, fd);
-		return;
-	}
 	fd_close(&fd);
 	if (f->type == MSG_STATUS) {
 		peer_reply(p, f, json_object());
@@ -83,12 +77,7 @@ static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
 {
 	(void)p;
 	struct client *c = arg;
-	if (role == ROLE_CALLWORKER) {
-		c->worker = workers_adopt(c->all->v->workers, c->link, pid);
-		c->link = NULL;
-	} else {
-		log_debug("an MCP client is there (mcpd %d)", (int)pid);
-	}
+	log_debug("a %s is there (pid %d)", role_name(role), (int)pid);
 	load_tell(c->all->v);
 }
 
@@ -97,8 +86,6 @@ static void on_gone(struct peer *p, const char *why, void *arg)
 	(void)p;
 	struct client *c = arg;
 	log_debug("a peer of voiced.sock has gone: %s", why);
-	if (c->worker != NULL)
-		worker_link_gone(c->worker);
 	free_client(c);
 }
 

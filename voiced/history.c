@@ -11,7 +11,6 @@
 enum {
 	SETTLE_MS = 20,
 	SETTLE_TRIES = 75,
-	YOUNG_MS = 300, /* by then a worker that voiced does not know yet has found it */
 	READ_TRIES = 5,
 	READ_AGAIN_MS = 100,
 };
@@ -75,8 +74,7 @@ static void settle(void *arg)
 		r->retired = true;
 		worker_retire(call);
 	}
-	bool young = mono_now().us - r->v->born.us < YOUNG_MS * INT64_C(1000);
-	bool settled = !call_is_retiring(call) && !events_wait(r->v, call) && (r->retired || !young);
+	bool settled = !call_is_retiring(call) && !events_wait(r->v, call);
 	if (settled || r->waits++ >= SETTLE_TRIES || r->v->workers == NULL)
 		read_turns(r);
 	else

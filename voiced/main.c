@@ -138,11 +138,13 @@ static bool start(struct daemon *d)
 		return false;
 	v->resolver = resolver_new(v->base);
 	v->workers = workers_new(v);
+	if (v->workers == NULL)
+		return false;
+	workers_rejoin(v->workers);
 	v->http_in = http_server_new(v->base, &limits, routes_handle, v);
 	http_server_protect(v->http_in, v->config->trusted_proxies, v->config->max_requests_per_s);
 	if (!open_doors(v))
 		return false;
-	v->born = mono_now(); /* from now on those who look for us can find us */
 	restore_go_on(v);
 	v->schedule = schedule_new(v);
 	v->voicemails = voicemails_new(v);

@@ -40,7 +40,6 @@ struct voiced {
 	LIST_HEAD(, taken) taken;    /* events on their way to the store: events.c */
 	LIST_HEAD(, errand) errands; /* errand.h */
 	bool draining;
-	struct mono_us born;
 	struct timer drain_timer;
 	struct mono_us step_down_by;
 };

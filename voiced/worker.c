@@ -7,11 +7,13 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "voiced/agent.h"
+#include "voiced/agent_connection.h"
 #include "voiced/events.h"
 #include "voiced/load.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -92,6 +94,8 @@ void worker_end(struct worker *w, int status)
 	obituary(w, status);
 	close_stream(w);
 	struct workers *all = w->all;
+	if (w->named)
+		worker_sockets_remove(all->sockets, &w->name);
 	worker_forget(w);
 	workers_refill(all);
 	load_tell(all->v);
@@ -123,31 +127,51 @@ static void on_told(void *arg, json_t *reply, const struct peer_error *error)
 	(void)error;
 }
 
+/*
+ * An earlier voiced's worker goes on: what it missed follows. Which call it serves is
+ * known by its socket's name; one that says otherwise is not to be listened to.
+ */
 static void on_announce(struct worker *w, const struct frame *f)
 {
 	const char *id = "";
 	bool needs_agent = false;
+	int64_t attempt = 0;
 	struct json_reader r;
 	json_read_open(&r, f->body);
 	json_read_text(&r, "callId", JSON_NEEDED, 1, 64, &id);
-	json_read_int(&r, "attempt", JSON_NEEDED, 0, 1000, &w->attempt);
+	json_read_int(&r, "attempt", JSON_NEEDED, 0, 1000, &attempt);
 	json_read_bool(&r, "needsAgent", JSON_NEEDED, &needs_agent);
 	json_read_close(&r, JSON_KNOWN_ONLY);
-	struct call *call = json_read_ok(&r) ? calls_by_id(w->all->v->calls, id) : NULL;
-	if (call == NULL && json_read_ok(&r)) {
+	if (!json_read_ok(&r) || w->ours || w->announced || attempt != w->attempt ||
+	    strcmp(id, w->name.call_id) != 0) {
+		log_error("callworker %d announced another call than its own: it is killed", (int)w->pid);
+		kill(w->pid, SIGKILL);
+		return;
+	}
+	w->announced = true;
+	if (w->call == NULL)
+		return;
+	log_call(LOG_SEV_INFO, call_sid(w->call), "callworker %d is back", (int)w->pid);
+	if (needs_agent)
+		agent_prepare(w->all->v, w->call);
+}
+
+/* The worker is an earlier voiced's: it goes on with its call, or tells the last of one that is over. */
+void worker_rejoin(struct worker *w)
+{
+	const char *id = w->name.call_id;
+	struct call *call = calls_by_id(w->all->v->calls, id);
+	if (call == NULL) {
 		log_info("callworker %d comes with the last events of a call that is over", (int)w->pid);
-		free(w->late);
 		w->late = xstrdup(id);
 		peer_ask(link_peer(w->link), MSG_WORKER_HANGUP, json_object(), ASK_TIMEOUT_MS, on_told, NULL);
-	}
-	if (call == NULL)
 		return;
+	}
+	/* Of several, the one of the last attempt serves it. */
+	const struct worker *now = call_worker(call);
 	w->call = call;
-	if (call_worker(call) == NULL)
+	if (now == NULL || now->attempt < w->attempt)
 		call_set_worker(call, w);
-	log_call(LOG_SEV_INFO, call_sid(call), "callworker %d is back", (int)w->pid);
-	if (needs_agent)
-		agent_prepare(w->all->v, call);
 }
 
 void worker_message(struct worker *w, const struct frame *f, int fd)
@@ -207,23 +231,37 @@ void worker_link_gone(struct worker *w)
 
 /* ---- what it is told ---- */
 
+static void tell_no_agent(struct worker *w, const char *error)
+{
+	peer_tell(link_peer(w->link), MSG_NO_AGENT, json_build("{s:s}", "error", error), -1);
+}
+
 void worker_tell_agent(struct call *call)
 {
 	struct worker *w = call_worker(call);
 	enum call_agent agent = call_agent(call);
+	char why[300];
 	if (w == NULL || w->link == NULL || (agent != AGENT_READY && agent != AGENT_REFUSED))
 		return;
-	json_t *body = json_build("{s:s}", agent == AGENT_READY ? "url" : "error", call_agent_text(call));
-	if (agent == AGENT_READY && call_agent_address(call)[0] != '\0')
-		json_object_set_new(body, "address", json_text(call_agent_address(call)));
+	if (agent == AGENT_REFUSED) {
+		tell_no_agent(w, call_agent_text(call));
+		return;
+	}
+	int connection =
+		agent_connection_begin(call_agent_text(call), call_agent_address(call), why, sizeof why);
+	if (connection < 0) {
+		log_call(LOG_SEV_WARN, call_sid(call), "no agent: %s", why);
+		tell_no_agent(w, why);
+		return;
+	}
+	json_t *body = json_build("{s:s}", "url", call_agent_text(call));
 	const char *key = w->all->v->config->openai_api_key;
-	if (agent == AGENT_READY && strcmp(call_text(call, "voiceProvider"), "openai") == 0 &&
-	    key[0] != '\0') {
+	if (strcmp(call_text(call, "voiceProvider"), "openai") == 0 && key[0] != '\0') {
 		char *header = xasprintf("Authorization: Bearer %s", key);
 		json_object_set_new(body, "header", json_text(header));
 		free(header);
 	}
-	peer_tell(link_peer(w->link), MSG_AGENT, body, -1);
+	peer_tell(link_peer(w->link), MSG_AGENT, body, connection);
 }
 
 void worker_stored(struct worker *w, int64_t seq, int64_t limit)

@@ -70,8 +70,9 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 static void on_gone(struct peer *p, const char *why, void *arg)
 {
 	(void)p;
-	(void)why;
-	worker_link_gone(arg);
+	struct worker *w = arg;
+	log_debug("callworker %d's connection has ended: %s", (int)w->pid, why);
+	worker_link_gone(w);
 }
 
 static const struct peer_handler link_events = {NULL, on_message, on_gone, NULL};
@@ -219,7 +220,7 @@ static json_t *assignment(struct workers *all, struct call *call)
 	const json_t *silence = call_value(call, "silenceSeconds");
 	char *prompt = prompt_make(all->v->prompts, call);
 	json_t *body = json_build(
-		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:I, s:i, s:I, s:s, s:s, s:s}",
+		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:I, s:i, s:I, s:s, s:s}",
 		"callId", call_id(call), "attempt", (json_int_t)call_attempt(call), "callSid", call_sid(call),
 		"callType", call_is_inbound(call) ? "incoming" : "outgoing", "provider",
 		call_text(call, "voiceProvider"), "prompt", prompt, "voice",
@@ -229,12 +230,28 @@ static json_t *assignment(struct workers *all, struct call *call)
 		"transferNumber", call_text(call, "transferNumber"), "silenceSeconds",
 		json_is_integer(silence) ? json_integer_value(silence) : (json_int_t)config->silence_s,
 		"operatorSeconds", (int)config->operator_s, "recordingFromMs",
-		(json_int_t)(resuming ? call_age_ms(call) : 0), "socket", all->socket, "logLevel",
-		config->log_level, "logFormat", config->log_format);
+		(json_int_t)(resuming ? call_age_ms(call) : 0), "logLevel", config->log_level, "logFormat",
+		config->log_format);
 	if (json_is_object(call_value(call, "outcomeSchema")))
 		json_object_set(body, "outcomeSchema", call_value(call, "outcomeSchema"));
 	free(prompt);
 	return body;
+}
+
+/* Where the next voiced finds it. Without one the call would end with this voiced. */
+static void name_worker(struct worker *w)
+{
+	struct workers *all = w->all;
+	w->name = (struct worker_name){.attempt = w->attempt, .pid = w->pid};
+	snprintf(w->name.call_id, sizeof w->name.call_id, "%s", call_id(w->call));
+	int fd = worker_sockets_make(all->sockets, &w->name);
+	w->named = fd >= 0;
+	if (w->named)
+		peer_tell(link_peer(w->link), MSG_LISTENER, json_object(), fd);
+	else
+		log_call(LOG_SEV_ERROR, call_sid(w->call),
+			 "the call will not survive an end of voiced: no socket in RUN_DIR/workers: %s",
+			 strerror(errno));
 }
 
 void workers_serve(struct workers *all, struct call *call, int fd)
@@ -251,6 +268,7 @@ void workers_serve(struct workers *all, struct call *call, int fd)
 	w->attempt = call_attempt(call);
 	w->stream = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	call_set_worker(call, w);
+	name_worker(w);
 	int recording = recordings_open(all->v, call);
 	if (recording >= 0)
 		peer_tell(link_peer(w->link), MSG_RECORD, json_object(), recording);
@@ -270,10 +288,21 @@ void workers_acknowledge(struct workers *all, pid_t pid, int64_t seq, int64_t li
 		worker_stored(w, seq, limit);
 }
 
-struct worker *workers_adopt(struct workers *all, struct link *link, pid_t pid)
+static void on_found(void *arg, const struct worker_name *name, int fd)
+{
+	struct workers *all = arg;
+	struct worker *w = new_worker(all, NULL, name->pid, false);
+	w->name = *name;
+	w->named = true;
+	w->attempt = name->attempt;
+	w->link = link_new(all->v->base, fd, ROLE_VOICED, ROLE_CALLWORKER, &link_events, w);
+	worker_rejoin(w);
+}
+
+void workers_rejoin(struct workers *all)
 {
 	OBJ_CHECK(all, WORKERS_MAGIC);
-	return new_worker(all, link, pid, false);
+	worker_sockets_each(all->sockets, on_found, all);
 }
 
 json_t *workers_list(const struct workers *all)
@@ -300,7 +329,13 @@ struct workers *workers_new(struct voiced *v)
 	/* A wrapper is another program, to which a descriptor of ours means nothing. */
 	all->program = v->config->callworker_wrapper[0] ? spawn_sibling_by_name("callworker")
 							: spawn_sibling("callworker");
-	all->socket = config_run_path(v->config, SOCKET_VOICED);
+	all->sockets = worker_sockets_open(v->config->run_dir);
+	if (all->sockets == NULL) {
+		log_error("RUN_DIR %s: workers/ cannot be used: %s", v->config->run_dir, strerror(errno));
+		free(all->program);
+		OBJ_FREE(all);
+		return NULL;
+	}
 	LIST_INIT(&all->list);
 	all->child = evsignal_new(v->base, SIGCHLD, on_child, all);
 	evsignal_add(all->child, NULL);
@@ -321,7 +356,7 @@ void workers_free(struct workers **ww)
 		worker_forget(LIST_FIRST(&all->list));
 	event_free(all->child);
 	free(all->program);
-	free(all->socket);
+	worker_sockets_close(&all->sockets);
 	OBJ_FREE(all);
 	*ww = NULL;
 }

@@ -10,20 +10,16 @@
 
 struct workers;
 struct worker;
-struct link;
 
+/* NULL: RUN_DIR cannot be used; logged. */
 struct workers *workers_new(struct voiced *v);
+/* Connects to the workers that an earlier voiced has left, and gives them their calls. */
+void workers_rejoin(struct workers *w);
 /* Workers with a call go on without us; the idle ones end. */
 void workers_free(struct workers **w);
 
 /* Gives the call's stream (fd, handed over) to a worker. */
 void workers_serve(struct workers *w, struct call *call, int fd);
-
-/* A connection to our socket said that it is a callworker: its link is handed over. */
-struct worker *workers_adopt(struct workers *w, struct link *link, pid_t pid);
-/* Dispatches a message of an adopted worker, and tells of its link's end. */
-void worker_message(struct worker *worker, const struct frame *f, int fd);
-void worker_link_gone(struct worker *worker);
 
 /* The supervisor reaped a worker of an earlier voiced. status: as of waitpid(2). */
 void workers_orphan_ended(struct workers *w, pid_t pid, int status);

@@ -4,6 +4,7 @@
 
 #include "lib/daemon/link.h"
 #include "lib/loop/loop.h"
+#include "voiced/worker_sockets.h"
 #include "voiced/workers.h"
 
 #include <sys/queue.h>
@@ -23,7 +24,10 @@ struct worker {
 	struct call *call; /* NULL: idle, or not announced yet */
 	int64_t attempt;
 	int64_t stored, acknowledged; /* the last of its events that is; that it knows of */
-	char *late; /* the id of a call that is over: only its last events are still to come */
+	char *late;     /* the id of a call that is over: only its last events are still to come */
+	bool announced; /* an earlier voiced's worker has told where it is */
+	bool named;     /* the next voiced finds it by this name */
+	struct worker_name name;
 	struct timer burial;
 	int64_t landlock; /* -1: not told, or to an earlier voiced */
 	int stream;       /* a duplicate of the stream's descriptor, never read; -1: none */
@@ -32,7 +36,8 @@ struct worker {
 struct workers {
 	unsigned magic;
 	struct voiced *v;
-	char *program, *socket;
+	char *program;
+	struct worker_sockets *sockets;
 	struct event *child;
 	struct timer refill;
 	LIST_HEAD(, worker) list;
@@ -42,6 +47,11 @@ struct workers {
 /* The worker has ended: told in words, its stream closed, its place filled again. status: as of waitpid(2).
  */
 void worker_end(struct worker *w, int status);
+/* A message of its; its link has ended. */
+void worker_message(struct worker *w, const struct frame *f, int fd);
+void worker_link_gone(struct worker *w);
+/* Its link and its name are there: gives it its call. */
+void worker_rejoin(struct worker *w);
 /* It is gone, or belongs to another voiced from now on; nothing is told. */
 void worker_forget(struct worker *w);
 /* What it told up to seq is stored: see worker_acknowledge. */

@@ -76,7 +76,7 @@ test('steered, its voiced killed, itself killed: what there is of the record run
   await phony.api('POST', `/api/calls/${callSid}/hangup`);
   await phony.over(callSid);
   await until(() => processes().every((p) => !p.title.includes(callSid)), 'the end of its process');
-  assert.match(fs.readFileSync(file(callSid), 'utf8'), /"gone":.*\n(?:.*\n)*.*"in":"dial"/);
+  assert.match(fs.readFileSync(file(callSid), 'utf8'), /"gone":.*\n(?:.*\n)*.*"back":true/);
   same(file(callSid, 0));
   same(file(callSid, 1));
 });

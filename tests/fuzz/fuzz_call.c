@@ -53,10 +53,9 @@ void flight_gone(struct flight *f, const char *why)
 	(void)why;
 }
 
-bool flight_dial(struct flight *f, bool ok)
+void flight_back(struct flight *f)
 {
 	(void)f;
-	return ok;
 }
 
 void flight_socket_in(struct flight *f, const struct flight_socket *e)

@@ -23,12 +23,12 @@ struct ws *ws_adopt(struct ws_loop *l, int fd, size_t max, const struct ws_handl
 	return (struct ws *)scratch;
 }
 
-struct ws *ws_connect(struct ws_loop *l, const char *url, const char *address, const char *header, size_t max,
+struct ws *ws_connect(struct ws_loop *l, const char *url, int connection, const char *header, size_t max,
 		      const struct ws_handler *h, void *arg)
 {
 	(void)url;
 	(void)header;
-	(void)address;
+	(void)connection;
 	return ws_adopt(l, -1, max, h, arg);
 }
 
