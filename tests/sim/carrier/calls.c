@@ -50,7 +50,7 @@ struct call *call_new(const char *to, const char *from, const char *url, const c
 	c->callee = callee;
 	c->status = "queued";
 	c->created_us = now_us();
-	c->created_s = time(NULL);
+	c->created_s = carrier_time();
 	LIST_INSERT_HEAD(&carrier.calls, c, next);
 	return c;
 }
@@ -118,7 +118,7 @@ static void call_back(struct call *c, unsigned event)
 	if (c->status_callback == NULL || !(c->events & event))
 		return;
 	base_params(c, &p);
-	rfc2822(time(NULL), stamp);
+	rfc2822(carrier_time(), stamp);
 	snprintf(number, sizeof number, "%d", c->sequence++);
 	evhttp_add_header(&p, "CallbackSource", "call-progress-events");
 	evhttp_add_header(&p, "SequenceNumber", number);

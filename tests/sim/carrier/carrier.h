@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <time.h>
 
 struct stream;
 struct twiml;
@@ -55,6 +56,11 @@ void rest_refuse(struct evhttp_request *r, int status, int code, const char *mes
 /* Cuts the connection without an answer. */
 void rest_drop(struct evhttp_request *r);
 bool rest_number_is_ours(const char *from);
+/* What its clock says (`clock_skew_s`), and as it writes it. */
+time_t carrier_time(void);
+void carrier_date(time_t when, char out[64]);
+/* One of {NAME: SHARE, …, seed}, or "". */
+const char *rest_chance(const json_t *random, unsigned *state);
 
 /* messages.c */
 struct evkeyvalq;

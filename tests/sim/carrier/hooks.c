@@ -23,6 +23,7 @@ struct hook {
 	int retries_left;
 	hook_fn *fn;
 	void *arg;
+	char *first; /* of a repeat: how the first was answered; NULL for a first */
 };
 
 static int by_key(const void *a, const void *b)
@@ -58,6 +59,7 @@ static void finish(struct hook *h, int status, const char *type, const char *bod
 	free(h->url);
 	free(h->fragment);
 	free(h->body);
+	free(h->first);
 	evhttp_uri_free(h->uri);
 	if (h->retry != NULL)
 		event_free(h->retry);
@@ -70,6 +72,23 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	struct hook *h = arg;
 	attempt(h);
+}
+
+static void ignore(void *arg, int status, const char *type, const char *body)
+{
+	(void)arg;
+	(void)status;
+	(void)type;
+	(void)body;
+}
+
+static void repeat(const struct hook *h, const char *body)
+{
+	struct hook *again = calloc(1, sizeof *again);
+	*again = (struct hook){.url = strdup(h->url), .body = strdup(h->body), .uri = evhttp_uri_parse(h->url), .fn = ignore, .first = strdup(body)};
+	memcpy(again->signature, h->signature, sizeof again->signature);
+	report("hook-repeat", json_pack("{s:s}", "url", h->url));
+	attempt(again);
 }
 
 static void on_answer(struct evhttp_request *r, void *arg)
@@ -100,6 +119,11 @@ static void on_answer(struct evhttp_request *r, void *arg)
 		       json_pack("{s:s, s:i, s:s}", "url", h->url, "status", status, "body", body));
 	if (len > 64 * 1024)
 		violation(h->url, "an answer over 64 kB");
+	/* Twilio asks again when its own side lost the answer: `hook_repeat` says how many of a hundred. */
+	if (h->first != NULL && status < 400 && strcmp(h->first, body) != 0)
+		report("hook-repeat-differs", json_pack("{s:s, s:s, s:s}", "url", h->url, "first", h->first, "again", body));
+	else if (h->first == NULL && status < 400 && rand() % 100 < int_of(carrier.scenario, "hook_repeat", 0))
+		repeat(h, body);
 	finish(h, status, type, body);
 	free(body);
 }

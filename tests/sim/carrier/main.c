@@ -9,7 +9,7 @@
  * Lines on standard input are commands: {"cut": CALLSID} resets the stream's
  * connection, {"hangup": CALLSID} lets the person hang up, {"dial": NUMBER of ours,
  * "from": NUMBER, "url": its webhook} lets somebody call (the scenario's callees
- * tell how they behave). Its end ends the program, with 1 after a violation.
+ * tell how they behave), {"set": {…}} changes the scenario. Its end ends the program, with 1 after a violation.
  */
 #include "tests/sim/carrier/carrier.h"
 #include "tests/sim/common/report.h"
@@ -52,6 +52,7 @@ static void command(const char *line)
 		stream_reset(cut->stream);
 	if (hangup != NULL)
 		call_end(hangup, "completed");
+	json_object_update(carrier.scenario, json_object_get(c, "set"));
 	if (json_object_get(c, "dial")) {
 		const char *from = text_of(c, "from", "+12025550100");
 		json_t *caller = json_object_get(json_object_get(carrier.scenario, "callees"), from);

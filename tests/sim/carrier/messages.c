@@ -43,6 +43,8 @@ struct message {
 
 static LIST_HEAD(, message) messages = LIST_HEAD_INITIALIZER(messages);
 static size_t creates;
+
+
 static unsigned random_state;
 
 static json_t *settings(const char *name)
@@ -72,9 +74,7 @@ static void after(struct message *m, int ms, event_callback_fn fn)
 static json_t *resource(const struct message *m)
 {
 	char date[64], media[8];
-	struct tm parts;
-	gmtime_r(&m->created, &parts);
-	strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", &parts);
+	carrier_date(m->created, date);
 	snprintf(media, sizeof media, "%d", m->media);
 	json_t *r = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:n, s:s, s:s, s:n, s:n}", "sid",
 			      m->sid, "account_sid", carrier.account_sid, "to", m->to, "from", m->from, "body",
@@ -155,7 +155,7 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 static void accept_message(struct message *m)
 {
 	m->visible = true;
-	m->created = time(NULL);
+	m->created = carrier_time();
 	json_t *code = json_object_get(settings("undelivered"), m->to);
 	m->error_code = (int)json_integer_value(code);
 	report("message-created", json_pack("{s:s, s:s, s:s, s:s, s:i}", "messageSid", m->sid, "to", m->to,
@@ -194,28 +194,6 @@ static void on_early(evutil_socket_t fd, short what, void *arg)
 {
 	answer_now(arg);
 	on_step(fd, what, arg);
-}
-
-static const char *chance(void)
-{
-	static char how[16];
-	json_t *random = settings("random"), *share;
-	const char *name;
-	if (random == NULL)
-		return "";
-	if (random_state == 0)
-		random_state = (unsigned)json_integer_value(json_object_get(random, "seed")) | 1u;
-	double roll = (double)rand_r(&random_state) / RAND_MAX;
-	json_object_foreach (random, name, share) {
-		if (strcmp(name, "seed") == 0)
-			continue;
-		roll -= json_number_value(share);
-		if (roll < 0) {
-			snprintf(how, sizeof how, "%s", name);
-			return how;
-		}
-	}
-	return "";
 }
 
 static size_t utf16_units(const char *text)
@@ -257,7 +235,7 @@ void message_create(struct evhttp_request *r, struct evkeyvalq *form)
 		media += strcmp(p->key, "MediaUrl") == 0;
 	body = body ? body : "";
 	json_t *fault = json_array_get(settings("faults"), creates++);
-	const char *how = json_is_string(fault) ? json_string_value(fault) : fault ? "" : chance();
+	const char *how = json_is_string(fault) ? json_string_value(fault) : fault ? "" : rest_chance(settings("random"), &random_state);
 	report("message-request", json_pack("{s:s, s:s}", "to", to ? to : "", "fault", how));
 	if (to == NULL || from == NULL) {
 		rest_refuse(r, 400, to ? 21603 : 21604, "A 'From' and a 'To' phone number are required");
@@ -299,7 +277,7 @@ void message_create(struct evhttp_request *r, struct evkeyvalq *form)
 	}
 	if (strcmp(how, "slow") == 0) {
 		m->waiting = r;
-		after(m, SLOW_MS, on_slow);
+		after(m, ms_of("slow_ms", SLOW_MS), on_slow);
 		return;
 	}
 	accept_message(m);

@@ -11,6 +11,18 @@
 #include <string.h>
 #include <time.h>
 
+time_t carrier_time(void)
+{
+	return time(NULL) + (time_t)int_of(carrier.scenario, "clock_skew_s", 0);
+}
+
+void carrier_date(time_t when, char out[64])
+{
+	struct tm parts;
+	gmtime_r(&when, &parts);
+	strftime(out, 64, "%a, %d %b %Y %H:%M:%S +0000", &parts);
+}
+
 void rest_answer(struct evhttp_request *r, int status, json_t *body)
 {
 	struct evbuffer *out = evbuffer_new();
@@ -21,8 +33,9 @@ void rest_answer(struct evhttp_request *r, int status, json_t *body)
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(r);
 	evhttp_add_header(headers, "Content-Type", "application/json");
 	const char *date = json_string_value(json_object_get(carrier.scenario, "date"));
-	if (date != NULL)
-		evhttp_add_header(headers, "Date", date);
+	char now[64];
+	carrier_date(carrier_time(), now);
+	evhttp_add_header(headers, "Date", date ? date : now);
 	evhttp_add_header(headers, "Twilio-Request-Id", "RQ00000000000000000000000000000000");
 	evhttp_send_reply(r, status, "X", out);
 	evbuffer_free(out);
@@ -80,12 +93,62 @@ void rest_drop(struct evhttp_request *r)
 	evhttp_connection_free(evhttp_request_get_connection(r));
 }
 
+const char *rest_chance(const json_t *random, unsigned *state)
+{
+	static char how[16];
+	json_t *share;
+	const char *name;
+	if (random == NULL)
+		return "";
+	if (*state == 0)
+		*state = (unsigned)json_integer_value(json_object_get(random, "seed")) | 1u;
+	double roll = (double)rand_r(state) / RAND_MAX;
+	json_object_foreach ((json_t *)random, name, share) {
+		if (strcmp(name, "seed") == 0)
+			continue;
+		roll -= json_number_value(share);
+		if (roll < 0) {
+			snprintf(how, sizeof how, "%s", name);
+			return how;
+		}
+	}
+	return "";
+}
+
+struct put_off {
+	struct evhttp_request *request;
+	struct call *call;
+};
+
+/* Whoever asked may have gone: evhttp keeps the request until it is answered. */
+static void on_put_off(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	struct put_off *p = arg;
+	rest_answer(p->request, 201, call_resource(p->call));
+	free(p);
+}
+
+static void answer_later(struct evhttp_request *r, struct call *c)
+{
+	enum { SLOW_MS = 12000 };
+	int ms = (int)int_of(carrier.scenario, "slow_ms", SLOW_MS);
+	struct timeval delay = {ms / 1000, ms % 1000 * 1000};
+	struct put_off *p = calloc(1, sizeof *p);
+	*p = (struct put_off){r, c};
+	event_base_once(carrier.base, -1, EV_TIMEOUT, on_put_off, p, &delay);
+}
+
 static void create_call(struct evhttp_request *r, struct evkeyvalq *form)
 {
+	static unsigned random_state;
 	const char *to = evhttp_find_header(form, "To"), *from = evhttp_find_header(form, "From");
 	json_t *faults = json_object_get(carrier.scenario, "create_faults");
 	json_t *fault = json_array_get(faults, carrier.creates++);
-	const char *how = json_is_string(fault) ? json_string_value(fault) : "";
+	const char *how = json_is_string(fault) ? json_string_value(fault)
+			  : fault		? ""
+						: rest_chance(json_object_get(carrier.scenario, "create_random"), &random_state);
 	report("create", json_pack("{s:s, s:s}", "to", to, "fault", how));
 	if (strcmp(how, "429") == 0) {
 		rest_refuse(r, 429, 20429, "Too Many Requests");
@@ -97,6 +160,13 @@ static void create_call(struct evhttp_request *r, struct evkeyvalq *form)
 	}
 	if (strcmp(how, "500") == 0) {
 		rest_refuse(r, 500, 20500, "Internal Server Error");
+		return;
+	}
+	if (strcmp(how, "refuse") == 0) {
+		/* What carriers and people name things is not ASCII, and longer than a line. */
+		rest_refuse(r, 400, 21216, "L’appel vers « Café Żółw » est refusé — 電話をかけることができません。— "
+				   "Вызов на этот номер запрещён. L’appel vers « Café Żółw » est refusé — 電話をかけることができません。— "
+				   "Вызов на этот номер запрещён. L’appel vers « Café Żółw » est refusé — 電話をかけることができません。");
 		return;
 	}
 	if (strcmp(to, "+15005550001") == 0) {
@@ -131,9 +201,13 @@ static void create_call(struct evhttp_request *r, struct evkeyvalq *form)
 	}
 	report("call-created", json_pack("{s:s, s:s}", "callSid", c->sid, "to", to));
 	call_begin(c);
-	/* "drop": processed, but the answer is lost on its way. */
+	/* Processed, but the answer is lost on its way, late, or wrong. */
 	if (strcmp(how, "drop") == 0)
 		rest_drop(r);
+	else if (strcmp(how, "slow") == 0)
+		answer_later(r, c);
+	else if (strcmp(how, "500-done") == 0)
+		rest_refuse(r, 500, 20500, "Internal Server Error");
 	else
 		rest_answer(r, 201, call_resource(c));
 }
