@@ -13,6 +13,7 @@
 #include "lib/http/client.h"
 #include "lib/store/transfer.h"
 #include "lib/twilio/api.h"
+#include "voiced/models.h"
 #include "voiced/numbers.h"
 
 #include <errno.h>
@@ -324,6 +325,19 @@ static void on_agent(void *arg, const struct http_answer *a)
 	json_decref(agent);
 }
 
+static void check_models(struct doctor *d, json_t *list)
+{
+	static const char *const what[] = {"OPENAI_MODEL", "OPENAI_TRANSCRIPTION_MODEL"};
+	char words[300];
+	for (unsigned which = 0; which < 2; which++) {
+		enum model_end end = models_check(d->config, which, list, words, sizeof words);
+		if (end == MODEL_ENDS_SOON)
+			advise(what[which], words);
+		else
+			say(d, what[which], end == MODEL_ENDED ? words : NULL, "");
+	}
+}
+
 static void on_models(void *arg, const struct http_answer *a)
 {
 	struct doctor *d = arg;
@@ -337,6 +351,12 @@ static void on_models(void *arg, const struct http_answer *a)
 			     150));
 	/* A compatible server need not have this address: only a refusal or silence is a fault. */
 	say(d, "OpenAI's key", refused || a->outcome != HTTP_ANSWERED || a->status >= 500 ? fault : NULL, "");
+	char error[160];
+	json_t *list = a->outcome == HTTP_ANSWERED && a->status == 200
+			       ? json_parse_object(a->body, a->body_len, error, sizeof error)
+			       : NULL;
+	check_models(d, list);
+	json_decref(list);
 }
 
 static void ask_voice(struct doctor *d)

@@ -15,6 +15,7 @@
 #include "voiced/leaving.h"
 #include "voiced/live.h"
 #include "voiced/load.h"
+#include "voiced/models.h"
 #include "voiced/news.h"
 #include "voiced/prompt.h"
 #include "voiced/recordings.h"
@@ -117,6 +118,7 @@ static bool start(struct daemon *d)
 		d->misconfigured = true;
 		return false;
 	}
+	models_log(v->config);
 	if (!open_store(v))
 		return false;
 	char *smsd = config_run_path(v->config, SOCKET_SMSD), *mcpd = config_run_path(v->config, SOCKET_MCPD);

@@ -1,6 +1,7 @@
 #include "lib/base/config.h"
 
 #include "lib/base/fd.h"
+#include "lib/base/form.h"
 #include "lib/base/inherit.h"
 #include "lib/base/log.h"
 #include "lib/base/overrides.h"
@@ -177,6 +178,36 @@ static char *default_run_dir(void)
 	return xasprintf("/run/user/%u/phony", (unsigned)getuid());
 }
 
+/* A parameter of a URL's query as it stands there, "" when it is not. Owned by the caller. */
+static char *query_parameter(const char *url, const char *name)
+{
+	size_t len = strlen(name);
+	const char *at = strchr(url, '?');
+	for (; at != NULL; at = strchr(at + 1, '&'))
+		if (strncmp(at + 1, name, len) == 0 && at[1 + len] == '=')
+			return xasprintf("%.*s", TEXT_SPAN(at + len + 2, strcspn(at + len + 2, "&#")));
+	return xstrdup("");
+}
+
+/* The address names its model (at Azure: its deployment), or OPENAI_MODEL is it. */
+static void derive_model(struct config *c)
+{
+	char *model = query_parameter(c->openai_websocket_url, "model");
+	char *deployment = query_parameter(c->openai_websocket_url, "deployment");
+	if (model[0] != '\0' || deployment[0] != '\0') {
+		replace(&c->openai_model, xstrdup(model[0] ? model : deployment));
+	} else {
+		struct buffer url = {0};
+		buffer_append_text(&url, c->openai_websocket_url);
+		buffer_append_text(&url, strchr(c->openai_websocket_url, '?') ? "&model=" : "?model=");
+		form_append_escaped(&url, c->openai_model);
+		buffer_append(&url, "", 1);
+		replace(&c->openai_websocket_url, (char *)url.data);
+	}
+	free(model);
+	free(deployment);
+}
+
 static void derive(struct config *c)
 {
 	if (c->run_dir[0] == '\0')
@@ -185,6 +216,7 @@ static void derive(struct config *c)
 		c->public_url[n - 1] = '\0';
 	if (c->voice_provider[0] == '\0')
 		replace(&c->voice_provider, xstrdup(c->openai_api_key[0] ? "openai" : "elevenlabs"));
+	derive_model(c);
 	if (c->sms_enabled_numbers[0] == '\0')
 		replace(&c->sms_enabled_numbers, xstrdup(c->twilio_number));
 }

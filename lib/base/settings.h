@@ -28,7 +28,10 @@ SETTING(URL_WS, elevenlabs_websocket_url, "ELEVENLABS_WEBSOCKET_URL", "",
 	"wss://api.elevenlabs.io/v1/convai/conversation", "ElevenLabs' agent socket")
 SETTING(SECRET, openai_api_key, "OPENAI_API_KEY", "", "", "key for OpenAI Realtime")
 SETTING(URL_WS, openai_websocket_url, "OPENAI_WEBSOCKET_URL", "",
-	"wss://api.openai.com/v1/realtime?model=gpt-realtime", "OpenAI's realtime socket")
+	"wss://api.openai.com/v1/realtime", "OpenAI's realtime socket; ?model= in it goes before OPENAI_MODEL")
+SETTING(TEXT, openai_model, "OPENAI_MODEL", "", "gpt-realtime-2.1", "model that speaks, with OpenAI")
+SETTING(TEXT, openai_transcription_model, "OPENAI_TRANSCRIPTION_MODEL", "", "gpt-transcribe",
+	"model that writes down what the caller says, with OpenAI")
 SETTING(TEXT, openai_voice, "OPENAI_VOICE", "", "sage", "voice with OpenAI")
 SETTING(CHOICE, voice_provider, "VOICE_PROVIDER", "DEFAULT_VOICE_PROVIDER", "", "openai|elevenlabs")
 SETTING(ABSOLUTE_PATH, prompt_file, "PROMPT_FILE", "", "", "template that replaces the prompt of outgoing calls")

@@ -196,7 +196,7 @@ export function settings({ carrier, agent, port, folder, apiKey = 'xi-test-key-0
     ELEVENLABS_API_URL: `http${scheme}://127.0.0.1:${agent?.port ?? 9}`,
     ELEVENLABS_WEBSOCKET_URL: `ws${scheme}://127.0.0.1:${agent?.port ?? 9}/v1/convai/conversation`,
     OPENAI_API_KEY: 'sk-test-key-0001',
-    OPENAI_WEBSOCKET_URL: `ws${scheme}://127.0.0.1:${agent?.port ?? 9}/v1/realtime?model=gpt-realtime`,
+    OPENAI_WEBSOCKET_URL: `ws${scheme}://127.0.0.1:${agent?.port ?? 9}/v1/realtime`,
     VOICE_PROVIDER: 'elevenlabs',
     STATE_DIR: path.join(folder, 'state'),
     RUN_DIR: path.join(folder, 'run'),
