@@ -32,7 +32,7 @@ LIBS_BASE   = $(call pkg,jansson libcrypto) -lunistring -lm
 LIBS_LOOP   = $(call pkg,libevent_core libevent_pthreads) -lpthread
 LIBS_HTTP   = $(call pkg,libmicrohttpd libcurl)
 LIBS_STORE  = $(call pkg,sqlite3 libmongoc-1.0)
-LIBS_WORKER = $(call pkg,libwebsockets soxr libssl libcrypto libseccomp) -lm
+LIBS_WORKER = $(call pkg,libwebsockets soxr libssl libcrypto libseccomp) -lunistring -lm
 LIBS_SIM    = $(call pkg,libevent libevent_openssl libssl libcrypto) -lm
 
 # ---- what is built from what -------------------------------------------------
@@ -244,7 +244,8 @@ FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 FUZZ_SOURCES = $(call sources,lib/base proto) lib/twilio/signature.c lib/twilio/twiml.c lib/http/source.c voiced/route.c \
   smsd/segments.c tests/fuzz/stubs.c \
-  $(addprefix callworker/,twilio_stream.c elevenlabs.c openai.c openai_messages.c utterances.c json_scan.c goodbye.c dtmf.c mulaw.c) \
+  $(addprefix callworker/,twilio_stream.c elevenlabs.c openai.c openai_events.c openai_messages.c openai_responses.c response_state.c \
+    function_calls.c utterances.c json_scan.c goodbye.c dtmf.c mulaw.c) \
   $(addprefix mcpd/,rpc.c rpc_parse.c arguments.c request.c batch.c discover.c prompts.c resources.c tools.c complete.c confirm.c ask.c operator.c tasks.c \
     follow.c http_headers.c)
 

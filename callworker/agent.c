@@ -10,17 +10,35 @@
 #include "lib/base/object.h"
 
 #include <string.h>
+#include <sys/queue.h>
 
 #define AGENT_MAGIC 0x6167656eu
 
 enum {
 	EARLY_MAX = 8000 * MULAW_BYTES_PER_MS, /* 8 s of voice before the agent is there */
 	EARLY_FRAME = 20 * MULAW_BYTES_PER_MS,
-	LOSSES_MAX = 3, /* connections that may break in a call */
-	LOST_MS = 100,  /* before another is asked for; doubled each time */
+	LOSSES_MAX = 3,        /* connections that may break, one soon after the other */
+	LOST_MS = 100,         /* before another is asked for; doubled each time */
+	STEADY_MS = 60 * 1000, /* a connection that lasted so long is no sign of a fault */
+	KEPT_MAX = 64,         /* texts for the next connection, and open tool calls */
 };
 
 static const struct audio_format telephone = {MULAW_RATE_HZ, true};
+
+/* A tool call without its result, and the connection that made it. */
+struct open_call {
+	STAILQ_ENTRY(open_call) next;
+	unsigned connection;
+	char *id, *name;
+};
+
+/* What the agent was told, or is to be told once it is there. */
+struct told {
+	STAILQ_ENTRY(told) next;
+	bool direct;         /* to be followed at once; else to be known */
+	unsigned connection; /* that knows it; 0: none yet */
+	char *text;
+};
 
 struct agent {
 	unsigned magic;
@@ -30,7 +48,14 @@ struct agent {
 	const struct agent_events *events;
 	void *arg;
 	void *conversation; /* the provider's own; NULL: not open */
-	bool ready, was_ready;
+	bool ready, was_ready, ended;
+	unsigned connection;   /* they are numbered, from 1 */
+	uint64_t given;        /* mu-law of the agent's on its way to the playout, of all connections */
+	uint64_t given_before; /* by those before this one */
+	struct mono_us ready_at;
+	STAILQ_HEAD(, open_call) calls;
+	STAILQ_HEAD(, told) told;
+	unsigned call_count, told_count;
 	bool greeted_badly; /* the first message was refused: without it the next time */
 	unsigned losses;
 	char *why;
@@ -82,6 +107,83 @@ static void keep_early(struct agent *a, const char *base64, size_t len)
 	a->early.len += got > 0 ? (size_t)got : 0;
 }
 
+/* ---- what outlives a connection ---- */
+
+static void free_call(struct agent *a, struct open_call *c)
+{
+	STAILQ_REMOVE(&a->calls, c, open_call, next);
+	a->call_count--;
+	free(c->id);
+	free(c->name);
+	free(c);
+}
+
+static void free_told(struct agent *a, struct told *t)
+{
+	STAILQ_REMOVE(&a->told, t, told, next);
+	a->told_count--;
+	free(t->text);
+	free(t);
+}
+
+static void remember_call(struct agent *a, const char *id, const char *name)
+{
+	struct open_call *c = xcalloc(1, sizeof *c);
+	if (a->call_count == KEPT_MAX)
+		free_call(a, STAILQ_FIRST(&a->calls));
+	*c = (struct open_call){.connection = a->connection, .id = xstrdup(id), .name = xstrdup(name)};
+	STAILQ_INSERT_TAIL(&a->calls, c, next);
+	a->call_count++;
+}
+
+static void hand_over(struct agent *a, struct told *t)
+{
+	t->connection = a->connection;
+	if (t->direct)
+		a->setup.provider->direct(a->conversation, t->text);
+	else
+		a->setup.provider->inject(a->conversation, t->text);
+}
+
+/* An instruction is followed once; a fact is to be known by every connection. */
+static void tell(struct agent *a, const char *text, bool direct)
+{
+	if (a->ended)
+		return;
+	struct told *t = xcalloc(1, sizeof *t);
+	if (a->told_count == KEPT_MAX)
+		free_told(a, STAILQ_FIRST(&a->told));
+	*t = (struct told){.direct = direct, .text = xstrdup(text)};
+	STAILQ_INSERT_TAIL(&a->told, t, next);
+	a->told_count++;
+	if (!a->ready)
+		return;
+	hand_over(a, t);
+	if (direct)
+		free_told(a, t);
+}
+
+static void tell_again(struct agent *a)
+{
+	struct told *t, *following;
+	for (t = STAILQ_FIRST(&a->told); t != NULL; t = following) {
+		following = STAILQ_NEXT(t, next);
+		if (t->connection == a->connection)
+			continue;
+		hand_over(a, t);
+		if (t->direct)
+			free_told(a, t);
+	}
+}
+
+static void forget_all(struct agent *a)
+{
+	while (!STAILQ_EMPTY(&a->calls))
+		free_call(a, STAILQ_FIRST(&a->calls));
+	while (!STAILQ_EMPTY(&a->told))
+		free_told(a, STAILQ_FIRST(&a->told));
+}
+
 /* ---- from the provider ---- */
 
 static void close_conversation(struct agent *a)
@@ -108,12 +210,15 @@ static void on_ready(void *arg, const char *conversation_id, struct audio_format
 		return;
 	}
 	a->ready = a->was_ready = true;
+	a->ready_at = mono_now();
+	a->given_before = a->given;
 	if (a->setup.provider->heard != NULL)
 		playout_track(a->playout);
 	a->events->connected(a->arg,
 			     json_build("{s:s, s:i, s:b, s:i, s:b}", "conversationId", conversation_id,
 					"takesHz", (int)takes.rate_hz, "takesMulaw", takes.mulaw, "givesHz",
 					(int)gives.rate_hz, "givesMulaw", gives.mulaw));
+	tell_again(a);
 	flush_early(a);
 }
 
@@ -123,21 +228,26 @@ static void on_audio(void *arg, const char *base64, size_t len, struct mono_us b
 	if (!a->ready)
 		return; /* nobody knows yet what its bytes are */
 	if (lane_is_open(a->to_caller)) {
+		ssize_t given = base64_decoded_len(base64, len);
+		a->given += given > 0 ? (uint64_t)given : 0;
 		playout_base64(a->playout, base64, len, born);
 	} else {
 		const uint8_t *bytes;
 		size_t count;
 		if (!lane_convert(a->to_caller, base64, len, &bytes, &count))
 			return;
+		a->given += count;
 		playout_bytes(a->playout, bytes, count, born);
 	}
 	a->events->spoke(a->arg);
 }
 
+/* Of what this connection gave; the playout counts that of all. */
 static uint64_t heard_bytes(const struct agent *a)
 {
 	bool all_heard = playout_ahead_ms(a->playout) == 0;
-	return all_heard ? playout_given(a->playout) : playout_heard(a->playout);
+	uint64_t heard = all_heard ? playout_given(a->playout) : playout_heard(a->playout);
+	return heard > a->given_before ? heard - a->given_before : 0;
 }
 
 /* heard: before what was buffered was dropped. */
@@ -158,16 +268,16 @@ static void on_interrupted(void *arg, struct mono_us born)
 	cut_short(a, heard);
 }
 
-static void on_user_said(void *arg, const char *text)
+static int64_t on_user_said(void *arg, const char *text, struct turn_place place)
 {
 	struct agent *a = arg;
-	a->events->user_said(a->arg, text);
+	return a->events->user_said(a->arg, text, place);
 }
 
-static int64_t on_agent_said(void *arg, const char *text)
+static int64_t on_agent_said(void *arg, const char *text, struct turn_place place)
 {
 	struct agent *a = arg;
-	return a->events->agent_said(a->arg, text);
+	return a->events->agent_said(a->arg, text, place);
 }
 
 static void on_agent_corrected(void *arg, int64_t utterance, const char *text)
@@ -179,6 +289,7 @@ static void on_agent_corrected(void *arg, int64_t utterance, const char *text)
 static void on_tool_call(void *arg, const char *id, const char *name, json_t *parameters)
 {
 	struct agent *a = arg;
+	remember_call(a, id, name);
 	a->events->tool_call(a->arg, id, name, parameters);
 }
 
@@ -201,11 +312,16 @@ static void on_ended(void *arg, const char *why, enum provider_end end)
 	free(a->why);
 	a->why = xstrdup(why);
 	a->greeted_badly = a->greeted_badly || (!a->ready && strstr(why, "first_message") != NULL);
+	if (a->ready && mono_now().us - a->ready_at.us >= (int64_t)STEADY_MS * 1000)
+		a->losses = 0;
 	close_conversation(a);
-	if (end == PROVIDER_LOST && resuming && a->losses < LOSSES_MAX)
+	if (end == PROVIDER_LOST && resuming && a->losses < LOSSES_MAX) {
 		ws_timer_start(a->loop, &a->lost_timer, LOST_MS << a->losses++, on_lost_timer, a);
-	else
-		a->events->ended(a->arg, a->why, end == PROVIDER_DONE);
+		return;
+	}
+	a->ended = true;
+	forget_all(a);
+	a->events->ended(a->arg, a->why, end == PROVIDER_DONE);
 }
 
 static const struct provider_events provider_events = {
@@ -225,6 +341,8 @@ struct agent *agent_new(struct ws_loop *loop, struct playout *playout, const str
 	a->setup = *setup;
 	a->events = events;
 	a->arg = arg;
+	STAILQ_INIT(&a->calls);
+	STAILQ_INIT(&a->told);
 	return a;
 }
 
@@ -233,7 +351,10 @@ void agent_free(struct agent **aa)
 	struct agent *a = *aa;
 	if (a == NULL)
 		return;
-	agent_close(a);
+	OBJ_CHECK(a, AGENT_MAGIC);
+	ws_timer_stop(a->loop, &a->lost_timer);
+	close_conversation(a);
+	forget_all(a);
 	buffer_free(&a->early);
 	buffer_free(&a->outgoing);
 	free(a->why);
@@ -252,6 +373,7 @@ void agent_connect(struct agent *a, const char *url, int connection, const char 
 		.header = header,
 		.prompt = a->setup.prompt,
 		.voice = a->setup.voice,
+		.transcription_model = a->setup.transcription_model,
 		.call_type = a->setup.call_type,
 		.from_number = a->setup.from_number,
 		.to_number = a->setup.to_number,
@@ -259,17 +381,30 @@ void agent_connect(struct agent *a, const char *url, int connection, const char 
 		.history = history,
 		.tools = a->setup.tools,
 	};
-	if (a->conversation == NULL)
-		a->conversation = a->setup.provider->open(a->loop, &setup, &provider_events, a);
-	else
+	if (a->conversation != NULL) {
 		fd_close(&connection);
+		return;
+	}
+	a->connection++;
+	a->ended = false;
+	a->conversation = a->setup.provider->open(a->loop, &setup, &provider_events, a);
+}
+
+void agent_finish(struct agent *a)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	if (a->conversation != NULL && a->setup.provider->finish != NULL)
+		a->setup.provider->finish(a->conversation);
 }
 
 void agent_close(struct agent *a)
 {
 	OBJ_CHECK(a, AGENT_MAGIC);
 	ws_timer_stop(a->loop, &a->lost_timer);
+	agent_finish(a);
 	close_conversation(a);
+	a->ended = true;
+	forget_all(a);
 }
 
 bool agent_is_ready(const struct agent *a)
@@ -296,15 +431,13 @@ void agent_hear(struct agent *a, const char *base64, size_t len, struct mono_us 
 void agent_inject(struct agent *a, const char *text)
 {
 	OBJ_CHECK(a, AGENT_MAGIC);
-	if (a->ready)
-		a->setup.provider->inject(a->conversation, text);
+	tell(a, text, false);
 }
 
 void agent_direct(struct agent *a, const char *text)
 {
 	OBJ_CHECK(a, AGENT_MAGIC);
-	if (a->ready)
-		a->setup.provider->direct(a->conversation, text);
+	tell(a, text, true);
 }
 
 void agent_interrupt(struct agent *a)
@@ -319,11 +452,32 @@ void agent_interrupt(struct agent *a)
 	cut_short(a, heard);
 }
 
+/* Another connection knows nothing of the call: it learns the result as an instruction. */
+static void tell_result(struct agent *a, const char *name, const char *result, bool is_error)
+{
+	char *text =
+		xasprintf("OPERATOR INSTRUCTION:\nBefore the line broke you called the tool %s. It %s: %s",
+			  name, is_error ? "failed" : "has ended", result);
+	tell(a, text, true);
+	free(text);
+}
+
 void agent_tool_result(struct agent *a, const char *id, const char *result, bool is_error, bool go_on)
 {
 	OBJ_CHECK(a, AGENT_MAGIC);
-	if (a->ready)
+	struct open_call *c;
+	STAILQ_FOREACH (c, &a->calls, next)
+		if (strcmp(c->id, id) == 0)
+			break;
+	bool present = a->ready && (c == NULL || c->connection == a->connection);
+	char *name = xstrdup(c != NULL ? c->name : "");
+	if (c != NULL)
+		free_call(a, c);
+	if (present)
 		a->setup.provider->tool_result(a->conversation, id, result, is_error, go_on);
+	else if (go_on && name[0] != '\0')
+		tell_result(a, name, result, is_error);
+	free(name);
 }
 
 const struct latency *agent_delays(struct agent *a)

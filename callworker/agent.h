@@ -17,8 +17,8 @@ struct agent_events {
 	/* Audio of the agent went out; how much, in ms, is ahead of the ear. */
 	void (*spoke)(void *arg);
 	void (*interrupted)(void *arg, struct mono_us born);
-	void (*user_said)(void *arg, const char *text);
-	int64_t (*agent_said)(void *arg, const char *text);
+	int64_t (*user_said)(void *arg, const char *text, struct turn_place place);
+	int64_t (*agent_said)(void *arg, const char *text, struct turn_place place);
 	void (*agent_corrected)(void *arg, int64_t utterance, const char *text);
 	void (*tool_call)(void *arg, const char *id, const char *name, json_t *parameters);
 	void (*usage)(void *arg, json_t *counts);
@@ -30,7 +30,7 @@ struct agent_events {
 
 struct agent_setup {
 	const struct provider *provider;
-	const char *prompt, *voice, *call_type, *from_number, *to_number;
+	const char *prompt, *voice, *transcription_model, *call_type, *from_number, *to_number;
 	const char *first_message; /* of a conversation that goes on */
 	const json_t *tools;
 	/* What was said so far; asked for at each opening. */
@@ -45,7 +45,9 @@ void agent_free(struct agent **a);
 /* Opens the conversation there: see struct provider_setup. The texts are copied, connection is handed over.
  */
 void agent_connect(struct agent *a, const char *url, int connection, const char *header);
-/* Ends the conversation; no event follows. */
+/* What was said and is not told yet is told within, as far as it is known. */
+void agent_finish(struct agent *a);
+/* The same, and ends the conversation; no event follows. */
 void agent_close(struct agent *a);
 /* Whether it can be spoken with now. */
 bool agent_is_ready(const struct agent *a);
@@ -54,11 +56,15 @@ bool agent_is_open(const struct agent *a);
 
 /* The caller's voice: base64 of mu-law. Kept, up to a limit, until the agent is ready. */
 void agent_hear(struct agent *a, const char *base64, size_t len, struct mono_us born);
-/* These do nothing while the agent is not ready. See callworker/provider.h. */
+/*
+ * See callworker/provider.h. What comes while there is no connection is kept for the
+ * next one; what was injected into one is injected into its successor again.
+ */
 void agent_inject(struct agent *a, const char *text);
 void agent_direct(struct agent *a, const char *text);
 /* What the agent says is not heard any further: the provider ends it, what is buffered is dropped. */
 void agent_interrupt(struct agent *a);
+/* The result of a tool that an earlier connection called is told as an instruction. */
 void agent_tool_result(struct agent *a, const char *id, const char *result, bool is_error, bool go_on);
 
 /* From the caller's voice coming in to its writing, of all connections so far. */

@@ -20,6 +20,7 @@ bool assignment_read(struct assignment *a, json_t *json)
 	json_read_text(&r, "provider", JSON_NEEDED, 1, 32, &a->provider);
 	json_read_text(&r, "prompt", JSON_NEEDED, 0, PROMPT_MAX, &a->prompt);
 	json_read_text(&r, "voice", JSON_NEEDED, 0, 256, &a->voice);
+	json_read_text(&r, "transcriptionModel", JSON_NEEDED, 1, 256, &a->transcription_model);
 	json_read_text(&r, "fromNumber", JSON_NEEDED, 0, 64, &a->from_number);
 	json_read_text(&r, "toNumber", JSON_NEEDED, 0, 64, &a->to_number);
 	json_read_text(&r, "firstMessage", JSON_NEEDED, 0, 1000, &a->first_message);

@@ -10,10 +10,11 @@ struct assignment {
 	json_t *json; /* the texts are in it */
 	const char *call_id, *call_sid, *call_type, *provider;
 	const char *prompt, *voice, *from_number, *to_number;
-	const char *first_message;   /* of a conversation that goes on; "" for none */
-	json_t *history;             /* [{role, content}]: what was said on earlier streams */
-	const char *transfer_number; /* "": the agent may not transfer */
-	json_t *outcome_schema;      /* NULL: no outcome is asked for */
+	const char *transcription_model; /* with OpenAI */
+	const char *first_message;       /* of a conversation that goes on; "" for none */
+	json_t *history;                 /* [{role, content}]: what was said on earlier streams */
+	const char *transfer_number;     /* "": the agent may not transfer */
+	json_t *outcome_schema;          /* NULL: no outcome is asked for */
 	int64_t attempt;
 	int64_t silence_s;         /* until the caller is asked whether they are there; 0: never */
 	int64_t operator_s;        /* how long a question to a person may stay open */

@@ -13,6 +13,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -106,30 +107,38 @@ static void on_interrupted(void *arg, struct mono_us born)
 	call_tell(c, "interruption", json_object());
 }
 
-static int64_t add_turn(struct call *c, const char *role, const char *text)
+static int64_t add_turn(struct call *c, const char *role, const char *text, struct turn_place place)
 {
-	int64_t number =
-		control_event(c->control, "turn", json_build("{s:s, s:s}", "role", role, "content", text));
-	transcript_add(c->transcript, role, text, number);
+	json_t *turn = json_build("{s:s, s:s}", "role", role, "content", text);
+	if (place.before != 0) {
+		char said[WALL_TEXT_SIZE];
+		wall_format(place.said, said);
+		json_object_set_new(turn, "before", json_integer(place.before));
+		json_object_set_new(turn, "saidAt", json_text(said));
+	}
+	int64_t number = control_event(c->control, "turn", turn);
+	transcript_add(c->transcript, role, text, number, place.before);
 	return number;
 }
 
-static void on_user_said(void *arg, const char *text)
+/* What is late tells nothing of where the conversation stands now. */
+static int64_t on_user_said(void *arg, const char *text, struct turn_place place)
 {
 	struct call *c = arg;
-	add_turn(c, "user", text);
+	int64_t number = add_turn(c, "user", text, place);
 	silence_heard(c->silence);
-	if (c->state == LIVE && !pause_on(c->pause))
+	if (c->state == LIVE && !pause_on(c->pause) && place.before == 0)
 		farewell_caller_said(c->farewell, text);
+	return number;
 }
 
-static int64_t on_agent_said(void *arg, const char *text)
+static int64_t on_agent_said(void *arg, const char *text, struct turn_place place)
 {
 	struct call *c = arg;
 	if (c->asked_outcome)
 		return 0; /* nobody hears it */
-	int64_t number = add_turn(c, "assistant", text);
-	if (c->state == LIVE && !pause_on(c->pause))
+	int64_t number = add_turn(c, "assistant", text, place);
+	if (c->state == LIVE && !pause_on(c->pause) && place.before == 0)
 		farewell_agent_said(c->farewell, text);
 	return number;
 }
@@ -386,6 +395,7 @@ static void make_parts(struct call *c, int fd)
 		.provider = openai ? &provider_openai : &provider_elevenlabs,
 		.prompt = c->a.prompt,
 		.voice = c->a.voice,
+		.transcription_model = c->a.transcription_model,
 		.call_type = c->a.call_type,
 		.from_number = c->a.from_number,
 		.to_number = c->a.to_number,

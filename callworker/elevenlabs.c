@@ -22,6 +22,13 @@ enum {
 	MESSAGE_MAX = 4 * 1024 * 1024,
 	TEXT_MAX = 64 * 1024,
 	READY_TIMEOUT_MS = 10000, /* from the connection to the metadata */
+	RECENT = 8,               /* utterances that a correction may be about */
+};
+
+/* One of the agent's utterances. */
+struct said {
+	int64_t event_id, number;
+	char *text;
 };
 
 struct elevenlabs {
@@ -32,8 +39,10 @@ struct elevenlabs {
 	void *arg;
 	char *initiation; /* the first message, until the socket opens */
 	bool ready;
-	int64_t interrupted_id; /* audio up to this event is stale */
-	int64_t utterance;      /* the agent's last */
+	int64_t interrupted_id; /* audio before this event is stale */
+	int64_t audio_id;       /* of the newest audio */
+	struct said recent[RECENT];
+	unsigned said; /* so far */
 	enum provider_end end;
 	struct ws_timer ready_timer;
 	char fault[300];
@@ -149,66 +158,127 @@ static void on_metadata(struct elevenlabs *e, json_t *event)
 	}
 }
 
-static void on_tool_call(struct elevenlabs *e, json_t *event)
+/* An object; or the text of one, as some models give it. NULL: it is neither. Owned by the caller. */
+static json_t *tool_parameters(json_t *given)
 {
-	const char *id = NULL, *name = NULL;
-	json_t *parameters = NULL;
-	struct json_reader r;
-	json_read_open(&r, event);
-	json_read_text(&r, "tool_call_id", JSON_NEEDED, 1, 256, &id);
-	json_read_text(&r, "tool_name", JSON_NEEDED, 1, 256, &name);
-	json_read_object(&r, "parameters", JSON_OPTIONAL, &parameters);
-	if (!json_read_ok(&r)) {
-		log_warn("ElevenLabs' client_tool_call: %s", r.faults);
-		return;
-	}
-	json_t *empty = parameters ? NULL : json_object();
-	e->events->tool_call(e->arg, id, name, parameters ? parameters : empty);
-	json_decref(empty);
+	char why[160];
+	const char *text = json_string_value(given);
+	if (given == NULL || json_is_null(given) || (text != NULL && text[strspn(text, " \n\t")] == '\0'))
+		return json_object();
+	if (text != NULL)
+		return json_parse_object(text, strlen(text), why, sizeof why);
+	return json_is_object(given) ? json_incref(given) : NULL;
 }
 
-/* A text of one of the utterances' events; NULL when there is none. */
-static const char *utterance_text(json_t *event, const char *member)
+/* Every call is answered, or the agent waits for its result until its own timeout; even one without an id. */
+static void on_tool_call(struct elevenlabs *e, json_t *event)
 {
-	const char *text = NULL;
+	const char *id = "", *name = "";
+	json_t *given = NULL;
 	struct json_reader r;
 	json_read_open(&r, event);
-	json_read_text(&r, member, JSON_OPTIONAL, 1, TEXT_MAX, &text);
+	json_read_text(&r, "tool_call_id", JSON_OPTIONAL, 0, TEXT_MAX, &id);
+	json_read_text(&r, "tool_name", JSON_OPTIONAL, 0, TEXT_MAX, &name);
+	json_read_any(&r, "parameters", JSON_OPTIONAL, &given);
+	if (!json_read_ok(&r) || id[0] == '\0')
+		log_warn("ElevenLabs' client_tool_call: %s",
+			 json_read_ok(&r) ? "tool_call_id is empty" : r.faults);
+	json_t *parameters = tool_parameters(given);
+	e->events->tool_call(e->arg, id, name, parameters);
+	json_decref(parameters);
+}
+
+struct utterance_event {
+	const char *text; /* NULL: it has none */
+	int64_t id;       /* 0: it has none */
+};
+
+static struct utterance_event read_utterance(json_t *event, const char *member, size_t least)
+{
+	struct utterance_event u = {0};
+	struct json_reader r;
+	json_read_open(&r, event);
+	json_read_text(&r, member, JSON_OPTIONAL, least, TEXT_MAX, &u.text);
+	json_read_int(&r, "event_id", JSON_OPTIONAL, 0, INT64_MAX, &u.id);
 	if (!json_read_ok(&r))
 		log_warn("ElevenLabs' %s: %s", member, r.faults);
-	return text;
+	return u;
 }
 
 static void on_user_said(struct elevenlabs *e, json_t *event)
 {
-	const char *text = utterance_text(event, "user_transcript");
-	if (text != NULL)
-		e->events->user_said(e->arg, text);
+	struct utterance_event u = read_utterance(event, "user_transcript", 1);
+	if (u.text != NULL)
+		e->events->user_said(e->arg, u.text, (struct turn_place){0});
+}
+
+/* The newest utterance with this text, else with this event. NULL: none. */
+static struct said *find_said(struct elevenlabs *e, const char *text, int64_t event_id)
+{
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (unsigned back = 1; back <= RECENT && back <= e->said; back++) {
+			struct said *said = &e->recent[(e->said - back) % RECENT];
+			bool same = pass == 0 ? strcmp(said->text, text) == 0
+					      : event_id != 0 && said->event_id == event_id;
+			if (same)
+				return said;
+		}
+	return NULL;
 }
 
 static void on_agent_said(struct elevenlabs *e, json_t *event)
 {
-	const char *text = utterance_text(event, "agent_response");
-	if (text != NULL)
-		e->utterance = e->events->agent_said(e->arg, text);
+	struct utterance_event u = read_utterance(event, "agent_response", 1);
+	if (u.text == NULL)
+		return;
+	struct said *before = find_said(e, u.text, 0), *said = &e->recent[e->said % RECENT];
+	if (before != NULL && u.id != 0 && before->event_id == u.id)
+		return; /* told already */
+	free(said->text);
+	*said = (struct said){u.id, 0, xstrdup(u.text)};
+	e->said++;
+	said->number = e->events->agent_said(e->arg, u.text, (struct turn_place){0});
 }
 
 static void on_agent_corrected(struct elevenlabs *e, json_t *event)
 {
-	const char *text = utterance_text(event, "corrected_agent_response");
-	if (text != NULL && e->utterance != 0)
-		e->events->agent_corrected(e->arg, e->utterance, text);
+	struct utterance_event u = read_utterance(event, "corrected_agent_response", 0);
+	const char *original = "";
+	struct json_reader r;
+	json_read_open(&r, event);
+	json_read_text(&r, "original_agent_response", JSON_OPTIONAL, 0, TEXT_MAX, &original);
+	struct said *said = find_said(e, original, u.id);
+	if (said == NULL && e->said > 0)
+		said = &e->recent[(e->said - 1) % RECENT];
+	if (u.text != NULL && said != NULL && said->number != 0)
+		e->events->agent_corrected(e->arg, said->number, u.text);
 }
 
+/*
+ * An answer to what interrupted may carry the event_id of the interruption
+ * itself; what is older is stale. The same of the interruption: one that comes
+ * twice, or after audio that is newer than it, would cut off the answer.
+ */
 static void on_interruption(struct elevenlabs *e, json_t *event, struct mono_us born)
 {
 	int64_t id = 0;
 	struct json_reader r;
 	json_read_open(&r, event);
 	json_read_int(&r, "event_id", JSON_OPTIONAL, 0, INT64_MAX, &id);
-	if (id > e->interrupted_id)
+	if (id != 0 && (id <= e->interrupted_id || id < e->audio_id))
+		return;
+	if (id != 0)
 		e->interrupted_id = id;
 	e->events->interrupted(e->arg, born);
+}
+
+static void take_audio(struct elevenlabs *e, const char *base64, size_t len, int64_t id, struct mono_us born)
+{
+	if (id != 0 && id < e->interrupted_id)
+		return;
+	if (id > e->audio_id)
+		e->audio_id = id;
+	e->events->audio(e->arg, base64, len, born);
 }
 
 static void on_ping(struct elevenlabs *e, json_t *event)
@@ -239,8 +309,8 @@ static void on_audio(struct elevenlabs *e, json_t *event, struct mono_us born)
 	json_read_int(&r, "event_id", JSON_OPTIONAL, 0, INT64_MAX, &id);
 	if (!json_read_ok(&r))
 		log_warn("ElevenLabs' audio: %s", r.faults);
-	else if (id == 0 || id > e->interrupted_id)
-		e->events->audio(e->arg, base64, strlen(base64), born);
+	else
+		take_audio(e, base64, strlen(base64), id, born);
 }
 
 /* The object under `name`, or NULL. */
@@ -296,8 +366,7 @@ static void on_text(void *arg, const char *text, size_t len, struct mono_us born
 	if (e->ready && json_scan_is(text, len, "type", "audio") &&
 	    json_scan_text(text, len, "audio_base_64", &base64, &base64_len)) {
 		json_scan_int(text, len, "event_id", &id);
-		if (id == 0 || id > e->interrupted_id)
-			e->events->audio(e->arg, base64, base64_len, born);
+		take_audio(e, base64, base64_len, id, born);
 		return;
 	}
 	char error[160];
@@ -323,8 +392,8 @@ static void on_closed(void *arg, const char *why)
 	} else if (e->fault[0] == '\0') {
 		unsigned status = ws_http_status(e->ws);
 		bool done = e->ready && ws_peer_close_code(e->ws) == LWS_CLOSE_STATUS_NORMAL;
-		bool refused =
-			status == 401 || status == 403 || status == 404 || strstr(why, "quota") != NULL;
+		bool refused = status == 401 || status == 403 || status == 404 || status / 100 == 3 ||
+			       strstr(why, "quota") != NULL;
 		e->end = done ? PROVIDER_DONE : refused ? PROVIDER_REFUSED : PROVIDER_LOST;
 		text_printf(e->fault, sizeof e->fault, "%s: %.*s",
 			    e->ready ? "the conversation at ElevenLabs ended"
@@ -392,6 +461,8 @@ static void close_conversation(void *self)
 	OBJ_CHECK(e, ELEVENLABS_MAGIC);
 	ws_timer_stop(e->loop, &e->ready_timer);
 	ws_abandon(&e->ws);
+	for (unsigned i = 0; i < RECENT; i++)
+		free(e->recent[i].text);
 	free(e->initiation);
 	OBJ_FREE(e);
 }

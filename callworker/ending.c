@@ -59,6 +59,7 @@ void ending_ask_outcome(struct call *c)
 {
 	if (c->asked_outcome)
 		return;
+	agent_finish(c->agent); /* from now on what it says is not heard */
 	c->asked_outcome = true;
 	silence_stop(c->silence);
 	playout_mute(c->playout, true);
@@ -71,6 +72,7 @@ void ending_finish(struct call *c, const char *fault, bool cut)
 	if (c->state == OVER)
 		return;
 	bool broken = fault != NULL || c->giving_up;
+	agent_finish(c->agent);
 	c->state = OVER;
 	c->figures.delay_up = *agent_delays(c->agent);
 	c->figures.delay_down = *twilio_stream_delays(c->stream);

@@ -1,5 +1,6 @@
 #include "callworker/openai_messages.h"
 
+#include "lib/base/buffer.h"
 #include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
@@ -20,32 +21,33 @@ static json_t *functions(const json_t *tools)
 	return list;
 }
 
-static json_t *session_now(const char *prompt, const char *voice, const json_t *tools)
+static json_t *session_now(const struct openai_voice *voice, const char *prompt, const json_t *tools)
 {
 	return json_build(
 		"{s:s, s:s, s:[s], s:o, s:s, s:{s:{s:{s:s}, s:{s:s}, s:{s:s, s:b, s:b}}, s:{s:{s:s}, "
 		"s:s}}}",
 		"type", "realtime", "instructions", prompt, "output_modalities", "audio", "tools",
 		functions(tools), "tool_choice", "auto", "audio", "input", "format", "type", "audio/pcmu",
-		"transcription", "model", "whisper-1", "turn_detection", "type", "server_vad",
+		"transcription", "model", voice->transcription_model, "turn_detection", "type", "server_vad",
 		"create_response", 1, "interrupt_response", 1, "output", "format", "type", "audio/pcmu",
-		"voice", voice);
+		"voice", voice->name);
 }
 
-static json_t *session_preview(const char *prompt, const char *voice, const json_t *tools)
+static json_t *session_preview(const struct openai_voice *voice, const char *prompt, const json_t *tools)
 {
 	return json_build("{s:s, s:[s, s], s:s, s:s, s:s, s:{s:s}, s:{s:s}, s:o, s:s}", "instructions",
-			  prompt, "modalities", "text", "audio", "voice", voice, "input_audio_format",
+			  prompt, "modalities", "text", "audio", "voice", voice->name, "input_audio_format",
 			  "g711_ulaw", "output_audio_format", "g711_ulaw", "input_audio_transcription",
-			  "model", "whisper-1", "turn_detection", "type", "server_vad", "tools",
-			  functions(tools), "tool_choice", "auto");
+			  "model", voice->transcription_model, "turn_detection", "type", "server_vad",
+			  "tools", functions(tools), "tool_choice", "auto");
 }
 
-json_t *openai_session(const char *prompt, const char *voice, const json_t *tools, bool preview)
+json_t *openai_session(const struct openai_voice *voice, const char *prompt, const json_t *tools,
+		       bool preview)
 {
 	return json_build("{s:s, s:o}", "type", "session.update", "session",
-			  preview ? session_preview(prompt, voice, tools)
-				  : session_now(prompt, voice, tools));
+			  preview ? session_preview(voice, prompt, tools)
+				  : session_now(voice, prompt, tools));
 }
 
 json_t *openai_item(const char *role, const char *text, bool preview)
@@ -70,6 +72,35 @@ json_t *openai_truncation(const char *item, int64_t heard_ms)
 			  "content_index", 0, "audio_end_ms", (json_int_t)heard_ms);
 }
 
+json_t *openai_create(const char *event)
+{
+	return json_build("{s:s, s:s}", "type", "response.create", "event_id", event);
+}
+
+json_t *openai_cancel(const char *response, const char *event)
+{
+	return json_build("{s:s, s:s, s:s*}", "type", "response.cancel", "event_id", event, "response_id",
+			  response[0] ? response : NULL);
+}
+
+char *openai_item_text(const json_t *item, bool *written)
+{
+	struct buffer text = {0};
+	size_t i;
+	json_t *content;
+	*written = false;
+	json_array_foreach (json_object_get(item, "content"), i, content) {
+		const char *spoken = json_string_value(json_object_get(content, "transcript"));
+		const char *plain = json_string_value(json_object_get(content, "text"));
+		if (spoken == NULL && plain != NULL)
+			*written = true;
+		if (spoken != NULL || plain != NULL)
+			buffer_append_text(&text, spoken ? spoken : plain);
+	}
+	buffer_append(&text, "", 1);
+	return (char *)text.data;
+}
+
 void openai_describe(char *out, size_t size, const char *code, const char *message)
 {
 	if (strcmp(code, "invalid_api_key") == 0)
@@ -77,6 +108,9 @@ void openai_describe(char *out, size_t size, const char *code, const char *messa
 			 TEXT_CUT(message, 150));
 	else if (strcmp(code, "insufficient_quota") == 0)
 		snprintf(out, size, "OpenAI's quota is used up: check the plan and billing (%.*s)",
+			 TEXT_CUT(message, 150));
+	else if (strcmp(code, "model_not_found") == 0)
+		snprintf(out, size, "OpenAI has no such model for this key: check OPENAI_MODEL (%.*s)",
 			 TEXT_CUT(message, 150));
 	else
 		snprintf(out, size, "OpenAI: %.*s%s%.*s%s", TEXT_CUT(message, 200), code[0] ? " (" : "",
@@ -87,4 +121,11 @@ bool openai_is_final(const char *code)
 {
 	return strcmp(code, "invalid_api_key") == 0 || strcmp(code, "insufficient_quota") == 0 ||
 	       strcmp(code, "model_not_found") == 0;
+}
+
+bool openai_is_busy(const char *code, const char *message)
+{
+	return strcmp(code, "conversation_already_has_active_response") == 0 ||
+	       (code[0] == '\0' && strstr(message, "active response") != NULL &&
+		strstr(message, "no active response") == NULL);
 }

@@ -12,11 +12,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct openai_voice {
+	const char *name;
+	const char *transcription_model; /* that writes down what the caller says */
+};
+
 /*
  * session.update: mu-law of 8,000 Hz both ways; the server hears where turns
  * end. tools: {name, description, parameters} each.
  */
-json_t *openai_session(const char *prompt, const char *voice, const json_t *tools, bool preview);
+json_t *openai_session(const struct openai_voice *voice, const char *prompt, const json_t *tools,
+		       bool preview);
 
 /* conversation.item.create: a message of "user", "assistant" or "system". */
 json_t *openai_item(const char *role, const char *text, bool preview);
@@ -27,10 +33,20 @@ json_t *openai_tool_result(const char *id, const char *result, bool is_error);
 /* conversation.item.truncate: so much of the item was heard, in milliseconds. */
 json_t *openai_truncation(const char *item, int64_t heard_ms);
 
+/* response.create, response.cancel (of the response; "" for the present one). event: comes back in an error.
+ */
+json_t *openai_create(const char *event);
+json_t *openai_cancel(const char *response, const char *event);
+
+/* What an assistant's message item says, as far as it tells; *written: without audio. Owned by the caller. */
+char *openai_item_text(const json_t *item, bool *written);
+
 /* The words for an error: what a person can mend, where they can. */
 void openai_describe(char *out, size_t size, const char *code, const char *message);
 
 /* Whether another try would fail in the same way. */
 bool openai_is_final(const char *code);
+/* Whether the error is that a response is under way already; its code is missing at times. */
+bool openai_is_busy(const char *code, const char *message);
 
 #endif

@@ -7,6 +7,7 @@
 #define PHONY_PROVIDER_H
 
 #include "callworker/ws.h"
+#include "lib/base/clock.h"
 
 #include <jansson.h>
 
@@ -20,8 +21,9 @@ struct provider_setup {
 	int connection;     /* to the URL's host, or on its way there; handed over */
 	const char *header; /* one more request header, or NULL */
 	const char *prompt;
-	const char *voice;     /* "" for the agent's own */
-	const char *call_type; /* "outgoing" or "incoming" */
+	const char *voice;               /* "" for the agent's own */
+	const char *transcription_model; /* writes down what the caller says, where that can be chosen */
+	const char *call_type;           /* "outgoing" or "incoming" */
 	const char *from_number, *to_number;
 	const char *first_message; /* what the agent says first; "" for its own choice */
 	const json_t *history;     /* [{role, content}]: the call so far, when it goes on; or NULL */
@@ -32,6 +34,12 @@ enum provider_end {
 	PROVIDER_DONE,    /* as the agent wished */
 	PROVIDER_LOST,    /* the connection broke: another may go on */
 	PROVIDER_REFUSED, /* it will not work the next time either: credentials, quota, settings */
+};
+
+/* Where an utterance stands whose text came after that of a later one. */
+struct turn_place {
+	int64_t before;      /* the number of the turn that it precedes; 0: it is the newest */
+	struct wall_ms said; /* when; 0: now */
 };
 
 struct provider_events {
@@ -45,9 +53,9 @@ struct provider_events {
 	 * wants to know how much was heard is told by its heard() from within.
 	 */
 	void (*interrupted)(void *arg, struct mono_us born);
-	void (*user_said)(void *arg, const char *text);
-	/* Returns a number for the utterance, for agent_corrected. */
-	int64_t (*agent_said)(void *arg, const char *text);
+	/* Both return a number for the turn, for agent_corrected and for places; 0: it is not kept. */
+	int64_t (*user_said)(void *arg, const char *text, struct turn_place place);
+	int64_t (*agent_said)(void *arg, const char *text, struct turn_place place);
 	/* What was heard of an utterance before an interruption. */
 	void (*agent_corrected)(void *arg, int64_t utterance, const char *text);
 	/* Answered, now or later, by tool_result with this id. parameters: borrowed. */
@@ -75,8 +83,11 @@ struct provider {
 	 * no more of its audio comes. heard() follows. NULL: the provider cannot be told.
 	 */
 	void (*interrupt)(void *self);
-	/* After an interruption: so many bytes of all audio that it ever gave were heard. NULL: no matter. */
+	/* After an interruption: so many bytes of all audio that this conversation gave were heard. NULL: no
+	 * matter. */
 	void (*heard)(void *self, uint64_t bytes);
+	/* The call is over: what was said and is held back is told now. NULL: nothing is. */
+	void (*finish)(void *self);
 	/* No event after this. */
 	void (*close)(void *self);
 	const struct latency *(*delays)(void *self);

@@ -32,13 +32,25 @@ void transcript_free(struct transcript **tt)
 	*tt = NULL;
 }
 
-void transcript_add(struct transcript *t, const char *role, const char *content, int64_t number)
+/* Where the turn with this number is; the end if there is none. */
+static size_t find_turn(const struct transcript *t, int64_t number)
+{
+	size_t i = json_array_size(t->turns);
+	while (i > 0 && number != 0) {
+		json_t *turn = json_array_get(t->turns, --i);
+		if (json_integer_value(json_object_get(turn, "number")) == number)
+			return i;
+	}
+	return json_array_size(t->turns);
+}
+
+void transcript_add(struct transcript *t, const char *role, const char *content, int64_t number,
+		    int64_t before)
 {
 	OBJ_CHECK(t, TRANSCRIPT_MAGIC);
 	json_t *turn =
 		json_build("{s:s, s:s, s:I}", "role", role, "content", content, "number", (json_int_t)number);
-	if (turn != NULL)
-		json_array_append_new(t->turns, turn);
+	json_array_insert_new(t->turns, find_turn(t, before), turn);
 	if (json_array_size(t->turns) > TURNS_MAX)
 		json_array_remove(t->turns, 0);
 }
@@ -46,13 +58,9 @@ void transcript_add(struct transcript *t, const char *role, const char *content,
 void transcript_correct(struct transcript *t, int64_t number, const char *content)
 {
 	OBJ_CHECK(t, TRANSCRIPT_MAGIC);
-	for (size_t i = json_array_size(t->turns); i-- > 0;) {
-		json_t *turn = json_array_get(t->turns, i);
-		if (json_integer_value(json_object_get(turn, "number")) == number) {
-			json_object_set_new(turn, "content", json_text(content));
-			return;
-		}
-	}
+	json_t *turn = json_array_get(t->turns, find_turn(t, number));
+	if (turn != NULL)
+		json_object_set_new(turn, "content", json_text(content));
 }
 
 const json_t *transcript_turns(const struct transcript *t)

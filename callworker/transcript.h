@@ -14,8 +14,9 @@ struct transcript;
 struct transcript *transcript_new(const json_t *history);
 void transcript_free(struct transcript **t);
 
-/* number: of the turn's event. */
-void transcript_add(struct transcript *t, const char *role, const char *content, int64_t number);
+/* number: of the turn's event; before: of the turn that it precedes, 0 for the end. */
+void transcript_add(struct transcript *t, const char *role, const char *content, int64_t number,
+		    int64_t before);
 void transcript_correct(struct transcript *t, int64_t number, const char *content);
 /* The turns, oldest first: [{role, content}]; borrowed, valid until the next change. */
 const json_t *transcript_turns(const struct transcript *t);

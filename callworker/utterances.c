@@ -6,24 +6,31 @@
 
 #include <string.h>
 #include <sys/queue.h>
+#include <unigbrk.h>
+#include <uniwbrk.h>
 
 #define UTTERANCES_MAGIC 0x75747472u
 
 enum {
-	ORDER_MS = 3000, /* how long a text waits for that of the utterance before it */
+	ORDER_MS = 3000,       /* how long a text waits for that of the utterance before it */
+	FORGOTTEN_MS = 120000, /* a text that has not come by then never will */
 	KEPT_MAX = 64,
 };
 
 struct utterance {
 	TAILQ_ENTRY(utterance) next;
-	char *item;
-	bool agent, done, told;
-	bool cut; /* it was interrupted: its text is what was heard */
+	char *item, *response; /* response: "" when it is not known */
+	bool agent;
+	bool done;    /* no more text comes */
+	bool told;    /* or had nothing to tell */
+	bool written; /* the agent's answer is a text without audio */
+	bool cut;     /* it was interrupted: its text is what was heard */
 	struct buffer text;
-	uint64_t from; /* of its audio among all that was given */
-	size_t bytes;
-	int64_t number;
+	uint64_t from;       /* of its audio among all that was given */
+	size_t bytes, heard; /* heard: when it is cut */
+	int64_t number;      /* of the turn that was told; 0: none */
 	struct mono_us made;
+	struct wall_ms said;
 };
 
 struct utterances {
@@ -47,11 +54,12 @@ struct utterances *utterances_new(struct ws_loop *loop, const struct utterances_
 	return u;
 }
 
-static void forget(struct utterances *u, struct utterance *e)
+static void utterance_free(struct utterances *u, struct utterance *e)
 {
 	TAILQ_REMOVE(&u->list, e, next);
 	u->count--;
 	free(e->item);
+	free(e->response);
 	buffer_free(&e->text);
 	free(e);
 }
@@ -64,10 +72,12 @@ void utterances_free(struct utterances **uu)
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
 	ws_timer_stop(u->loop, &u->order);
 	while (!TAILQ_EMPTY(&u->list))
-		forget(u, TAILQ_FIRST(&u->list));
+		utterance_free(u, TAILQ_FIRST(&u->list));
 	OBJ_FREE(u);
 	*uu = NULL;
 }
+
+/* ---- texts ---- */
 
 static const char *text_of(struct utterance *e)
 {
@@ -76,161 +86,272 @@ static const char *text_of(struct utterance *e)
 	return (const char *)e->text.data;
 }
 
+static void set_text(struct utterance *e, const char *text)
+{
+	e->text.len = 0;
+	buffer_append_text(&e->text, text);
+}
+
+/*
+ * How many bytes of a text were heard when this share of its sound was: that
+ * share of its characters (UAX #29 grapheme clusters: a byte count would favour
+ * one script over another), back to a word's boundary, which is found without
+ * blanks as well. Blanks at the end are left out.
+ */
+static size_t heard_bytes(const uint8_t *text, size_t len, double share)
+{
+	size_t characters = 0, keep = 0;
+	char *breaks = xcalloc(1, len + 1);
+	u8_grapheme_breaks(text, len, breaks);
+	for (size_t i = 0; i < len; i++)
+		characters += breaks[i] != 0;
+	size_t wanted = (size_t)((double)characters * share);
+	for (size_t seen = 0; keep < len; keep++) {
+		seen += breaks[keep] != 0;
+		if (seen > wanted)
+			break;
+	}
+	u8_wordbreaks(text, len, breaks);
+	while (keep > 0 && keep < len && breaks[keep] == 0)
+		keep--;
+	while (keep > 0 && strchr(" \n", text[keep - 1]) != NULL)
+		keep--;
+	free(breaks);
+	return keep;
+}
+
+static void cut_text(struct utterance *e)
+{
+	if (e->heard < e->bytes)
+		e->text.len = heard_bytes(e->text.data, e->text.len, (double)e->heard / (double)e->bytes);
+}
+
+/* ---- telling, in order ---- */
+
+/* Before the first of those after it that was told already. */
+static struct turn_place place_of(const struct utterance *e)
+{
+	for (const struct utterance *later = TAILQ_NEXT(e, next); later != NULL;
+	     later = TAILQ_NEXT(later, next))
+		if (later->number != 0)
+			return (struct turn_place){later->number, e->said};
+	return (struct turn_place){0};
+}
+
 static void tell(struct utterances *u, struct utterance *e)
 {
 	e->told = true;
-	if (e->agent)
-		e->number = u->events->agent_said(u->arg, text_of(e));
-	else if (e->text.len > 0)
-		u->events->user_said(u->arg, text_of(e));
+	if (e->text.len == 0)
+		return;
+	struct turn_place place = place_of(e);
+	const char *text = text_of(e);
+	e->number = e->agent ? u->events->agent_said(u->arg, text, place)
+			     : u->events->user_said(u->arg, text, place);
+	if (e->cut && e->number != 0)
+		u->events->agent_corrected(u->arg, e->number, text);
 }
 
-static void flush(struct utterances *u);
+static void flush(void *arg);
 
-static void on_order(void *arg)
+static void trim(struct utterances *u, int64_t now_us)
 {
-	flush(arg);
+	struct utterance *e, *following;
+	for (e = TAILQ_FIRST(&u->list); e != NULL && u->count > KEPT_MAX; e = following) {
+		following = TAILQ_NEXT(e, next);
+		if (e->told || now_us - e->made.us > (int64_t)FORGOTTEN_MS * 1000)
+			utterance_free(u, e);
+	}
 }
 
 /* Tells what is complete, in order; what is not holds up the rest, for a while. */
-static void flush(struct utterances *u)
+static void flush(void *arg)
 {
-	struct utterance *e, *following;
-	int64_t now = mono_now().us;
+	struct utterances *u = arg;
+	struct utterance *e;
+	int64_t now_us = mono_now().us;
 	ws_timer_stop(u->loop, &u->order);
-	for (e = TAILQ_FIRST(&u->list); e != NULL; e = TAILQ_NEXT(e, next)) {
+	TAILQ_FOREACH (e, &u->list, next) {
+		int64_t left_ms = (e->made.us - now_us) / 1000 + ORDER_MS;
 		if (e->told)
 			continue;
 		if (e->done) {
 			tell(u, e);
-			continue;
-		}
-		int64_t left = (e->made.us - now) / 1000 + ORDER_MS;
-		if (!e->agent && left <= 0)
-			continue; /* its text comes late, if ever: the others go first */
-		if (!e->agent)
-			ws_timer_start(u->loop, &u->order, (int)left, on_order, u);
-		break;
+		} else if (left_ms > 0) {
+			ws_timer_start(u->loop, &u->order, (int)left_ms, flush, u);
+			break;
+		} /* else its text comes late, if ever: the others go first */
 	}
-	for (e = TAILQ_FIRST(&u->list); e != NULL && u->count > KEPT_MAX; e = following) {
-		following = TAILQ_NEXT(e, next);
-		if (e->told)
-			forget(u, e);
-	}
+	trim(u, now_us);
 }
 
-static struct utterance *find(struct utterances *u, const char *item)
+static void end(struct utterance *e)
+{
+	if (e->cut)
+		cut_text(e);
+	e->done = true;
+}
+
+/* ---- items ---- */
+
+/* One without a name is the open one of its side. */
+static struct utterance *find(struct utterances *u, const char *item, bool agent)
 {
 	struct utterance *e;
-	TAILQ_FOREACH (e, &u->list, next)
-		if (strcmp(e->item, item) == 0)
-			return e;
+	TAILQ_FOREACH_REVERSE(e, &u->list, list, next)
+	if (strcmp(e->item, item) == 0 && (item[0] != '\0' || (e->agent == agent && !e->done)))
+		return e;
 	return NULL;
 }
 
-static struct utterance *known(struct utterances *u, const char *item, bool agent)
+static struct utterance *known(struct utterances *u, const char *item, bool agent, const char *after)
 {
-	struct utterance *e = find(u, item);
+	struct utterance *e = find(u, item, agent);
+	struct utterance *before = e == NULL && after[0] != '\0' ? find(u, after, agent) : NULL;
 	if (e != NULL)
 		return e;
 	e = xcalloc(1, sizeof *e);
 	e->item = xstrdup(item);
+	e->response = xstrdup("");
 	e->agent = agent;
 	e->made = mono_now();
-	TAILQ_INSERT_TAIL(&u->list, e, next);
+	e->said = wall_now();
+	if (before != NULL)
+		TAILQ_INSERT_AFTER(&u->list, before, e, next);
+	else
+		TAILQ_INSERT_TAIL(&u->list, e, next);
 	u->count++;
 	return e;
 }
 
-void utterances_user(struct utterances *u, const char *item)
+void utterances_user(struct utterances *u, const char *item, const char *after)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
-	known(u, item, false);
+	known(u, item, false, after);
 }
 
-void utterances_user_text(struct utterances *u, const char *item, const char *text)
+void utterances_user_more(struct utterances *u, const char *item, const char *more)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
-	struct utterance *e = known(u, item, false);
+	struct utterance *e = known(u, item, false, "");
+	if (!e->done)
+		buffer_append_text(&e->text, e->text.len > 0 ? more : more + strspn(more, " \n"));
+}
+
+void utterances_user_done(struct utterances *u, const char *item, const char *text)
+{
+	OBJ_CHECK(u, UTTERANCES_MAGIC);
+	struct utterance *e = known(u, item, false, "");
 	if (e->done)
 		return;
-	buffer_append_text(&e->text, text + strspn(text, " \n"));
-	e->done = true;
+	text += strspn(text, " \n");
+	if (text[0] != '\0')
+		set_text(e, text);
+	end(e);
 	flush(u);
 }
 
-void utterances_agent(struct utterances *u, const char *item)
+void utterances_agent(struct utterances *u, const char *item, const char *response)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
-	known(u, item, true);
+	struct utterance *e = known(u, item, true, "");
+	if (e->response[0] == '\0' && response[0] != '\0') {
+		free(e->response);
+		e->response = xstrdup(response);
+	}
 }
 
 void utterances_agent_audio(struct utterances *u, const char *item, uint64_t from, size_t bytes)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
-	struct utterance *e = known(u, item, true);
+	struct utterance *e = known(u, item, true, "");
 	if (e->bytes == 0)
 		e->from = from;
 	e->bytes += bytes;
 }
 
-void utterances_agent_text(struct utterances *u, const char *item, const char *more)
+void utterances_agent_dropped(struct utterances *u, const char *item, size_t bytes)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
-	struct utterance *e = known(u, item, true);
+	struct utterance *e = find(u, item, true);
+	if (e != NULL && e->cut && !e->done)
+		e->bytes += bytes; /* its words are still to come: they are those of all its audio */
+}
+
+void utterances_agent_more(struct utterances *u, const char *item, const char *more, bool written)
+{
+	OBJ_CHECK(u, UTTERANCES_MAGIC);
+	struct utterance *e = known(u, item, true, "");
+	e->written = e->written || written;
 	if (!e->done)
 		buffer_append_text(&e->text, more);
 }
 
-void utterances_agent_done(struct utterances *u, const char *item, const char *text)
+void utterances_agent_done(struct utterances *u, const char *item, const char *text, bool written)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
-	struct utterance *e = known(u, item, true);
+	struct utterance *e = known(u, item, true, "");
+	e->written = e->written || written;
 	if (e->done)
 		return; /* cut already: the whole text was not heard */
-	e->text.len = 0;
-	buffer_append_text(&e->text, text);
-	e->done = true;
+	set_text(e, text);
+	end(e);
 	flush(u);
 }
 
-/* Keeps whole words of the share of the text that was heard. */
-static void cut_text(struct utterance *e, size_t heard)
+/* The end of an item of the agent's that is still open. */
+static void end_agent(struct utterance *e, bool cut_off)
 {
-	size_t keep = heard >= e->bytes ? e->text.len
-					: (size_t)((double)e->text.len * (double)heard / (double)e->bytes);
-	if (keep < e->text.len) {
-		while (keep > 0 && e->text.data[keep] != ' ')
-			keep--;
-		while (keep > 0 && e->text.data[keep - 1] == ' ')
-			keep--;
+	if (cut_off && e->bytes == 0 && !e->written)
+		e->text.len = 0;
+	end(e);
+}
+
+void utterances_agent_end(struct utterances *u, const char *item, const char *text, bool cut_off)
+{
+	OBJ_CHECK(u, UTTERANCES_MAGIC);
+	struct utterance *e = find(u, item, true);
+	if (e == NULL || !e->agent || e->done)
+		return;
+	if (text[0] != '\0')
+		set_text(e, text);
+	end_agent(e, cut_off);
+	flush(u);
+}
+
+void utterances_response_end(struct utterances *u, const char *response, bool cut_off)
+{
+	OBJ_CHECK(u, UTTERANCES_MAGIC);
+	struct utterance *e;
+	TAILQ_FOREACH (e, &u->list, next) {
+		bool other =
+			e->response[0] != '\0' && response[0] != '\0' && strcmp(e->response, response) != 0;
+		if (e->agent && !e->done && !other)
+			end_agent(e, cut_off);
 	}
-	e->text.len = keep;
+	flush(u);
 }
 
 static void cut(struct utterances *u, struct utterance *e, size_t heard)
 {
-	e->cut = e->done = true;
-	cut_text(e, heard);
-	u->events->truncated(u->arg, e->item, (int64_t)(heard / MULAW_BYTES_PER_MS));
-	if (e->told)
+	e->cut = true;
+	e->heard = heard;
+	if (e->item[0] != '\0')
+		u->events->truncated(u->arg, e->item, (int64_t)(heard / MULAW_BYTES_PER_MS));
+	if (e->told && e->number != 0) {
+		cut_text(e);
 		u->events->agent_corrected(u->arg, e->number, text_of(e));
+	} else if (e->text.len > 0) {
+		end(e); /* with the words of the sound that came; else they come with its end */
+	}
 }
 
 void utterances_heard(struct utterances *u, uint64_t bytes)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
 	struct utterance *e;
-	TAILQ_FOREACH (e, &u->list, next) {
-		if (!e->agent || e->cut || e->from + e->bytes <= bytes || e->bytes == 0)
-			continue;
-		cut(u, e, bytes > e->from ? (size_t)(bytes - e->from) : 0);
-		/* Told now, and marked as cut. */
-		if (!e->told) {
-			tell(u, e);
-			u->events->agent_corrected(u->arg, e->number, text_of(e));
-		}
-	}
+	TAILQ_FOREACH (e, &u->list, next)
+		if (e->agent && !e->cut && e->bytes > 0 && e->from + e->bytes > bytes)
+			cut(u, e, bytes > e->from ? (size_t)(bytes - e->from) : 0);
 	flush(u);
 }
 
@@ -238,9 +359,11 @@ void utterances_finish(struct utterances *u)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
 	struct utterance *e;
+	ws_timer_stop(u->loop, &u->order);
 	TAILQ_FOREACH (e, &u->list, next) {
-		e->done = e->done || e->text.len > 0;
-		if (e->done && !e->told)
+		if (!e->done)
+			end(e);
+		if (!e->told)
 			tell(u, e);
 	}
 }

@@ -220,7 +220,7 @@ static json_t *assignment(struct workers *all, struct call *call)
 	const json_t *silence = call_value(call, "silenceSeconds");
 	char *prompt = prompt_make(all->v->prompts, call);
 	json_t *body = json_build(
-		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:I, s:i, s:I, s:s, s:s}",
+		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:O, s:s, s:I, s:i, s:s, s:I, s:s, s:s}",
 		"callId", call_id(call), "attempt", (json_int_t)call_attempt(call), "callSid", call_sid(call),
 		"callType", call_is_inbound(call) ? "incoming" : "outgoing", "provider",
 		call_text(call, "voiceProvider"), "prompt", prompt, "voice",
@@ -229,7 +229,8 @@ static json_t *assignment(struct workers *all, struct call *call)
 		call_text(call, "goOn")[0] ? call_text(call, "goOn") : GO_ON, "history", call_history(call),
 		"transferNumber", call_text(call, "transferNumber"), "silenceSeconds",
 		json_is_integer(silence) ? json_integer_value(silence) : (json_int_t)config->silence_s,
-		"operatorSeconds", (int)config->operator_s, "recordingFromMs",
+		"operatorSeconds", (int)config->operator_s, "transcriptionModel",
+		config->openai_transcription_model, "recordingFromMs",
 		(json_int_t)(resuming ? call_age_ms(call) : 0), "logLevel", config->log_level, "logFormat",
 		config->log_format);
 	if (json_is_object(call_value(call, "outcomeSchema")))

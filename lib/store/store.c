@@ -361,14 +361,27 @@ static char *position(int64_t attempt, int64_t seq)
 	return xasprintf("%04lld/%016lld", (long long)attempt + 1, (long long)seq);
 }
 
+/* Between the turn with the number `before` and whatever precedes it, after others that came late. */
+static char *late_position(const struct store_event *e, int64_t before)
+{
+	char *previous = position(e->attempt, before - 1);
+	char *at = xasprintf("%s~%016lld", previous, (long long)e->seq);
+	free(previous);
+	return at;
+}
+
 static void add_turn(struct store *s, const struct store_event *e, const char *at, store_fn *fn, void *arg)
 {
+	int64_t before = json_integer_value(json_object_get(e->data, "before"));
+	const char *said = json_string_value(json_object_get(e->data, "saidAt"));
 	char *id = xasprintf("%s/%s", e->call_id, at);
+	char *place = before > 0 ? late_position(e, before) : xstrdup(at);
 	json_t *turn = json_build("{s:s, s:s, s:s, s:O, s:O, s:s}", "turnId", id, "callId", e->call_id,
-				  "position", at, "role", json_object_get(e->data, "role"), "content",
-				  json_object_get(e->data, "content"), "timestamp", e->time);
+				  "position", place, "role", json_object_get(e->data, "role"), "content",
+				  json_object_get(e->data, "content"), "timestamp", said ? said : e->time);
 	store_insert(s, STORE_TURNS, turn, fn, arg);
 	json_decref(turn);
+	free(place);
 	free(id);
 }
 

@@ -109,7 +109,8 @@ struct store_event {
 	const json_t *data;
 };
 /*
- * Types of their own: "turn" {role, content} becomes a turn, "turn-corrected"
+ * Types of their own: "turn" {role, content, before?, saidAt?} becomes a turn, at
+ * the end or before the one with that seq; "turn-corrected"
  * {turn, content} replaces the content of the turn with that seq and marks it
  * truncated.
  */
