@@ -37,16 +37,17 @@ static void on_interrupted(void *arg, struct mono_us born)
 		t->provider->heard(t->self, t->given / 2);
 }
 
-static void on_user_said(void *arg, const char *text)
+static int64_t on_user_said(void *arg, const char *text, struct turn_place place)
 {
 	struct talk *t = arg;
 	t->provider->inject(t->self, text);
+	return place.before + 1;
 }
 
-static int64_t on_agent_said(void *arg, const char *text)
+static int64_t on_agent_said(void *arg, const char *text, struct turn_place place)
 {
 	(void)arg;
-	return (int64_t)strlen(text);
+	return (int64_t)strlen(text) + place.before;
 }
 
 static void on_agent_corrected(void *arg, int64_t utterance, const char *text)
@@ -87,6 +88,7 @@ static int talk(const struct provider *provider, const uint8_t *data, size_t siz
 				       .address = "",
 				       .prompt = "prompt",
 				       .voice = "",
+				       .transcription_model = "gpt-transcribe",
 				       .call_type = "outgoing",
 				       .from_number = "+1",
 				       .to_number = "+2",
@@ -103,6 +105,10 @@ static int talk(const struct provider *provider, const uint8_t *data, size_t siz
 		data += len;
 		size -= len;
 	}
+	if (provider->interrupt != NULL)
+		provider->interrupt(t.self);
+	if (provider->finish != NULL)
+		provider->finish(t.self);
 	fuzz_ws_handler->closed(fuzz_ws_arg, "Override of prompt");
 	provider->close(t.self);
 	json_decref(history);
