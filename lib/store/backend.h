@@ -29,9 +29,9 @@ typedef json_t *store_backend_fn(void *self, const struct store_collection *c, c
 struct store_backend {
 	const char *kind;
 	void *self;
-	/* Before each batch; may be NULL. And whether it has more to do, soon. */
+	/* Before each batch. And after how many ms again, when there is none; 0: that is not needed. */
 	void (*tick)(void *self);
-	bool (*busy)(void *self);
+	int (*tick_again_ms)(void *self);
 	/* A batch's first write begins, its end commits. False: nothing can be written, or lasts. */
 	bool (*begin)(void *self);
 	bool (*end)(void *self);

@@ -38,7 +38,10 @@ const struct store_collection store_collections[STORE_TABLES] = {
 				 .order = "lastMessageAt",
 				 .filters = {"type"},
 				 .lists = {"participants"}},
-	[STORE_EARLY_STATUSES] = {.name = "earlystatuses", .key = "messageSid", .order = "createdAt"},
+	[STORE_EARLY_STATUSES] = {.name = "earlystatuses",
+				  .key = "messageSid",
+				  .order = "createdAt",
+				  .passing = true},
 	[STORE_OPT_OUTS] = {.name = "optouts", .key = "pair", .order = "createdAt"},
 	[STORE_BULKS] = {.name = "bulks", .key = "bulkId", .order = "createdAt", .filters = {"status"}},
 	[STORE_TEMPLATES] = {.name = "messagetemplates", .key = "name", .order = "createdAt"},
@@ -56,7 +59,7 @@ const struct store_collection store_collections[STORE_TABLES] = {
 			    .finds = {"name"}},
 	[STORE_INCOMING_CONFIGS] = {.name = "incomingconfigs", .key = "phoneNumber", .order = "createdAt"},
 	[STORE_BARRED] = {.name = "donotcall", .key = "phoneNumber", .order = "createdAt"},
-	[STORE_HEALTH] = {.name = "health", .key = "host", .order = "checkedAt"},
+	[STORE_HEALTH] = {.name = "health", .key = "host", .order = "checkedAt", .passing = true},
 	[STORE_JOURNAL] = {.name = "journal", .key = "entry", .order = "seq", .finds = {"target"}},
 };
 

@@ -44,6 +44,7 @@ struct store_collection {
 	const char *lists[3];                   /* arrays of texts, found by their members */
 	const char *text;                       /* searched by its words, or NULL */
 	const char *hidden[3];                  /* read by an export only: the original's frames */
+	bool passing; /* holds nothing of anybody's: what is removed need not be scrubbed */
 	/*
 	 * Members that hold JSON of others' making: it is kept as a text, so that no
 	 * name in it can be one that a database refuses.

@@ -201,6 +201,8 @@ static void sweep(struct mirror *m)
 void mirror_tick(struct mirror *m)
 {
 	m->begun = false;
+	if (m->local != NULL)
+		m->local->tick(m->local->self);
 	catch_up(m);
 	if (m->local == NULL || mono_now().us - m->swept.us < SWEEP_S * INT64_C(1000000))
 		return;

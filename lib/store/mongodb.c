@@ -368,6 +368,17 @@ static bool end(void *self)
 	return true;
 }
 
+static void tick(void *self)
+{
+	(void)self;
+}
+
+static int tick_again_ms(void *self)
+{
+	(void)self;
+	return 0;
+}
+
 json_t *mongodb_explain(void *self, const struct store_collection *c, const json_t *args,
 			struct store_error *error)
 {
@@ -495,6 +506,8 @@ struct store_backend *mongodb_backend_open(const char *url, struct store_error *
 	struct store_backend *backend = xcalloc(1, sizeof *backend);
 	*backend = (struct store_backend){.kind = "mongodb",
 					  .self = m,
+					  .tick = tick,
+					  .tick_again_ms = tick_again_ms,
 					  .begin = begin,
 					  .end = end,
 					  .close = close_store,

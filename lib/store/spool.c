@@ -27,6 +27,8 @@
 
 enum {
 	PROBE_MS = 500,
+	TICK_MS = 500,  /* looks whether the database is back */
+	SOON_MS = 30,   /* brings the next part of what it missed */
 	FIRST_MS = 400, /* that a start waits for the database */
 };
 
@@ -434,6 +436,7 @@ static void tick(void *self)
 {
 	struct spool *s = self;
 	s->begun = false;
+	s->local->tick(s->local->self);
 	mirror_tick(s->mirror);
 	if (s->away && atomic_load(&s->back)) {
 		s->away = !s->db->begin(s->db->self);
@@ -446,10 +449,10 @@ static void tick(void *self)
 		spool_replay(s);
 }
 
-static bool busy(void *self)
+static int tick_again_ms(void *self)
 {
 	const struct spool *s = self;
-	return !s->away && s->pending > 0 && s->refusals == 0;
+	return !s->away && s->pending > 0 && s->refusals == 0 ? SOON_MS : TICK_MS;
 }
 
 static bool begin(void *self)
@@ -523,7 +526,7 @@ struct store_backend *spool_backend_open(const char *url, const char *path, stru
 	*backend = (struct store_backend){.kind = "mongodb",
 					  .self = s,
 					  .tick = tick,
-					  .busy = busy,
+					  .tick_again_ms = tick_again_ms,
 					  .begin = begin,
 					  .end = end,
 					  .close = close_store,

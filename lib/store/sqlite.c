@@ -19,7 +19,6 @@
 enum {
 	SCHEMA = 2, /* PRAGMA user_version */
 	WAL_PAUSE_MS = 20,
-	BUSY_MS = 5000,
 };
 
 static bool execute(struct sqlite *s, const char *sql, struct store_error *error)
@@ -319,6 +318,8 @@ static json_t *remove_documents(void *self, const struct store_collection *c, co
 		index_lists(s, c, old, NULL, error);
 		index_text(s, c, json_integer_value(json_array_get(row, 0)), old, NULL, error);
 	}
+	if (json_array_size(rows) > 0)
+		sqlite_scrub_later(s, c, error);
 	json_t *removed = json_integer((json_int_t)json_array_size(rows));
 	json_decref(rows);
 	return removed;
@@ -326,18 +327,35 @@ static json_t *remove_documents(void *self, const struct store_collection *c, co
 
 /* ---- opening ---- */
 
+static void tick(void *self)
+{
+	sqlite_scrub(self);
+}
+
+static int tick_again_ms(void *self)
+{
+	return sqlite_scrub_again_ms(self);
+}
+
 static bool begin(void *self)
 {
+	struct sqlite *s = self;
 	struct store_error ignored = {.text = ""};
-	return execute(self, "BEGIN IMMEDIATE", &ignored);
+	s->begun = execute(s, "BEGIN IMMEDIATE", &ignored);
+	return s->begun;
 }
 
 static bool end(void *self)
 {
 	struct sqlite *s = self;
 	struct store_error ignored = {.text = ""};
-	if (execute(s, "COMMIT", &ignored))
+	if (!s->begun)
 		return true;
+	s->begun = false;
+	if (execute(s, "COMMIT", &ignored)) {
+		sqlite_scrub(s);
+		return true;
+	}
 	if (!sqlite3_get_autocommit(s->db))
 		execute(s, "ROLLBACK", &ignored);
 	return false;
@@ -431,7 +449,8 @@ static bool make_schema(struct sqlite *s, const char *path, struct store_error *
 			  "CREATE TABLE IF NOT EXISTS members (collection TEXT NOT NULL, field TEXT NOT NULL,"
 			  " value TEXT NOT NULL, key TEXT NOT NULL,"
 			  " PRIMARY KEY (collection, field, value, key)) WITHOUT ROWID;"
-			  "CREATE INDEX IF NOT EXISTS members_key ON members (collection, field, key)",
+			  "CREATE INDEX IF NOT EXISTS members_key ON members (collection, field, key);"
+			  "CREATE TABLE IF NOT EXISTS unscrubbed (collection TEXT PRIMARY KEY)",
 			  error);
 	for (int i = 0; ok && i < STORE_TABLES; i++)
 		ok = make_collection(s, &store_collections[i], error);
@@ -450,7 +469,7 @@ static bool turn_wal_on(struct sqlite *s, struct store_error *error)
 {
 	const struct timespec pause = {0, WAL_PAUSE_MS * 1000000L};
 	int code = SQLITE_BUSY;
-	for (int waited = 0; code == SQLITE_BUSY && waited <= BUSY_MS; waited += WAL_PAUSE_MS) {
+	for (int waited = 0; code == SQLITE_BUSY && waited <= SQLITE_BUSY_MS; waited += WAL_PAUSE_MS) {
 		if (waited > 0)
 			nanosleep(&pause, NULL);
 		code = sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
@@ -471,10 +490,10 @@ struct store_backend *sqlite_backend_open(const char *path, bool lasting, struct
 	if (!ok)
 		text_printf(error->text, sizeof error->text, "%s cannot be opened: %s", path,
 			    s->db ? sqlite3_errmsg(s->db) : "out of memory");
-	sqlite3_busy_timeout(s->db, BUSY_MS);
-	ok = ok && turn_wal_on(s, error) &&
+	sqlite3_busy_timeout(s->db, SQLITE_BUSY_MS);
+	ok = ok && turn_wal_on(s, error) && execute(s, "PRAGMA secure_delete = ON", error) &&
 	     execute(s, lasting ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", error) &&
-	     make_schema(s, path, error);
+	     make_schema(s, path, error) && sqlite_scrub_open(s, error);
 	if (!ok) {
 		close_store(s);
 		return NULL;
@@ -482,6 +501,8 @@ struct store_backend *sqlite_backend_open(const char *path, bool lasting, struct
 	struct store_backend *backend = xcalloc(1, sizeof *backend);
 	*backend = (struct store_backend){.kind = "sqlite",
 					  .self = s,
+					  .tick = tick,
+					  .tick_again_ms = tick_again_ms,
 					  .begin = begin,
 					  .end = end,
 					  .close = close_store,

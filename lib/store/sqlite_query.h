@@ -12,7 +12,11 @@ enum { CACHED = 128, COLUMN_SIZE = 96 };
 struct sqlite {
 	sqlite3 *db;
 	sqlite3_stmt *cache[CACHED]; /* prepared statements kept */
+	bool begun;
+	/* Of collections, a bit each: what was removed is not gone yet; its merge has begun; has ended. */
+	unsigned unscrubbed, merging, merged;
 };
+enum { SQLITE_BUSY_MS = 5000 };
 
 struct query {
 	struct buffer sql;
@@ -37,6 +41,13 @@ void query_done(struct query *q, sqlite3_stmt *statement);
 bool query_run(struct sqlite *s, struct query *q, struct store_error *error);
 
 void query_error(struct sqlite *s, struct store_error *error);
+
+/* sqlite_scrub.c: what an earlier process left; a removal of the transaction at hand. */
+bool sqlite_scrub_open(struct sqlite *s, struct store_error *error);
+void sqlite_scrub_later(struct sqlite *s, const struct store_collection *c, struct store_error *error);
+/* Outside a transaction: does a part of it; then after how long again, 0: never. */
+void sqlite_scrub(struct sqlite *s);
+int sqlite_scrub_again_ms(const struct sqlite *s);
 
 /* sqlite_migrate.c: from schema 1 to 2, inside a transaction. False with error. */
 bool sqlite_migrate(struct sqlite *s, struct store_error *error);

@@ -8,6 +8,7 @@
 #include "lib/loop/worker_thread.h"
 #include "lib/store/backend.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@
 #define STORE_MAGIC 0x73746f72u
 
 /* More than a call can have: its transcript and events are read whole. */
-enum { ALL = 100000, TICK_MS = 500, SOON_MS = 30 };
+enum { ALL = 100000 };
 
 struct store {
 	unsigned magic;
@@ -23,6 +24,7 @@ struct store {
 	struct store_backend *backend;
 	struct event_base *base;
 	struct timer tick;
+	atomic_int again_ms; /* after how long the backend wants a tick; 0: never */
 	bool closing;
 	/* Of the batch at hand, on the thread: the first write begins it. */
 	enum { IDLE, BEGUN, UNWRITABLE } batch;
@@ -33,6 +35,7 @@ typedef json_t *job_fn(struct store *s, struct job *j);
 
 struct job {
 	struct worker_job job; /* first: a worker_job is a job */
+	struct store *store;
 	job_fn *run;
 	bool writes;
 	const struct store_collection *collection;
@@ -76,7 +79,9 @@ static void batch_begin(void *context)
 static bool batch_end(void *context)
 {
 	struct store *s = context;
-	return (s->batch != BEGUN && s->backend->tick == NULL) || s->backend->end(s->backend->self);
+	bool ok = s->backend->end(s->backend->self);
+	atomic_store(&s->again_ms, s->backend->tick_again_ms(s->backend->self));
+	return ok;
 }
 
 static json_t *run_put(struct store *s, struct job *j)
@@ -163,9 +168,12 @@ enum store_failure store_failure(const char *error)
 										  : STORE_BUSY;
 }
 
+static void start_tick(struct store *s);
+
 static void on_done(struct worker_job *w, bool ok)
 {
 	struct job *j = (struct job *)w;
+	start_tick(j->store);
 	const struct store_error *before = told;
 	if (!ok && j->writes && j->error.text[0] == '\0') {
 		j->error.failure = STORE_BUSY;
@@ -180,11 +188,11 @@ static void on_done(struct worker_job *w, bool ok)
 	free(j);
 }
 
-/* -> whether the tick has more to do. */
 static json_t *run_nothing(struct store *s, struct job *j)
 {
 	(void)j;
-	return json_boolean(s->backend->busy != NULL && s->backend->busy(s->backend->self));
+	(void)s;
+	return NULL;
 }
 
 /* Steals args. */
@@ -196,6 +204,7 @@ static void post(struct store *s, job_fn *run, bool writes, enum store_kind kind
 	if (args == NULL)
 		panic("arguments of a store's verb are no JSON");
 	j->job.work = on_work;
+	j->store = s;
 	j->job.done = on_done;
 	j->run = run;
 	j->writes = writes;
@@ -206,21 +215,17 @@ static void post(struct store *s, job_fn *run, bool writes, enum store_kind kind
 	worker_thread_post(s->thread, &j->job);
 }
 
-/* Looks whether the database is back, when nothing else is asked. */
-static void on_tick(void *arg);
-
-static void on_ticked(void *arg, json_t *busy, const char *error)
-{
-	struct store *s = arg;
-	(void)error;
-	if (!s->closing)
-		timer_start(&s->tick, s->base, json_is_true(busy) ? SOON_MS : TICK_MS, on_tick, s);
-}
-
 static void on_tick(void *arg)
 {
-	struct store *s = arg;
-	post(s, run_nothing, false, STORE_HEALTH, json_object(), on_ticked, s);
+	post(arg, run_nothing, false, STORE_HEALTH, json_object(), NULL, NULL);
+}
+
+/* What the backend does by itself goes on when nobody asks for anything. */
+static void start_tick(struct store *s)
+{
+	int ms = atomic_load(&s->again_ms);
+	if (ms > 0 && !s->closing && !timer_running(&s->tick))
+		timer_start(&s->tick, s->base, ms, on_tick, s);
 }
 
 struct store *store_open(struct event_base *base, const char *mongodb_url, const char *state_dir,
@@ -243,8 +248,8 @@ struct store *store_open(struct event_base *base, const char *mongodb_url, const
 	struct worker_batch batch = {batch_begin, batch_end, s};
 	s->thread = worker_thread_new(base, &batch);
 	s->base = base;
-	if (backend->tick != NULL)
-		timer_start(&s->tick, base, TICK_MS, on_tick, s);
+	atomic_store(&s->again_ms, backend->tick_again_ms(backend->self));
+	start_tick(s);
 	return s;
 }
 

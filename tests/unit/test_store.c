@@ -646,6 +646,74 @@ static void test_earlier(void **state)
 	json_decref(again);
 }
 
+/* Whether these bytes stand in one of the store's files. */
+static bool is_in_files(const char *text)
+{
+	char command[200];
+	snprintf(command, sizeof command, "grep -rqaF '%s' " FOLDER, text);
+	return system(command) == 0;
+}
+
+static void remove_where(enum store_kind kind, const char *field, const char *value)
+{
+	store_remove(store, kind, WHERE("s,s,s]]", field, "=", value), on_answer, &answer);
+	json_decref(take(&answer));
+}
+
+/* What was removed is in no file when that is told: neither a body nor a word of it. */
+static void test_removed_is_gone(void **state)
+{
+	(void)state;
+	struct buffer own = {0};
+	saying = &own;
+	for (int again = 0; again < 2; again++) { /* a file that is new, and one that was opened again */
+		fill(30);
+		json_decref(insert(STORE_MESSAGES, message(99, "inbound", "+1", "+2", "Zanzibar quuxplugh meridian")));
+		json_t *tagged = json_pack("{s:s,s:s,s:s,s:[s]}", "callId", "id1", "startedAt", "1", "searchText",
+					   "sesquipedalian words", "tags", "floccinaucini");
+		put(STORE_CALLS, tagged);
+		event(1, "turn", json_pack("{s:s,s:s}", "role", "user", "content", "My name is Rumpelstilzchen"));
+		for (int i = 100; i < 140; i++)
+			json_decref(insert(STORE_MESSAGES, message(i, "inbound", "+1", "+2", "meanwhile")));
+		assert_true(is_in_files("quuxplugh meridian") && is_in_files("Rumpelstilzchen"));
+		remove_where(STORE_MESSAGES, "messageSid", "SM99");
+		assert_false(is_in_files("Zanzibar") || is_in_files("quuxplugh"));
+		remove_where(STORE_TURNS, "callId", "id1");
+		remove_where(STORE_CALLS, "callId", "id1");
+		assert_false(is_in_files("Rumpelstilzchen"));
+		assert_false(is_in_files("sesquipedalian") || is_in_files("floccinaucini"));
+		assert_search("meanwhile", "SM139 SM138 SM137 SM136 SM135 SM134 SM133 SM132 SM131 SM130 SM129 SM128 "
+					   "SM127 SM126 SM125 SM124 SM123 SM122 SM121 SM120 SM119 SM118 SM117 SM116 "
+					   "SM115 SM114 SM113 SM112 SM111 SM110 SM109 SM108 SM107 SM106 SM105 SM104 "
+					   "SM103 SM102 SM101 SM100");
+		store_close(&store);
+		open_store();
+		remove_where(STORE_MESSAGES, "body", "meanwhile");
+	}
+	buffer_free(&own);
+}
+
+/* Another process reads meanwhile: it is gone once that is done. */
+static void test_removed_while_read(void **state)
+{
+	(void)state;
+	struct buffer own = {0};
+	saying = &own;
+	sqlite3 *db;
+	fill(3);
+	json_decref(insert(STORE_MESSAGES, message(99, "inbound", "+1", "+2", "Zanzibar quuxplugh meridian")));
+	assert_int_equal(sqlite3_open(FOLDER "/phony.db", &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT count(*) FROM sms", NULL, NULL, NULL), SQLITE_OK);
+	remove_where(STORE_MESSAGES, "messageSid", "SM99");
+	assert_true(is_in_files("quuxplugh"));
+	assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	for (int i = 0; i < 1000 && is_in_files("quuxplugh"); i++)
+		event_base_loop(base, EVLOOP_ONCE);
+	assert_false(is_in_files("Zanzibar") || is_in_files("quuxplugh"));
+	buffer_free(&own);
+}
+
 /* What only MongoDB refuses, and documents from before free-form members were texts. */
 static void test_odd_names(void **state)
 {
@@ -690,6 +758,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SUITE(setup_sqlite),
 		cmocka_unit_test_setup_teardown(test_refused, setup_sqlite, teardown),
+		cmocka_unit_test_setup_teardown(test_removed_is_gone, setup_sqlite, teardown),
+		cmocka_unit_test_setup_teardown(test_removed_while_read, setup_sqlite, teardown),
 		cmocka_unit_test_setup_teardown(test_unopenable, setup_sqlite, teardown),
 		cmocka_unit_test_setup_teardown(test_newer_schema, setup_sqlite, teardown),
 		SUITE(setup_mongodb),
