@@ -189,7 +189,14 @@ endif
 NODE_AFTER_DEPS = $$(ls tests/node_modules/node-linux-*/bin/node 2>/dev/null | head -1 || echo node)
 
 .PHONY: sims
-sims: $(addprefix $(BUILD)/bin/,$(SIMS)) $(BUILD)/bin/inject.so
+sims: $(addprefix $(BUILD)/bin/,$(SIMS)) $(BUILD)/bin/inject.so $(BUILD)/hostile/callworker
+
+# Put in callworker's place by a test: see the file.
+$(BUILD)/obj/tests/fault/%.o: EXTRA = -Wno-conversion -Wno-format-truncation
+$(BUILD)/hostile/callworker: $(BUILD)/obj/tests/fault/hostile_worker.o $(BUILD)/obj/callworker/sandbox.o $(call archive,proto base)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_WORKER) $(LIBS_BASE)
 
 # Preloaded into daemons by tests: see the file.
 $(BUILD)/bin/inject.so: tests/fault/inject.c

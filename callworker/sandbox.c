@@ -276,6 +276,10 @@ static int allow_some(scmp_filter_ctx filter)
 	int fault = allow_fcntl(filter) | allow_sockets(filter);
 	fault |= allow_beyond_standard(filter, SCMP_SYS(pwrite64), ANY_COMMAND);
 	fault |= allow_beyond_standard(filter, SCMP_SYS(lseek), ANY_COMMAND);
+	/* The C library writes to what cannot be sought in, as to a pipe. */
+	for (scmp_datum_t fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		fault |= seccomp_rule_add(filter, SCMP_ACT_ERRNO(ESPIPE), SCMP_SYS(lseek), 1,
+					  SCMP_A0(SCMP_CMP_EQ, fd));
 	fault |= allow_beyond_standard(filter, SCMP_SYS(ftruncate), ANY_COMMAND);
 	fault |= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
 				  SCMP_A2(SCMP_CMP_MASKED_EQ, WRITES, O_RDONLY));

@@ -6,6 +6,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/daemon/identity.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
 #include "supervisor/children.h"
@@ -30,6 +31,7 @@ enum {
 struct tool {
 	LIST_ENTRY(tool) next; /* of those that wait for an upgrade to begin */
 	bool waits;
+	bool may_upgrade; /* it runs as the supervisor's user, or as root */
 	struct run *run;
 	struct link *link;
 	struct frame question;
@@ -240,7 +242,10 @@ static void tools_answer_upgrade(struct run *r, const char *refusal)
 
 static void on_upgrade(struct tool *t)
 {
-	const char *refusal = begin_upgrade(t->run);
+	const char *refusal =
+		t->may_upgrade
+			? begin_upgrade(t->run)
+			: "phony was started by another user: run `phony upgrade` as that one, or as root.";
 	if (refusal != NULL) {
 		answer_upgrade(t, refusal);
 		return;
@@ -283,10 +288,17 @@ static const struct peer_handler tool_events = {NULL, on_tool_message, on_tool_g
 
 static void on_tool(int fd, void *arg)
 {
+	unsigned roles = identity_roles_of(fd, ROLE_TOOL, geteuid());
+	if (roles == 0) {
+		close(fd);
+		return;
+	}
 	struct tool *t = xcalloc(1, sizeof *t);
+	struct identity who;
+	t->may_upgrade = identity_of(fd, &who) && (who.uid == 0 || who.uid == geteuid());
 	t->run = arg;
 	t->references = 1;
-	t->link = link_new(t->run->base, fd, ROLE_SUPERVISOR, ROLE_TOOL, &tool_events, t);
+	t->link = link_new(t->run->base, fd, ROLE_SUPERVISOR, roles, &tool_events, t);
 }
 
 /* ---- opening ---- */

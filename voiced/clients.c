@@ -4,6 +4,7 @@
 #include "lib/base/inherit.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/daemon/identity.h"
 #include "lib/daemon/question.h"
 #include "voiced/load.h"
 #include "voiced/news.h"
@@ -11,6 +12,7 @@
 
 #include <fcntl.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 #define CLIENTS_MAGIC 0x636c6e74u
 #define CLIENT_MAGIC 0x636c6e31u
@@ -95,12 +97,17 @@ static void on_accept(int fd, void *arg)
 {
 	struct clients *all = arg;
 	struct client *c;
+	unsigned roles = identity_roles_of(fd, ROLE_MCPD | ROLE_TOOL | ROLE_SUPERVISOR,
+					   all->v->daemon->supervisor_uid);
+	if (roles == 0) {
+		close(fd);
+		return;
+	}
 	OBJ_ALLOC(c, CLIENT_MAGIC);
 	c->all = all;
 	LIST_INIT(&c->questions);
 	LIST_INSERT_HEAD(&all->list, c, next);
-	c->link = link_new(all->v->base, fd, ROLE_VOICED,
-			   ROLE_MCPD | ROLE_CALLWORKER | ROLE_TOOL | ROLE_SUPERVISOR, &events, c);
+	c->link = link_new(all->v->base, fd, ROLE_VOICED, roles, &events, c);
 }
 
 struct clients *clients_open(struct voiced *v, int listener)

@@ -3,10 +3,12 @@
 #include "lib/base/fd.h"
 #include "lib/base/object.h"
 #include "lib/daemon/daemon.h"
+#include "lib/daemon/identity.h"
 #include "lib/daemon/link.h"
 #include "lib/daemon/question.h"
 
 #include <sys/queue.h>
+#include <unistd.h>
 
 #define ADOPT_MAGIC 0x61646f70u
 
@@ -92,11 +94,17 @@ static const struct peer_handler events = {NULL, on_message, on_gone, NULL};
 static void on_accept(int fd, void *arg)
 {
 	struct adopt *a = arg;
+	unsigned askers = a->verb != NULL ? ROLE_MCPD : 0;
+	unsigned roles =
+		identity_roles_of(fd, ROLE_VOICED | ROLE_SUPERVISOR | askers, a->daemon->supervisor_uid);
+	if (roles == 0) {
+		close(fd);
+		return;
+	}
 	struct source *s = xcalloc(1, sizeof *s);
 	s->adopt = a;
 	LIST_INSERT_HEAD(&a->sources, s, next);
-	s->link =
-		link_new(a->daemon->base, fd, a->role, ROLE_VOICED | ROLE_MCPD | ROLE_SUPERVISOR, &events, s);
+	s->link = link_new(a->daemon->base, fd, a->role, roles, &events, s);
 }
 
 struct adopt *adopt_open(struct daemon *d, int listener, unsigned role, adopt_fn *fn, adopt_verb_fn *verb,

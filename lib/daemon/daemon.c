@@ -7,11 +7,13 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/version.h"
+#include "lib/daemon/identity.h"
 #include "lib/daemon/place.h"
 #include "lib/daemon/privileges.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -273,6 +275,11 @@ static void connect_supervisor(struct running *r)
 
 static int run(struct running *r)
 {
+	struct identity supervisor = {0, geteuid()};
+	int fd = fd_inherited(DOOR_SUPERVISOR);
+	if (fd >= 0 && !identity_of(fd, &supervisor))
+		log_warn("the supervisor's user is not known: %s", strerror(errno));
+	r->d.supervisor_uid = supervisor.uid;
 	int mine = daemon_take_place(&r->d.config, r->spec->name);
 	if (mine < 0)
 		return EXIT_FAILED;

@@ -17,6 +17,7 @@ struct daemon {
 	struct config config;
 	const char *config_file; /* --config, or NULL */
 	struct link *supervisor; /* NULL when started alone */
+	uid_t supervisor_uid;    /* the user that it runs as; ours, when started alone */
 	bool draining, stepping_down;
 	bool misconfigured; /* set by a start that failed: another try would fail as well */
 	void *state;        /* the process's own */

@@ -220,7 +220,7 @@ export async function startPhony(options = {}) {
   const folder = options.folder ?? temporaryFolder();
   const port = options.port ?? await freePort();
   const env = { ...poorEnvironment(), ...settings({ ...options.sims, port, folder, ...options.settings }) };
-  const command = [...(options.wrapper ?? []), bin('phony'), 'run', ...(options.args ?? [])];
+  const command = [...(options.wrapper ?? []), options.program ?? bin('phony'), 'run', ...(options.args ?? [])];
   const child = start(command[0], command.slice(1), { env, cwd: folder });
   const log = new Log();
   lines(child.stderr, log, false);
