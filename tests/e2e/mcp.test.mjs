@@ -12,7 +12,7 @@ import { ElicitRequestSchema, LoggingMessageNotificationSchema, ResourceUpdatedN
 import { Client as Modern } from '@modelcontextprotocol/client';
 import { StdioClientTransport as ModernStdio } from '@modelcontextprotocol/client/stdio';
 import { account, bin, freePort, killAll, Log, noProcesses, poorEnvironment, processes, root, settings, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
-import { agents, checker, closeClients, names, opened, request, story } from '../harness/mcp.mjs';
+import { agents, checker, closeClients, names, opened, rawStdio, request, story } from '../harness/mcp.mjs';
 
 
 let person = 3000;
@@ -68,18 +68,7 @@ test("the inspector's command line", async () => {
   assert.match(called.stdout, /sqlite/);
 });
 
-// The lines that go in, and what comes out, without any client in between.
-function raw(env = phony.env, args = ['mcp']) {
-  const child = start(bin('phony'), args, { env, cwd: '/' });
-  const answers = new Log();
-  let rest = '';
-  child.stdout.on('data', (bytes) => {
-    const parts = (rest + bytes).split('\n');
-    rest = parts.pop();
-    for (const line of parts) answers.push(JSON.parse(line)); // nothing but JSON, ever
-  });
-  return { child, answers, send: (m) => child.stdin.write(typeof m === 'string' ? `${m}\n` : `${JSON.stringify(m)}\n`) };
-}
+const raw = (env = phony.env, args) => rawStdio(env, args);
 
 test('garbage, huge lines, unknown methods, wrong types', async () => {
   const { child, answers, send } = raw();

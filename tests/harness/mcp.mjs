@@ -4,7 +4,7 @@ import Ajv from 'ajv/dist/2020.js';
 import { Client as Legacy } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport as LegacyHttp } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { Client as Modern, StreamableHTTPClientTransport as ModernHttp } from '@modelcontextprotocol/client';
-import { account, speech, until } from './phony.mjs';
+import { account, bin, Log, speech, start, until } from './phony.mjs';
 
 export const bye = speech('Thank you. Goodbye!');
 // For the story: an agent that says goodbye, one that waits.
@@ -31,6 +31,19 @@ export const request = { systemInstructions: 'You are polite.', callInstructions
 const clients = [];
 export const opened = (client) => { clients.push(client); return client; };
 export const closeClients = () => Promise.allSettled(clients.splice(0).map((client) => client.close()));
+
+// `phony mcp` without any client in between: the lines that go in, and what comes out.
+export function rawStdio(env, args = ['mcp']) {
+  const child = start(bin('phony'), args, { env, cwd: '/' });
+  const answers = new Log(), lines = [];
+  let rest = '';
+  child.stdout.on('data', (bytes) => {
+    const parts = (rest + bytes).split('\n');
+    rest = parts.pop();
+    for (const line of parts) { lines.push(line); answers.push(JSON.parse(line)); } // nothing but JSON, ever
+  });
+  return { child, answers, lines, send: (m) => child.stdin.write(typeof m === 'string' ? `${m}\n` : `${JSON.stringify(m)}\n`) };
+}
 
 // A client of either era over HTTP, with the token.
 const endpoint = (phony) => new URL(`http://127.0.0.1:${phony.port}/mcp`);
