@@ -20,8 +20,9 @@
 
 enum {
 	HANDSHAKE_TIMEOUT_S = 10,
-	PING_AFTER_S = 20,
-	HANGUP_AFTER_S = 40,
+	/* A provider that sends nothing is pinged, and left when it does not answer either. */
+	PING_AFTER_S = 2,
+	HANGUP_AFTER_S = 5,
 };
 
 struct outgoing {
@@ -155,6 +156,7 @@ static int on_receive(struct ws *w, const char *bytes, size_t len)
 {
 	if (w->closing || w->broken || w->handler == NULL)
 		return 0;
+	lws_validity_confirmed(w->wsi); /* it lives */
 	if (lws_frame_is_binary(w->wsi))
 		return break_off(w, "a binary frame came where only text is spoken");
 	if (w->message.len == 0)
@@ -231,6 +233,8 @@ static int on_stream(struct lws *wsi, enum lws_callback_reasons why, void *user,
 		unsigned char **at = in;
 		return append_header(w, at, *at + len);
 	}
+	case LWS_CALLBACK_CLIENT_HTTP_REDIRECT:
+		return -1;
 	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
 		note_peer_close(w, in, len);
 		return 0;
@@ -375,7 +379,8 @@ struct ws *ws_connect(struct ws_loop *l, const char *url, int connection, const 
 		.port = port,
 		.path = path,
 		.host = host,
-		.ssl_connection = tls ? LCCSCF_USE_SSL : 0,
+		/* A redirect would take the key in the header to wherever it leads. */
+		.ssl_connection = LCCSCF_HTTP_NO_FOLLOW_REDIRECT | (tls ? LCCSCF_USE_SSL : 0),
 		.local_protocol_name = "stream",
 		.opaque_user_data = w,
 		.retry_and_idle_policy = &keepalive,

@@ -31,12 +31,16 @@ static bool split(const char *url, char **host, char **port)
 	return ok;
 }
 
+enum { UNANSWERED_MS = 5000 }; /* what is sent and not acknowledged: the connection is dead (RFC 5482) */
+
 static int begin(const struct addrinfo *to)
 {
+	unsigned unanswered_ms = UNANSWERED_MS;
 	int fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof unanswered_ms);
 	if (connect(fd, to->ai_addr, to->ai_addrlen) != 0 && errno != EINPROGRESS) {
 		int saved = errno;
 		fd_close(&fd);
