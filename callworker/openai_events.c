@@ -63,7 +63,7 @@ static void on_error(struct openai *o, json_t *m)
 	} else if (is(code, "session_expired")) {
 		openai_give_up(o, PROVIDER_LOST, why); /* an hour is over: another goes on */
 	} else if (o->ready) {
-		if (!openai_responses_error(o, event, code, message, why))
+		if (error == NULL || !openai_responses_error(o, event, code, message, why))
 			log_warn("%s", why); /* mostly not fatal */
 	} else if (!o->preview && (is(code, "unknown_parameter") || is(code, "missing_required_parameter"))) {
 		o->preview = true;

@@ -364,15 +364,22 @@ static void test_events(void **state)
 		event(3, "turn-corrected", json_pack("{s:i,s:s}", "turn", 1, "content", "I would like"));
 		event(4, "turn",
 		      json_pack("{s:s,s:s}", "role", "user", "content", "It's \"closed\"; sorry 😀"));
+		/* Texts that came late. */
+		for (int i = 5; i < 7; i++)
+			event(i, "turn",
+			      json_pack("{s:s,s:s,s:i,s:s}", "role", "user", "content", i == 5 ? "Hello?" : "Who?",
+					"before", i == 5 ? 1 : 4, "saidAt", "2026-11-24T16:40:00.000Z"));
 	}
 	store_turns(store, "id1", on_answer, &answer);
 	json_t *turns = take(&answer), *list = json_object_get(turns, "documents");
-	assert_int_equal(json_array_size(list), 2);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "content")),
-			    "I would like");
-	assert_true(json_is_true(json_object_get(json_array_get(list, 0), "truncated")));
-	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 1), "content")),
-			    "It's \"closed\"; sorry 😀");
+	static const char *const contents[] = {"Hello?", "I would like", "Who?", "It's \"closed\"; sorry 😀"};
+	assert_int_equal(json_array_size(list), 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(json_string_value(json_object_get(json_array_get(list, i), "content")),
+				    contents[i]);
+	assert_true(json_is_true(json_object_get(json_array_get(list, 1), "truncated")));
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "timestamp")),
+			    "2026-11-24T16:40:00.000Z");
 	json_decref(turns);
 	store_events(store, "id1", NULL, on_answer, &answer);
 	json_t *events = take(&answer);
