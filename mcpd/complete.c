@@ -12,6 +12,7 @@ enum { VALUES_MAX = 100 };
 
 struct completing {
 	struct request *request;
+	const char *argument; /* of a resource: "callSid", "recordingSid" */
 	char *begun;
 };
 
@@ -24,22 +25,26 @@ static void answer(struct request *q, json_t *values)
 		       NULL);
 }
 
-static void on_calls(void *arg, json_t *reply, const struct peer_error *error)
+/* The ids of what is listed, newest first. */
+static void on_list(void *arg, json_t *reply, const struct peer_error *error)
 {
 	struct completing *c = arg;
-	json_t *calls = NULL, *call, *values = json_array();
-	const char *sid;
+	json_t *data = NULL, *list = NULL, *one, *values = json_array();
+	const char *id;
 	size_t i;
 	struct json_reader r;
 	json_read_open(&r, error ? NULL : reply);
-	json_read_any(&r, "calls", JSON_OPTIONAL, &calls);
-	json_array_foreach (calls, i, call) {
-		sid = NULL;
-		json_read_open(&r, call);
-		json_read_text(&r, "callSid", JSON_OPTIONAL, 1, 64, &sid);
-		if (sid != NULL && strncmp(sid, c->begun, strlen(c->begun)) == 0 &&
+	json_read_object(&r, "data", JSON_OPTIONAL, &data);
+	json_read_any(&r, "calls", JSON_OPTIONAL, &list);
+	json_read_open(&r, data);
+	json_read_any(&r, "voicemails", JSON_OPTIONAL, &list);
+	json_array_foreach (list, i, one) {
+		id = NULL;
+		json_read_open(&r, one);
+		json_read_text(&r, c->argument, JSON_OPTIONAL, 1, 64, &id);
+		if (id != NULL && strncmp(id, c->begun, strlen(c->begun)) == 0 &&
 		    json_array_size(values) < VALUES_MAX)
-			json_array_append_new(values, json_text(sid));
+			json_array_append_new(values, json_text(id));
 	}
 	answer(c->request, values);
 }
@@ -59,16 +64,16 @@ void complete(struct request *q)
 	json_read_open(&r, argument);
 	json_read_text(&r, "name", JSON_NEEDED, 1, 128, &of);
 	json_read_text(&r, "value", JSON_NEEDED, 0, 1024, &begun);
-	bool of_call =
-		strcmp(type, "ref/resource") == 0 && resources_is_template(uri) && strcmp(of, "callSid") == 0;
+	const char *variable = strcmp(type, "ref/resource") == 0 ? resources_argument(uri) : NULL;
 	bool of_prompt = strcmp(type, "ref/prompt") == 0 && prompts_have(name, of);
 	if (ref == NULL || argument == NULL || !json_read_ok(&r) || !json_read_ok(&inner)) {
 		request_fail(q, RPC_INVALID_PARAMS,
 			     "ref {type, name or uri} and argument {name, value} are needed", NULL);
-	} else if (of_call) {
+	} else if (variable != NULL && strcmp(of, variable) == 0) {
 		struct completing *c = request_alloc(q, sizeof *c);
-		*c = (struct completing){q, request_strdup(q, begun)};
-		request_query(q, MSG_LIST_CALLS, json_build("{s:i}", "limit", 200), on_calls, c);
+		*c = (struct completing){q, variable, request_strdup(q, begun)};
+		request_query(q, strcmp(variable, "callSid") == 0 ? MSG_LIST_CALLS : MSG_LIST_VOICEMAILS,
+			      json_build("{s:i}", "limit", 200), on_list, c);
 	} else if (of_prompt) {
 		answer(q, json_array()); /* numbers and days are the person's to know */
 	} else {

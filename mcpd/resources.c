@@ -2,22 +2,55 @@
 
 #include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
-#include "lib/base/panic.h"
+#include "lib/base/text.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LATEST "call://transcriptions"
-#define PREFIX "call://transcriptions/"
-#define RECORDINGS "call://recordings/"
+
+/* What is answered of a daemon's reply. */
+enum contents {
+	CONTENTS_REPLY, /* all of it, as JSON */
+	CONTENTS_DATA,  /* its data, as JSON */
+	CONTENTS_AUDIO, /* the audio in its data, as a blob */
+};
+
+enum { TRANSCRIPTS, RECORDINGS, VOICEMAILS, TEMPLATES };
+
+/* A resource is named by prefix and the value of the argument. */
+static const struct template
+{
+	const char *prefix, *argument, *name, *title, *description, *mime_type;
+	enum message message;
+	enum contents contents;
+}
+templates[TEMPLATES] = {
+	[TRANSCRIPTS] = {LATEST "/", "callSid", "call-transcript", "A call's transcript",
+			 "What was said in one call", "application/json", MSG_GET_TRANSCRIPT, CONTENTS_REPLY},
+	[RECORDINGS] = {"call://recordings/", "callSid", "call-recording", "A call's recording",
+			"How long the recording of a call is, and where its WAV file is fetched",
+			"application/json", MSG_GET_RECORDING, CONTENTS_DATA},
+	[VOICEMAILS] = {"voicemail://", "recordingSid", "voicemail", "A voicemail",
+			"The audio of a voicemail, as it was recorded", "audio/mpeg", MSG_GET_VOICEMAIL_AUDIO,
+			CONTENTS_AUDIO},
+};
 
 static const struct rpc_cache listing = {3600000, "public"}, of_a_call = {0, "private"};
 
 struct reading {
 	struct request *request;
+	const struct template *template;
 	char *uri;
 };
+
+static const struct template *find_template(const char *uri)
+{
+	for (size_t i = 0; i < TEMPLATES; i++)
+		if (strncmp(uri, templates[i].prefix, strlen(templates[i].prefix)) == 0)
+			return &templates[i];
+	return NULL;
+}
 
 void resources_list(struct request *q)
 {
@@ -33,18 +66,19 @@ void resources_list(struct request *q)
 
 void resources_templates(struct request *q)
 {
-	if (!request_first_page(q))
+	json_t *list = json_array();
+	if (!request_first_page(q)) {
+		json_decref(list);
 		return;
-	request_answer(q,
-		       json_build("{s:[{s:s, s:s, s:s, s:s, s:s}, {s:s, s:s, s:s, s:s, s:s}]}",
-				  "resourceTemplates", "uriTemplate", PREFIX "{callSid}", "name",
-				  "call-transcript", "title", "A call's transcript", "description",
-				  "What was said in one call", "mimeType", "application/json", "uriTemplate",
-				  RECORDINGS "{callSid}", "name", "call-recording", "title",
-				  "A call's recording", "description",
-				  "How long the recording of a call is, and where its WAV file is fetched",
-				  "mimeType", "application/json"),
-		       &listing);
+	}
+	for (size_t i = 0; i < TEMPLATES; i++) {
+		const struct template *t = &templates[i];
+		json_array_append_new(list, json_build("{s:o, s:s, s:s, s:s, s:s}", "uriTemplate",
+						       json_text_printf("%s{%s}", t->prefix, t->argument),
+						       "name", t->name, "title", t->title, "description",
+						       t->description, "mimeType", t->mime_type));
+	}
+	request_answer(q, json_build("{s:o}", "resourceTemplates", list), &listing);
 }
 
 static void fail(struct reading *r, const struct peer_error *error)
@@ -59,30 +93,40 @@ static void fail(struct reading *r, const struct peer_error *error)
 		request_fail(r->request, RPC_INTERNAL, error->message, data);
 }
 
-static void on_transcript(void *arg, json_t *reply, const struct peer_error *error)
+static void answer(struct reading *r, json_t *contents)
 {
-	struct reading *r = arg;
-	if (error != NULL) {
-		fail(r, error);
-		return;
-	}
-	const char *sid = json_string_value(json_object_get(reply, "callSid"));
-	bool recording = strncmp(r->uri, RECORDINGS, sizeof RECORDINGS - 1) == 0;
-	char *uri = recording ? xstrdup(r->uri) : xasprintf(PREFIX "%s", sid ? sid : "");
-	if (recording)
-		reply = json_object_get(reply, "data");
-	char *text = json_dumps(reply, JSON_COMPACT);
-	request_answer(r->request,
-		       json_build("{s:[{s:s, s:s, s:s}]}", "contents", "uri", uri, "mimeType",
-				  "application/json", "text", text),
-		       &of_a_call);
-	free(text);
-	free(uri);
+	request_answer(r->request, json_build("{s:[o]}", "contents", contents), &of_a_call);
 }
 
-static void ask_transcript(struct reading *r, const char *sid)
+static void answer_json(struct reading *r, const char *uri, const json_t *value)
 {
-	request_query(r->request, MSG_GET_TRANSCRIPT, json_build("{s:s}", "callSid", sid), on_transcript, r);
+	char *text = json_dumps(value, JSON_COMPACT);
+	answer(r, json_build("{s:s, s:s, s:s}", "uri", uri, "mimeType", "application/json", "text", text));
+	free(text);
+}
+
+static void on_content(void *arg, json_t *reply, const struct peer_error *error)
+{
+	struct reading *r = arg;
+	const json_t *data = json_object_get(reply, "data");
+	if (error != NULL)
+		fail(r, error);
+	else if (r->template->contents == CONTENTS_REPLY)
+		answer_json(r, r->uri, reply);
+	else if (r->template->contents == CONTENTS_DATA)
+		answer_json(r, r->uri, data);
+	else
+		answer(r, json_build("{s:s, s:O, s:O}", "uri", r->uri, "mimeType",
+				     json_object_get(data, "mimeType"), "blob",
+				     json_object_get(data, "base64")));
+}
+
+/* Reads what r->uri names by r->template. */
+static void ask(struct reading *r)
+{
+	const char *value = r->uri + strlen(r->template->prefix);
+	request_query(r->request, r->template->message, json_build("{s:s}", r->template->argument, value),
+		      on_content, r);
 }
 
 static void on_latest(void *arg, json_t *reply, const struct peer_error *error)
@@ -106,27 +150,38 @@ static void on_latest(void *arg, json_t *reply, const struct peer_error *error)
 			break;
 	}
 	struct peer_error none = {"not_found", "There was no call yet.", 404};
-	if (sid == NULL)
+	if (sid == NULL) {
 		fail(r, &none);
-	else
-		ask_transcript(r, sid);
+		return;
+	}
+	r->template = &templates[TRANSCRIPTS];
+	r->uri = request_alloc(r->request, strlen(r->template->prefix) + strlen(sid) + 1);
+	stpcpy(stpcpy(r->uri, r->template->prefix), sid);
+	ask(r);
 }
 
 bool resources_has(const char *uri)
 {
-	return strcmp(uri, LATEST) == 0 || strncmp(uri, PREFIX, sizeof PREFIX - 1) == 0 ||
-	       strncmp(uri, RECORDINGS, sizeof RECORDINGS - 1) == 0;
+	return strcmp(uri, LATEST) == 0 || find_template(uri) != NULL;
 }
 
-bool resources_is_template(const char *uri)
+const char *resources_argument(const char *uri_template)
 {
-	return strcmp(uri, PREFIX "{callSid}") == 0 || strcmp(uri, RECORDINGS "{callSid}") == 0;
+	const struct template *t = find_template(uri_template);
+	if (t == NULL)
+		return NULL;
+	const char *variable = uri_template + strlen(t->prefix);
+	size_t len = strlen(t->argument);
+	bool is = variable[0] == '{' && strncmp(variable + 1, t->argument, len) == 0 &&
+		  strcmp(variable + 1 + len, "}") == 0;
+	return is ? t->argument : NULL;
 }
 
 bool resources_concerns(const char *uri, const char *call_sid)
 {
-	return strcmp(uri, LATEST) == 0 || (strncmp(uri, PREFIX, sizeof PREFIX - 1) == 0 &&
-					    strcmp(uri + sizeof PREFIX - 1, call_sid) == 0);
+	const char *prefix = templates[TRANSCRIPTS].prefix;
+	return strcmp(uri, LATEST) == 0 ||
+	       (strncmp(uri, prefix, strlen(prefix)) == 0 && strcmp(uri + strlen(prefix), call_sid) == 0);
 }
 
 void resources_read(struct request *q)
@@ -140,15 +195,12 @@ void resources_read(struct request *q)
 		return;
 	}
 	struct reading *r = request_alloc(q, sizeof *r);
-	*r = (struct reading){q, request_strdup(q, uri)};
+	*r = (struct reading){q, find_template(uri), request_strdup(q, uri)};
 	struct peer_error unknown = {"not_found", "No such resource.", 404};
 	if (strcmp(uri, LATEST) == 0)
 		request_query(q, MSG_LIST_CALLS, json_build("{s:i}", "limit", 5), on_latest, r);
-	else if (strncmp(uri, PREFIX, sizeof PREFIX - 1) == 0)
-		ask_transcript(r, uri + sizeof PREFIX - 1);
-	else if (strncmp(uri, RECORDINGS, sizeof RECORDINGS - 1) == 0)
-		request_query(q, MSG_GET_RECORDING,
-			      json_build("{s:s}", "callSid", uri + sizeof RECORDINGS - 1), on_transcript, r);
+	else if (r->template != NULL)
+		ask(r);
 	else
 		fail(r, &unknown);
 }

@@ -1,4 +1,4 @@
-/* The resources: transcripts of calls. */
+/* The resources: transcripts and recordings of calls, the audio of voicemails. */
 #ifndef PHONY_RESOURCES_H
 #define PHONY_RESOURCES_H
 
@@ -10,7 +10,8 @@ void resources_read(struct request *q);
 
 /* Whether this is the URI of a resource, or could be one of a template. */
 bool resources_has(const char *uri);
-bool resources_is_template(const char *uri);
+/* The argument of a template ("callSid", "recordingSid"); NULL: there is no such template. */
+const char *resources_argument(const char *uri_template);
 /* Whether what happens in this call changes the resource. */
 bool resources_concerns(const char *uri, const char *call_sid);
 

@@ -6,8 +6,9 @@ import { Client as Legacy } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as LegacyStdio } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { account, bin, noProcesses, processes, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
 import { bye, closeClients, legacyHttp, modernHttp, opened, rawStdio, request } from '../harness/mcp.mjs';
-import { incoming, sid } from '../harness/webhooks.mjs';
+import { hook, incoming, sid } from '../harness/webhooks.mjs';
 
+const recordingSid = sid(901, 'RE');
 // The 200th byte of what it says lies inside a character.
 const long = `${'x'.repeat(199)}é and so on. Goodbye!`;
 let carrier, agent, phony, person = 6000;
@@ -17,10 +18,12 @@ before(async () => {
     'agent-patient': { script: [{ pause_ms: 60000 }] },
     'agent-outcome': { script: [{ pause_ms: 300 }, { tool: 'add_note', parameters: { note: 'They open at nine.' } }, { say: 'Goodbye!', wav: bye.pattern }, { tool: 'end_call', parameters: {} },
       { context: 'report_outcome' }, { tool: 'report_outcome', parameters: { booked: true } }] } } });
-  carrier = await startCarrier({ default: { script: [] }, numbers: [account.number] });
+  carrier = await startCarrier({ default: { script: [] }, numbers: [account.number], recordings: { [recordingSid]: 'I called about the bicycle.' } });
   phony = await startPhony({ sims: { carrier, agent }, settings: { ELEVENLABS_AGENT_ID: 'agent-patient', DRAIN_SECONDS: '0' } });
+  await hook(phony, '/voicemail/recording', { CallSid: sid(901, 'CA'), RecordingSid: recordingSid, RecordingUrl: 'https://api.twilio.com/x', RecordingDuration: '5', From: '+12025551111', To: account.number, AccountSid: account.sid });
 });
 after(async () => {
+  phony.child.kill(); // and again: Twilio is away, the last call cannot be ended
   await phony.stop();
   assert.equal(await agent.stop(), 0);
   await noProcesses();
@@ -271,6 +274,20 @@ test('a recording is at the address that is told', async () => {
   assert.equal(data.url, `http://127.0.0.1:${phony.port}/api/calls/${callSid}/recording`);
   assert.match(message, /PUBLIC_URL does not serve it/);
   assert.equal((await (await fetch(data.url, { headers: { authorization: `Bearer ${phony.token}` } })).arrayBuffer()).byteLength, data.bytes);
+});
+
+test('the audio of a voicemail is a resource', async () => {
+  for (const client of [await legacyHttp(phony), await modernHttp(phony)]) {
+    const template = (await client.listResourceTemplates()).resourceTemplates.find((t) => t.name === 'voicemail');
+    assert.deepEqual([template.uriTemplate, template.mimeType], ['voicemail://{recordingSid}', 'audio/mpeg']);
+    const completed = await client.complete({ ref: { type: 'ref/resource', uri: template.uriTemplate }, argument: { name: 'recordingSid', value: 'RE' } });
+    assert.deepEqual(completed.completion.values, [recordingSid]);
+    const { contents: [{ uri, mimeType, blob }] } = await client.readResource({ uri: `voicemail://${recordingSid}` });
+    assert.deepEqual([uri, mimeType], [`voicemail://${recordingSid}`, 'audio/mpeg']);
+    assert.equal(Buffer.from(blob, 'base64').subarray(0, 2).toString('hex'), 'ffe3');
+    await assert.rejects(client.readResource({ uri: `voicemail://${sid(902, 'RE')}` }), /Resource not found/);
+    await assert.rejects(client.readResource({ uri: 'voicemail://x' }), /Resource not found/);
+  }
 });
 
 // The last one: Twilio does not come back.
