@@ -1,4 +1,4 @@
-/* Messages that are there: listed, searched, fetched, deleted. */
+/* Messages that are there: listed, searched, fetched. */
 #include "lib/base/clock.h"
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
@@ -6,6 +6,7 @@
 #include "lib/store/answers.h"
 #include "lib/store/words.h"
 #include "smsd/messages.h"
+#include "smsd/tombstones.h"
 #include "smsd/verbs.h"
 
 #include <stdlib.h>
@@ -35,8 +36,7 @@ static void free_question(struct question *q)
 
 /* ---- filters ---- */
 
-/* Reads the filters that lists and deletion share; the filter is owned by the caller. */
-static json_t *read_filters(struct json_reader *r, bool with_numbers, bool with_status)
+json_t *message_read_filters(struct json_reader *r, bool with_numbers, bool with_status)
 {
 	static const char *const directions[] = {"inbound", "outbound", NULL};
 	const char *direction = NULL, *from = NULL, *to = NULL, *status = NULL;
@@ -75,7 +75,7 @@ void list_messages(struct smsd *s, json_t *args, struct reply reply)
 	const char *cursor = NULL;
 	int64_t limit = LIST_DEFAULT;
 	json_read_open(&r, args);
-	json_t *where = read_filters(&r, true, true);
+	json_t *where = message_read_filters(&r, true, true);
 	filter_read_page(&r, &limit, &cursor);
 	if (answer_faults(reply, &r)) {
 		json_decref(where);
@@ -93,7 +93,7 @@ void search_messages(struct smsd *s, json_t *args, struct reply reply)
 	json_read_open(&r, args);
 	json_read_text(&r, "query", JSON_NEEDED, 1, 500, &query_text);
 	json_read_number(&r, "phoneNumber", JSON_OPTIONAL, &number);
-	json_t *where = read_filters(&r, false, false);
+	json_t *where = message_read_filters(&r, false, false);
 	filter_read_page(&r, &limit, &cursor);
 	json_t *words = words_of(query_text, true);
 	if (query_text[0] != '\0' && json_array_size(words) == 0)
@@ -218,6 +218,20 @@ static void on_twilio(void *arg, const struct twilio_answer *a)
 	}
 }
 
+/* Twilio may still have what was deleted here. */
+static void on_tombstone(void *arg, json_t *result, const char *error)
+{
+	struct question *q = arg;
+	if (answer_store_error(q->reply, error)) {
+		free_question(q);
+	} else if (json_is_object(result)) {
+		answer_error(q->reply, 404, "deleted", "Message %s was deleted here.", q->sid);
+		free_question(q);
+	} else {
+		twilio_fetch_message(q->smsd->twilio, q->sid, on_twilio, q);
+	}
+}
+
 static void on_message(void *arg, json_t *result, const char *error)
 {
 	struct question *q = arg;
@@ -227,7 +241,7 @@ static void on_message(void *arg, json_t *result, const char *error)
 		answer_success(q->reply, 200, message_public(result), "Message retrieved successfully");
 		free_question(q);
 	} else if (twilio_is_message_sid(q->sid)) {
-		twilio_fetch_message(q->smsd->twilio, q->sid, on_twilio, q);
+		tombstone_look(q->smsd, q->sid, on_tombstone, q);
 	} else {
 		not_found(q);
 	}
@@ -241,69 +255,4 @@ void get_message(struct smsd *s, json_t *args, struct reply reply)
 	struct question *q = new_question(s, reply);
 	q->sid = xstrdup(sid);
 	message_look_up(s, sid, on_message, q);
-}
-
-/* ---- deleting ---- */
-
-static void on_deleted(void *arg, json_t *result, const char *error)
-{
-	struct question *q = arg;
-	json_int_t deleted = json_integer_value(result);
-	if (answer_store_error(q->reply, error)) {
-		;
-	} else if (q->sid != NULL && deleted == 0) {
-		not_found(q);
-		return;
-	} else {
-		answer_success(q->reply, 200, json_build("{s:I}", "deletedCount", deleted),
-			       "%lld message(s) deleted", (long long)deleted);
-	}
-	free_question(q);
-}
-
-static void on_to_delete(void *arg, json_t *result, const char *error)
-{
-	struct question *q = arg;
-	if (answer_store_error(q->reply, error)) {
-		free_question(q);
-	} else if (!json_is_object(result)) {
-		not_found(q);
-	} else if (json_object_get(result, "dueAt") != NULL) {
-		answer_error(
-			q->reply, 409, "pending",
-			"This message is still to be sent: take it back with phony_cancel_message first.");
-		free_question(q);
-	} else {
-		store_remove(
-			q->smsd->store, STORE_MESSAGES,
-			json_build("[[s, s, O]]", "requestId", "=", json_object_get(result, "requestId")),
-			on_deleted, q);
-	}
-}
-
-void delete_message(struct smsd *s, json_t *args, struct reply reply)
-{
-	const char *sid = message_read_sid(args, reply);
-	if (sid == NULL)
-		return;
-	struct question *q = new_question(s, reply);
-	q->sid = xstrdup(sid);
-	message_look_up(s, sid, on_to_delete, q);
-}
-
-void delete_messages(struct smsd *s, json_t *args, struct reply reply)
-{
-	struct json_reader r;
-	json_read_open(&r, args);
-	json_t *where = read_filters(&r, true, true);
-	if (json_read_ok(&r) && json_array_size(where) == 0)
-		json_read_fault(&r, "give at least one filter: direction, fromNumber, toNumber, status, "
-				    "startDate or endDate");
-	if (answer_faults(reply, &r)) {
-		json_decref(where);
-		return;
-	}
-	/* What is still to be sent stays. */
-	json_array_append_new(where, json_build("[s, s]", "dueAt", "missing"));
-	store_remove(s->store, STORE_MESSAGES, where, on_deleted, new_question(s, reply));
 }

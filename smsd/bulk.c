@@ -1,90 +1,151 @@
-/*
- * The list is stored first, then each message under an id made of the list's:
- * whatever ends in between, going on stores what is missing and nothing twice.
- */
 #include "smsd/bulk.h"
 
-#include "lib/base/e164.h"
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
+#include "lib/base/object.h"
 #include "lib/base/panic.h"
-#include "lib/base/secret.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "smsd/bulk_states.h"
 #include "smsd/messages.h"
 #include "smsd/outbox.h"
-#include "smsd/templates.h"
-#include "smsd/verbs.h"
-#include "smsd/wish.h"
+#include "smsd/tombstones.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
-enum { RECIPIENTS_MAX = 1000, RATE_DEFAULT = 60, RATE_MAX = 6000, ID_LEN = 24, RESUME_MAX = 1000 };
+#define BULKS_MAGIC 0x62756c6bu
+
+enum {
+	PUMP_MS = 10000,
+	PUMP_MAX = 100,     /* jobs looked at in one go */
+	RETRY_MS = 2000,    /* until what could not be stored is stored again */
+	ORPHAN_MS = 120000, /* a job that another host has not stored by then is anybody's */
+};
+
+struct bulks {
+	unsigned magic;
+	struct smsd *smsd;
+	LIST_HEAD(, bulk_job) jobs; /* whose messages are being stored */
+	struct timer pump;
+	bool draining;
+};
+
+struct bulk_job {
+	LIST_ENTRY(bulk_job) next;
+	struct bulks *bulks;
+	json_t *bulk, *deleted; /* deleted: the requestIds that are not to be stored again */
+	size_t left;
+	char error[200];
+	struct timer retry;
+};
 
 /* ---- storing the messages ---- */
 
-struct spreading {
-	struct smsd *smsd;
-	struct reply reply; /* done is NULL: nobody waits */
-	json_t *bulk;
-	size_t left;
-	char error[200];
-};
-
-static json_t *bulk_public(const json_t *bulk)
+static void bulk_job_free(struct bulk_job *job)
 {
-	return json_build("{s:s, s:s, s:O, s:s, s:O, s:O*, s:O}", "bulkId", message_field(bulk, "bulkId"),
-			  "status", message_field(bulk, "status"), "total", json_object_get(bulk, "total"),
-			  "fromNumber", message_field(bulk, "fromNumber"), "ratePerMinute",
-			  json_object_get(bulk, "ratePerMinute"), "sendAt", json_object_get(bulk, "sendAt"),
-			  "createdAt", json_object_get(bulk, "createdAt"));
+	LIST_REMOVE(job, next);
+	timer_stop(&job->retry);
+	json_decref(job->bulk);
+	json_decref(job->deleted);
+	free(job);
 }
 
-static void on_spread_stored(void *arg, json_t *result, const char *error)
+static void bulk_job_begin(void *arg);
+static void bulk_job_event(struct bulk_job *job, enum bulk_event event);
+
+static void on_taken_back(void *arg, json_t *bulk, size_t canceled, const char *error)
 {
-	struct spreading *p = arg;
-	if (p->reply.done == NULL)
-		;
-	else if (error != NULL)
-		answer_store_error(p->reply, error);
+	struct bulk_job *job = arg;
+	(void)bulk;
+	if (error != NULL)
+		log_error("bulk %s was canceled; what was stored meanwhile stays: %s",
+			  message_field(job->bulk, "bulkId"), error);
 	else
-		answer_success(
-			p->reply, 202,
-			bulk_public(json_is_object(result) && json_object_get(result, "bulkId") ? result
-												: p->bulk),
-			"%lld message(s) are stored and will be sent; follow them with phony_get_bulk_sms",
-			(long long)json_integer_value(json_object_get(p->bulk, "total")));
-	json_decref(p->bulk);
-	free(p);
+		log_info("bulk %s was canceled while it was stored: %zu more messages are not sent",
+			 message_field(job->bulk, "bulkId"), canceled);
+	bulk_job_free(job);
 }
 
-static void spread_step(struct spreading *p)
+static void on_state_again(void *arg, json_t *result, const char *error)
 {
-	if (--p->left > 0)
-		return;
-	if (p->error[0] != '\0') {
-		/* It stays "storing" and goes on at the next start. */
-		on_spread_stored(p, NULL, p->error);
+	struct bulk_job *job = arg;
+	if (error != NULL || !json_is_object(result)) {
+		bulk_job_free(job); /* the pump finds it again, if it is there */
 		return;
 	}
-	struct store_change change = {.key = message_field(p->bulk, "bulkId"),
-				      .where = json_build("[[s, s, s]]", "status", "=", "storing"),
-				      .set = json_build("{s:s}", "status", "sending")};
-	store_update(p->smsd->store, STORE_BULKS, &change, on_spread_stored, p);
+	json_decref(job->bulk);
+	job->bulk = json_incref(result);
+	bulk_job_event(job, BULK_STORED);
+}
+
+static void on_sending(void *arg, json_t *result, const char *error)
+{
+	struct bulk_job *job = arg;
+	if (error == NULL && json_is_null(result))
+		store_get(job->bulks->smsd->store, STORE_BULKS, "bulkId", message_field(job->bulk, "bulkId"),
+			  on_state_again, job);
+	else
+		bulk_job_free(job);
+}
+
+static void begin_sending(struct bulk_job *job)
+{
+	struct store_change change = {
+		.key = message_field(job->bulk, "bulkId"),
+		.where = json_build("[[s, s, s]]", "status", "=", bulk_state_name(BULK_STORING)),
+		.set = json_build("{s:s}", "status", bulk_state_name(BULK_SENDING)),
+		.unset = json_build("[s, s]", "recipients", "mediaUrls")};
+	store_update(job->bulks->smsd->store, STORE_BULKS, &change, on_sending, job);
+}
+
+static void store_later(struct bulk_job *job)
+{
+	struct bulks *b = job->bulks;
+	log_warn("bulk %s is not all stored yet: %s", message_field(job->bulk, "bulkId"), job->error);
+	if (b->draining)
+		bulk_job_free(job);
+	else
+		timer_start(&job->retry, b->smsd->base, RETRY_MS, bulk_job_begin, job);
+}
+
+/* What has happened to the job whose messages are being stored. */
+static void bulk_job_event(struct bulk_job *job, enum bulk_event event)
+{
+	switch (bulk_action(bulk_state_of(job->bulk), event)) {
+	case BULK_SEND:
+		begin_sending(job);
+		break;
+	case BULK_STORE_LATER:
+		store_later(job);
+		break;
+	case BULK_TAKE_BACK:
+		bulk_cancel(job->bulks->smsd, job->bulk, on_taken_back, job);
+		break;
+	case BULK_STORE:
+	case BULK_FINISH:
+	case BULK_NOTHING:
+		bulk_job_free(job);
+	}
+}
+
+static void bulk_job_step(struct bulk_job *job)
+{
+	if (--job->left == 0)
+		bulk_job_event(job, job->error[0] ? BULK_STORE_FAILED : BULK_STORED);
 }
 
 static void on_one_stored(void *arg, const struct outbox_end *end)
 {
-	struct spreading *p = arg;
+	struct bulk_job *job = arg;
 	if (end->error_status != 0)
-		snprintf(p->error, sizeof p->error, "%s", end->message);
-	spread_step(p);
+		text_printf(job->error, sizeof job->error, "%s", end->message);
+	bulk_job_step(job);
 }
 
-/* "PM" and the MD5 of the list's id and the place in it: the same when it is stored again. */
+/* "PM" and the MD5 of the job's id and the place in its list: the same when it is stored again. */
 static void request_id_of(const char *bulk_id, size_t i, char out[REQUEST_ID_SIZE])
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
@@ -98,354 +159,260 @@ static void request_id_of(const char *bulk_id, size_t i, char out[REQUEST_ID_SIZ
 	free(text);
 }
 
-/* Steals bulk: {bulkId, recipients: [{toNumber, body}], …}. */
-static void spread(struct smsd *s, json_t *bulk, struct reply reply)
+static void bulk_job_store(struct bulk_job *job)
 {
-	struct spreading *p = xcalloc(1, sizeof *p);
-	*p = (struct spreading){.smsd = s, .reply = reply, .bulk = bulk, .left = 1};
+	const json_t *bulk = job->bulk;
 	struct wall_ms start = {0};
 	int64_t rate = json_integer_value(json_object_get(bulk, "ratePerMinute"));
 	size_t i;
 	json_t *one;
 	wall_parse(message_field(bulk, json_object_get(bulk, "sendAt") ? "sendAt" : "createdAt"), &start);
+	job->left = 1;
+	job->error[0] = '\0';
 	json_array_foreach (json_object_get(bulk, "recipients"), i, one) {
 		char id[REQUEST_ID_SIZE];
 		request_id_of(message_field(bulk, "bulkId"), i, id);
+		if (json_object_get(job->deleted, id) != NULL)
+			continue;
 		struct outgoing m = {.to = message_field(one, "toNumber"),
 				     .from = message_field(bulk, "fromNumber"),
 				     .body = message_field(one, "body"),
 				     .media_urls = json_object_get(bulk, "mediaUrls"),
 				     .bulk_id = message_field(bulk, "bulkId"),
 				     .request_id = id,
-				     .send_at = start.ms + (int64_t)i * 60000 / rate};
-		p->left++;
-		outbox_send(s->outbox, &m, on_one_stored, p);
+				     .send_at = start.ms + (int64_t)i * 60000 / (rate > 0 ? rate : 60)};
+		job->left++;
+		outbox_send(job->bulks->smsd->outbox, &m, on_one_stored, job);
 	}
-	spread_step(p);
+	bulk_job_step(job);
 }
 
-static void on_unfinished(void *arg, json_t *result, const char *error)
+static void on_deleted_ones(void *arg, json_t *result, const char *error)
 {
-	struct smsd *s = arg;
-	static const struct reply nobody = {0};
+	struct bulk_job *job = arg;
 	size_t i;
-	json_t *bulk;
-	(void)error;
-	json_array_foreach (json_object_get(result, "documents"), i, bulk) {
-		if (strcmp(message_field(bulk, "host"), s->host_id) != 0)
-			continue;
-		log_info("bulk %s was being stored when smsd ended: going on", message_field(bulk, "bulkId"));
-		spread(s, json_incref(bulk), nobody);
-	}
-}
-
-void bulk_resume(struct smsd *s)
-{
-	struct store_query q = {.where = json_build("[[s, s, s]]", "status", "=", "storing"),
-				.limit = RESUME_MAX};
-	store_find(s->store, STORE_BULKS, &q, on_unfinished, s);
-}
-
-/* ---- asking for it ---- */
-
-struct starting {
-	struct smsd *smsd;
-	struct reply reply;
-	json_t *args, *bulk;
-	struct wish wish;
-	json_t *numbers;
-	int64_t rate;
-};
-
-static void free_starting(struct starting *p)
-{
-	json_decref(p->args);
-	json_decref(p->bulk);
-	free(p);
-}
-
-static void on_bulk_stored(void *arg, json_t *result, const char *error)
-{
-	struct starting *p = arg;
-	(void)result;
-	if (!answer_store_error(p->reply, error))
-		spread(p->smsd, json_incref(p->bulk), p->reply);
-	free_starting(p);
-}
-
-/* An entry of toNumbers: a number, or {toNumber, fields}. */
-static const char *entry_number(json_t *entry)
-{
-	const char *text =
-		json_string_value(json_is_object(entry) ? json_object_get(entry, "toNumber") : entry);
-	return text ? text : "";
-}
-
-/* Its fields; NULL when it has none. */
-static json_t *entry_fields(const json_t *entry)
-{
-	json_t *fields = json_object_get(entry, "fields");
-	return json_is_null(fields) ? NULL : fields;
-}
-
-/* The messages' texts; NULL after a fault, which is answered. */
-static json_t *make_recipients(struct starting *p, const char *template_body)
-{
-	json_t *recipients = json_array(), *entry;
-	size_t i;
-	json_array_foreach (p->numbers, i, entry) {
-		char why[300];
-		/* The list's fields stand for all; an entry's own come before them. */
-		json_t *fields = p->wish.fields ? json_copy(p->wish.fields) : json_object();
-		json_object_update(fields, entry_fields(entry));
-		char *body = wish_body(&p->wish, template_body, fields, why, sizeof why);
-		json_decref(fields);
-		if (body == NULL) {
-			answer_error(p->reply, 400, "invalid", "toNumbers[%zu]: %s", i, why);
-			json_decref(recipients);
-			return NULL;
-		}
-		json_array_append_new(
-			recipients, json_build("{s:s, s:s}", "toNumber", entry_number(entry), "body", body));
-		free(body);
-	}
-	return recipients;
-}
-
-static void with_text(struct starting *p, const char *template_body)
-{
-	char id[ID_LEN + 1];
-	json_t *recipients = make_recipients(p, template_body);
-	if (recipients == NULL) {
-		free_starting(p);
+	json_t *tombstone;
+	json_array_foreach (json_object_get(result, "documents"), i, tombstone)
+		json_object_set_new(job->deleted, message_field(tombstone, "requestId"), json_true());
+	if (error == NULL) {
+		bulk_job_store(job);
 		return;
 	}
-	secret_make(id, ID_LEN);
-	p->bulk = json_build("{s:s, s:s, s:s, s:I, s:s, s:I, s:o, s:O*, s:o}", "bulkId", id, "host",
-			     p->smsd->host_id, "status", "storing", "total",
-			     (json_int_t)json_array_size(recipients), "fromNumber", p->wish.from,
-			     "ratePerMinute", (json_int_t)p->rate, "recipients", recipients, "mediaUrls",
-			     p->wish.media_urls, "createdAt", message_time(wall_now().ms));
-	if (p->wish.send_at != 0)
-		json_object_set_new(p->bulk, "sendAt", message_time(p->wish.send_at));
-	store_insert(p->smsd->store, STORE_BULKS, p->bulk, on_bulk_stored, p);
+	text_printf(job->error, sizeof job->error, "%s", error);
+	bulk_job_event(job, BULK_STORE_FAILED);
 }
 
-static void on_template(void *arg, const char *template_body)
+static void bulk_job_begin(void *arg)
 {
-	struct starting *p = arg;
-	if (template_body != NULL)
-		with_text(p, template_body);
-	else
-		free_starting(p);
+	struct bulk_job *job = arg;
+	tombstones_of_bulk(job->bulks->smsd, message_field(job->bulk, "bulkId"), BULK_RECIPIENTS_MAX,
+			   on_deleted_ones, job);
 }
 
-static void check_numbers(struct json_reader *r, json_t *numbers)
+void bulk_store(struct bulks *b, const json_t *bulk)
 {
-	size_t i, k, count = json_array_size(numbers);
-	json_t *entry;
-	if (numbers != NULL && (!json_is_array(numbers) || count == 0 || count > RECIPIENTS_MAX)) {
-		json_read_fault(r, "toNumbers must be a list of 1 to %d numbers", RECIPIENTS_MAX);
+	OBJ_CHECK(b, BULKS_MAGIC);
+	struct bulk_job *job;
+	if (b->draining || bulk_action(bulk_state_of(bulk), BULK_RESUME) != BULK_STORE)
 		return;
-	}
-	json_t *seen = json_object();
-	json_array_foreach (numbers, i, entry) {
-		const char *number = entry_number(entry);
-		json_t *fields = entry_fields(entry);
-		k = json_object_size(seen);
-		if (!e164_valid(number))
-			json_read_fault(r, "toNumbers[%zu]: %s", i, E164_ADVICE);
-		else if (json_object_set_new(seen, number, json_true()) == 0 && json_object_size(seen) == k)
-			json_read_fault(r, "toNumbers[%zu]: %s is there twice", i, number);
-		if (fields != NULL && !json_is_object(fields))
-			json_read_fault(r, "toNumbers[%zu]: fields must be an object", i);
-	}
-	json_decref(seen);
+	LIST_FOREACH (job, &b->jobs, next)
+		if (strcmp(message_field(job->bulk, "bulkId"), message_field(bulk, "bulkId")) == 0)
+			return;
+	job = xcalloc(1, sizeof *job);
+	job->bulks = b;
+	job->bulk = json_incref((json_t *)bulk);
+	job->deleted = json_object();
+	LIST_INSERT_HEAD(&b->jobs, job, next);
+	bulk_job_begin(job);
 }
 
-void send_bulk(struct smsd *s, json_t *args, struct reply reply)
-{
-	struct json_reader r;
-	struct starting *p = xcalloc(1, sizeof *p);
-	p->smsd = s;
-	p->reply = reply;
-	p->args = json_incref(args);
-	p->rate = RATE_DEFAULT;
-	json_read_open(&r, args);
-	json_read_any(&r, "toNumbers", JSON_NEEDED, &p->numbers);
-	check_numbers(&r, p->numbers);
-	wish_read(s, &r, &p->wish, true);
-	json_read_int(&r, "ratePerMinute", JSON_OPTIONAL, 1, RATE_MAX, &p->rate);
-	if (answer_faults(reply, &r))
-		free_starting(p);
-	else if (p->wish.template_name != NULL)
-		template_look_up(s, p->wish.template_name, reply, on_template, p);
-	else
-		with_text(p, NULL);
-}
+/* ---- canceling ---- */
 
-/* ---- how far it is ---- */
-
-struct looking {
+struct bulk_canceling {
 	struct smsd *smsd;
-	struct reply reply;
-	char *id;
-	bool cancel;
 	json_t *bulk;
 	size_t left, canceled;
+	char *error;
+	bulk_cancel_fn *fn;
+	void *arg;
 };
 
-static void free_looking(struct looking *l)
+static void bulk_canceling_step(struct bulk_canceling *c)
 {
-	json_decref(l->bulk);
-	free(l->id);
-	free(l);
-}
-
-static void on_results(void *arg, json_t *result, const char *error)
-{
-	struct looking *l = arg;
-	json_t *messages = json_object_get(result, "documents"), *results = json_array(), *m;
-	json_t *counts = json_object();
-	json_int_t pending = 0;
-	if (answer_store_error(l->reply, error)) {
-		json_decref(results);
-		json_decref(counts);
-		free_looking(l);
+	if (--c->left > 0)
 		return;
-	}
-	for (size_t i = json_array_size(messages); i-- > 0;) {
-		m = json_array_get(messages, i);
-		const char *status = message_field(m, "status");
-		json_t *one = json_build(
-			"{s:s, s:s, s:s, s:O*, s:O*}", "toNumber", message_field(m, "toNumber"), "messageSid",
-			message_field(m, "messageSid"), "status", status, "errorCode",
-			json_object_get(m, "errorCode"), "errorMessage", json_object_get(m, "errorMessage"));
-		json_array_append_new(results, one);
-		json_object_set_new(counts, status,
-				    json_integer(json_integer_value(json_object_get(counts, status)) + 1));
-		pending += json_object_get(m, "dueAt") != NULL;
-	}
-	json_t *data = bulk_public(l->bulk);
-	json_int_t total = json_integer_value(json_object_get(l->bulk, "total"));
-	bool stored = strcmp(message_field(l->bulk, "status"), "storing") != 0;
-	if (stored && pending == 0 && strcmp(message_field(l->bulk, "status"), "sending") == 0)
-		json_object_set_new(data, "status", json_text("done"));
-	json_object_set_new(data, "pending", json_integer(pending));
-	json_object_set_new(data, "counts", counts);
-	json_object_set_new(data, "results", results);
-	if (l->cancel)
-		answer_success(l->reply, 200, data, "%zu message(s) will not be sent", l->canceled);
-	else
-		answer_success(l->reply, 200, data, "%lld of %lld message(s) have left",
-			       (long long)(total - pending), (long long)total);
-	free_looking(l);
+	c->fn(c->arg, c->bulk, c->canceled, c->error);
+	json_decref(c->bulk);
+	free(c->error);
+	free(c);
 }
 
-static void find_results(struct looking *l)
+static void on_message_canceled(void *arg, enum outbox_cancel_result canceled, json_t *message,
+				const char *error)
 {
-	struct store_query q = {.where = json_build("[[s, s, s]]", "bulkId", "=", l->id),
-				.limit = RECIPIENTS_MAX};
-	store_find(l->smsd->store, STORE_MESSAGES, &q, on_results, l);
-}
-
-static void cancel_step(struct looking *l)
-{
-	if (--l->left == 0)
-		find_results(l);
-}
-
-static void on_one_canceled(void *arg, json_t *result, const char *error)
-{
-	struct looking *l = arg;
-	l->canceled += error == NULL && json_is_object(result);
-	cancel_step(l);
+	struct bulk_canceling *c = arg;
+	(void)message;
+	c->canceled += canceled == OUTBOX_CANCELED || canceled == OUTBOX_CANCEL_PENDING;
+	if (error != NULL && c->error == NULL)
+		c->error = xstrdup(error);
+	bulk_canceling_step(c);
 }
 
 static void on_to_cancel(void *arg, json_t *result, const char *error)
 {
-	struct looking *l = arg;
+	struct bulk_canceling *c = arg;
 	size_t i;
-	json_t *m;
-	if (answer_store_error(l->reply, error)) {
-		free_looking(l);
+	json_t *message;
+	if (error != NULL)
+		c->error = xstrdup(error);
+	c->left = 1;
+	json_array_foreach (json_object_get(result, "documents"), i, message) {
+		c->left++;
+		outbox_cancel(c->smsd, message, on_message_canceled, c);
+	}
+	bulk_canceling_step(c);
+}
+
+static void on_bulk_canceled(void *arg, json_t *result, const char *error)
+{
+	struct bulk_canceling *c = arg;
+	if (error != NULL) {
+		c->error = xstrdup(error);
+		c->left = 1;
+		bulk_canceling_step(c);
 		return;
 	}
-	l->left = 1;
-	json_array_foreach (json_object_get(result, "documents"), i, m) {
-		struct store_change change = {.key = message_field(m, "requestId"),
-					      .where = json_build("[[s, s, s]]", "state", "=", "waiting"),
-					      .set = json_build("{s:s, s:o}", "status", "canceled",
-								"updatedAt", message_time(wall_now().ms)),
-					      .unset = json_build("[s, s, s]", "state", "dueAt", "tries"),
-					      .strict = true};
-		l->left++;
-		store_update(l->smsd->store, STORE_MESSAGES, &change, on_one_canceled, l);
+	if (json_is_object(result) && json_object_get(result, "bulkId") != NULL) {
+		json_decref(c->bulk);
+		c->bulk = json_incref(result);
 	}
-	cancel_step(l);
+	struct store_query q = {.where = json_build("[[s, s, s], [s, s]]", "bulkId", "=",
+						    message_field(c->bulk, "bulkId"), "dueAt", "present"),
+				.limit = BULK_RECIPIENTS_MAX};
+	store_find(c->smsd->store, STORE_MESSAGES, &q, on_to_cancel, c);
 }
 
-static void on_bulk(void *arg, json_t *result, const char *error)
+/* The job first: then the gate lets none of its messages through, stored or not. */
+void bulk_cancel(struct smsd *s, const json_t *bulk, bulk_cancel_fn *fn, void *arg)
 {
-	struct looking *l = arg;
-	if (error != NULL || !json_is_object(result)) {
-		if (!answer_store_error(l->reply, error))
-			answer_error(l->reply, 404, "not_found", "No bulk sending has this bulkId.");
-		free_looking(l);
-		return;
+	struct bulk_canceling *c = xcalloc(1, sizeof *c);
+	*c = (struct bulk_canceling){.smsd = s, .bulk = json_incref((json_t *)bulk), .fn = fn, .arg = arg};
+	struct store_change change = {
+		.key = message_field(bulk, "bulkId"),
+		.where = json_build("[[s, s, [s, s, s]]]", "status", "in", bulk_state_name(BULK_STORING),
+				    bulk_state_name(BULK_SENDING), bulk_state_name(BULK_CANCELED)),
+		.set = json_build("{s:s}", "status", bulk_state_name(BULK_CANCELED)),
+		.unset = json_build("[s, s]", "recipients", "mediaUrls"),
+		.strict = true};
+	store_update(s->store, STORE_BULKS, &change, on_bulk_canceled, c);
+}
+
+/* ---- jobs to go on with, and jobs that have ended ---- */
+
+static void pump(void *arg);
+
+static void on_unfinished(void *arg, json_t *result, const char *error)
+{
+	struct bulks *b = arg;
+	size_t i;
+	json_t *bulk;
+	if (error != NULL)
+		log_debug("bulk jobs cannot be read: %s", error);
+	json_array_foreach (json_object_get(result, "documents"), i, bulk) {
+		struct wall_ms created = {0};
+		wall_parse(message_field(bulk, "createdAt"), &created);
+		bool ours = strcmp(message_field(bulk, "host"), b->smsd->host_id) == 0;
+		if (ours || wall_now().ms - created.ms > ORPHAN_MS)
+			bulk_store(b, bulk);
 	}
-	l->bulk = json_incref(result);
-	if (!l->cancel) {
-		find_results(l);
-		return;
+}
+
+struct bulk_finishing {
+	struct smsd *smsd;
+	char *id;
+};
+
+static void on_pending(void *arg, json_t *result, const char *error)
+{
+	struct bulk_finishing *f = arg;
+	if (error == NULL && json_integer_value(result) == 0) {
+		struct store_change change = {
+			.key = f->id,
+			.where = json_build("[[s, s, s]]", "status", "=", bulk_state_name(BULK_SENDING)),
+			.set = json_build("{s:s}", "status", bulk_state_name(BULK_DONE)),
+			/* Earlier versions kept the list. */
+			.unset = json_build("[s, s]", "recipients", "mediaUrls"),
+			.strict = true};
+		store_update(f->smsd->store, STORE_BULKS, &change, NULL, NULL);
 	}
-	struct store_query waiting = {
-		.where = json_build("[[s, s, s], [s, s, s]]", "bulkId", "=", l->id, "state", "=", "waiting"),
-		.limit = RECIPIENTS_MAX};
-	store_find(l->smsd->store, STORE_MESSAGES, &waiting, on_to_cancel, l);
+	free(f->id);
+	free(f);
 }
 
-static void look_at(struct smsd *s, json_t *args, struct reply reply, bool cancel)
+static void on_in_sending(void *arg, json_t *result, const char *error)
 {
-	struct json_reader r;
-	const char *id = "";
-	json_read_open(&r, args);
-	json_read_text(&r, "bulkId", JSON_NEEDED, 1, 64, &id);
-	if (answer_faults(reply, &r))
+	struct bulks *b = arg;
+	size_t i;
+	json_t *bulk;
+	(void)error;
+	json_array_foreach (json_object_get(result, "documents"), i, bulk) {
+		struct bulk_finishing *f = xcalloc(1, sizeof *f);
+		*f = (struct bulk_finishing){b->smsd, xstrdup(message_field(bulk, "bulkId"))};
+		store_count(b->smsd->store, STORE_MESSAGES,
+			    json_build("[[s, s, s], [s, s]]", "bulkId", "=", f->id, "dueAt", "present"), 1,
+			    on_pending, f);
+	}
+	if (!b->draining)
+		timer_start(&b->pump, b->smsd->base, PUMP_MS, pump, b);
+}
+
+static struct store_query in_state(enum bulk_state state)
+{
+	return (struct store_query){.where = json_build("[[s, s, s]]", "status", "=", bulk_state_name(state)),
+				    .ascending = true,
+				    .limit = PUMP_MAX};
+}
+
+static void pump(void *arg)
+{
+	struct bulks *b = arg;
+	struct store_query storing = in_state(BULK_STORING), sending = in_state(BULK_SENDING);
+	store_find(b->smsd->store, STORE_BULKS, &storing, on_unfinished, b);
+	store_find(b->smsd->store, STORE_BULKS, &sending, on_in_sending, b);
+}
+
+struct bulks *bulks_new(struct smsd *s)
+{
+	struct bulks *b;
+	OBJ_ALLOC(b, BULKS_MAGIC);
+	b->smsd = s;
+	LIST_INIT(&b->jobs);
+	pump(b);
+	return b;
+}
+
+void bulks_drain(struct bulks *b)
+{
+	struct bulk_job *job, *following;
+	OBJ_CHECK(b, BULKS_MAGIC);
+	b->draining = true;
+	timer_stop(&b->pump);
+	for (job = LIST_FIRST(&b->jobs); job != NULL; job = following) {
+		following = LIST_NEXT(job, next);
+		if (timer_running(&job->retry))
+			bulk_job_free(job);
+	}
+}
+
+void bulks_free(struct bulks **bb)
+{
+	struct bulks *b = *bb;
+	if (b == NULL)
 		return;
-	struct looking *l = xcalloc(1, sizeof *l);
-	*l = (struct looking){.smsd = s, .reply = reply, .id = xstrdup(id), .cancel = cancel};
-	store_get(s->store, STORE_BULKS, "bulkId", id, on_bulk, l);
-}
-
-void get_bulk(struct smsd *s, json_t *args, struct reply reply)
-{
-	look_at(s, args, reply, false);
-}
-
-void cancel_bulk(struct smsd *s, json_t *args, struct reply reply)
-{
-	look_at(s, args, reply, true);
-}
-
-static void on_bulks(void *arg, json_t *result, const char *error)
-{
-	struct looking *l = arg;
-	answer_list(l->reply, result, error, "bulks", "bulk sending(s)", bulk_public);
-	free_looking(l);
-}
-
-void list_bulks(struct smsd *s, json_t *args, struct reply reply)
-{
-	struct json_reader r;
-	const char *cursor = NULL;
-	int64_t limit = LIST_DEFAULT;
-	json_read_open(&r, args);
-	filter_read_page(&r, &limit, &cursor);
-	if (answer_faults(reply, &r))
-		return;
-	struct looking *l = xcalloc(1, sizeof *l);
-	*l = (struct looking){.smsd = s, .reply = reply};
-	struct store_query q = {.limit = limit, .cursor = cursor};
-	store_find(s->store, STORE_BULKS, &q, on_bulks, l);
+	OBJ_CHECK(b, BULKS_MAGIC);
+	timer_stop(&b->pump);
+	while (!LIST_EMPTY(&b->jobs))
+		bulk_job_free(LIST_FIRST(&b->jobs));
+	OBJ_FREE(b);
+	*bb = NULL;
 }

@@ -7,7 +7,6 @@
 #include "lib/store/answers.h"
 #include "smsd/conversations.h"
 #include "smsd/messages.h"
-#include "smsd/optouts.h"
 #include "smsd/outbox.h"
 #include "smsd/talk.h"
 #include "smsd/verbs.h"
@@ -267,24 +266,6 @@ static void on_sent(void *arg, const struct outbox_end *end)
 	send_step(t);
 }
 
-static void on_may_send(void *arg, json_t *record, const char *error)
-{
-	struct recipient *one = arg;
-	struct talk *t = one->talk;
-	(void)error; /* unknown while the database is away: Twilio knows it too */
-	if (optout_forbids(record)) {
-		struct outbox_end end = {NULL, 403, "opted_out", OPTOUT_ADVICE};
-		on_sent(one, &end);
-		return;
-	}
-	struct outgoing m = {.to = one->number,
-			     .from = t->wish.from,
-			     .body = t->body,
-			     .media_urls = t->wish.media_urls,
-			     .conversation_id = t->id};
-	outbox_send(t->smsd->outbox, &m, on_sent, one);
-}
-
 static void send_to_all(struct talk *t)
 {
 	size_t i;
@@ -305,7 +286,12 @@ static void send_to_all(struct talk *t)
 		struct recipient *one = xcalloc(1, sizeof *one);
 		*one = (struct recipient){t, xstrdup(to)};
 		t->left++;
-		optout_look(t->smsd, t->wish.from, to, on_may_send, one);
+		struct outgoing m = {.to = to,
+				     .from = t->wish.from,
+				     .body = t->body,
+				     .media_urls = t->wish.media_urls,
+				     .conversation_id = t->id};
+		outbox_send(t->smsd->outbox, &m, on_sent, one);
 	}
 	if (t->left == 1) {
 		answer_error(t->reply, 409, "empty",

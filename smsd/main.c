@@ -13,6 +13,7 @@
 #include "smsd/outbox.h"
 #include "smsd/routes.h"
 #include "smsd/smsd.h"
+#include "smsd/tombstones.h"
 #include "smsd/unheard.h"
 #include "smsd/verbs.h"
 #include "smsd/wish.h"
@@ -68,12 +69,13 @@ static bool start(struct daemon *d)
 		return false;
 	s->http_out = http_client_new(s->base, s->config->tls_ca_file);
 	s->twilio = twilio_new(s->http_out, s->config->twilio_api_url, s->config->twilio_account_sid,
-			       s->config->twilio_auth_token);
+			       s->config->twilio_auth_token, s->config->twilio_timeout_s);
 	s->default_sender = wish_default_sender(s);
 	s->outbox = outbox_new(s);
 	s->unheard = unheard_new(s);
 	early_sweep(s);
-	bulk_resume(s);
+	tombstones_sweep(s);
+	s->bulks = bulks_new(s);
 	s->http_in = http_server_new(s->base, &limits, routes_handle, s);
 	http_server_protect(s->http_in, s->config->trusted_proxies, s->config->max_requests_per_s);
 	s->adopt = adopt_open(d, listener, ROLE_SMSD, on_connection, on_question, s);
@@ -95,6 +97,7 @@ static void begin_nothing(struct smsd *s)
 {
 	outbox_drain(s->outbox);
 	unheard_drain(s->unheard);
+	bulks_drain(s->bulks);
 }
 
 static void drain(struct daemon *d, unsigned seconds)
@@ -137,6 +140,8 @@ static void stop(struct daemon *d)
 		outbox_drain(s->outbox);
 	if (s->unheard != NULL)
 		unheard_drain(s->unheard);
+	if (s->bulks != NULL)
+		bulks_drain(s->bulks);
 	/* What the store tells may ask Twilio; what Twilio does not answer any more may be stored. */
 	if (s->http_out != NULL)
 		do {
@@ -146,6 +151,7 @@ static void stop(struct daemon *d)
 	store_close(&s->store);
 	outbox_free(&s->outbox);
 	unheard_free(&s->unheard);
+	bulks_free(&s->bulks);
 	http_server_free(&s->http_in);
 	twilio_free(&s->twilio);
 	free(s->default_sender);

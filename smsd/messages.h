@@ -6,6 +6,7 @@
 #ifndef PHONY_MESSAGES_DOCUMENT_H
 #define PHONY_MESSAGES_DOCUMENT_H
 
+#include "lib/base/json_read.h"
 #include "lib/base/reply.h"
 #include "smsd/smsd.h"
 
@@ -25,6 +26,8 @@ void message_request_id(char out[REQUEST_ID_SIZE]);
 bool message_is_id(const char *text);
 /* The messageSid that a verb is asked about; NULL: answered that it is missing or none. */
 const char *message_read_sid(json_t *args, struct reply reply);
+/* Reads the filters that lists and deletion share (ask.c). Owned by the caller. */
+json_t *message_read_filters(struct json_reader *r, bool with_numbers, bool with_status);
 /* The message of either kind of id. */
 void message_look_up(struct smsd *s, const char *id, store_fn *fn, void *arg);
 

@@ -5,7 +5,7 @@
 #include "lib/base/object.h"
 #include "lib/base/text.h"
 #include "smsd/conversations.h"
-#include "smsd/optouts.h"
+#include "smsd/gate.h"
 #include "smsd/segments.h"
 #include "smsd/task.h"
 
@@ -15,7 +15,10 @@
 
 #define OUTBOX_MAGIC 0x6f757462u
 
-enum { PUMP_MS = 1000 }; /* how often work that is due is looked for */
+enum {
+	PUMP_MS = 1000,    /* how often work that is due is looked for */
+	UNKNOWN_MS = 5000, /* until a check that could not be made is made again */
+};
 
 static void pump(void *arg);
 
@@ -30,7 +33,7 @@ void outbox_request_ended(struct outbox *o)
 
 struct claim {
 	struct outbox *outbox;
-	bool was_asking;
+	enum outbox_action action;
 	json_t *document;
 };
 
@@ -40,19 +43,30 @@ static void end_claim(struct claim *c)
 	free(c);
 }
 
-static void on_optout(void *arg, json_t *record, const char *error)
+static void on_gate(void *arg, const struct gate_answer *answer)
 {
 	struct task *t = arg;
-	(void)error; /* unknown while the database is away: Twilio knows it too */
-	if (optout_forbids(record)) {
-		outbox_request_ended(t->outbox);
-		task_failed(t, 403, "opted_out", OPTED_OUT, OPTOUT_ADVICE);
-	} else {
+	struct outbox_fact fact = {.http_status = answer->http_status,
+				   .code = answer->code,
+				   .error_code = answer->error_code,
+				   .message = answer->message,
+				   .due_ms = wall_now().ms + UNKNOWN_MS};
+	if (answer->verdict == GATE_OPEN) {
 		delivery_ask(t);
+		return;
 	}
+	outbox_request_ended(t->outbox);
+	task_happened(t,
+		      answer->verdict == GATE_REFUSED    ? OUTBOX_FORBIDDEN
+		      : answer->verdict == GATE_CANCELED ? OUTBOX_WITHDRAWN
+							 : OUTBOX_POSTPONED,
+		      &fact);
 }
 
-/* The claim, read back: not every server that speaks MongoDB's protocol changes a document atomically. */
+/*
+ * The claim, read back: not every server that speaks MongoDB's protocol changes a
+ * document atomically; and it may have been canceled meanwhile.
+ */
 static void on_read_back(void *arg, json_t *result, const char *error)
 {
 	struct task *t = arg;
@@ -61,8 +75,14 @@ static void on_read_back(void *arg, json_t *result, const char *error)
 		task_end(t);
 		return;
 	}
-	optout_look(t->outbox->smsd, message_field(t->document, "fromNumber"),
-		    message_field(t->document, "toNumber"), on_optout, t);
+	task_take_document(t, result);
+	if (outbox_state_of(t->document) == OUTBOX_STOPPING) {
+		outbox_request_ended(t->outbox);
+		task_happened(t, OUTBOX_WITHDRAWN, NULL);
+		return;
+	}
+	gate_check(t->outbox->smsd, message_field(t->document, "fromNumber"),
+		   message_field(t->document, "toNumber"), message_field(t->document, "bulkId"), on_gate, t);
 }
 
 static void on_claimed(void *arg, json_t *result, const char *error)
@@ -81,26 +101,26 @@ static void on_claimed(void *arg, json_t *result, const char *error)
 	task_take_document(t, result);
 	t->claimed = mono_now();
 	t->working = true;
-	if (c->was_asking) {
+	if (c->action == OUTBOX_LOOK) {
 		outbox_request_ended(o);
-		delivery_look(t, 0);
+		task_happened(t, OUTBOX_DUE, NULL);
 	} else {
 		store_get(o->smsd->store, STORE_MESSAGES, "requestId", t->request_id, on_read_back, t);
 	}
 	end_claim(c);
 }
 
-/* Takes a message for this host, if nobody else does: its dueAt must be the one seen. */
+/* Takes a message for this host, if nobody else does: its dueAt and state must be those seen. */
 static void claim(struct outbox *o, json_t *document)
 {
 	int64_t now = wall_now().ms;
+	enum outbox_state state = outbox_state_of(document);
 	struct claim *c = xcalloc(1, sizeof *c);
-	*c = (struct claim){o, strcmp(message_field(document, "state"), "asking") == 0,
-			    json_incref(document)};
+	*c = (struct claim){o, outbox_action(state, OUTBOX_DUE), json_incref(document)};
 	json_t *set =
 		json_build("{s:o, s:s}", "dueAt", message_time(now + LEASE_MS), "owner", o->smsd->host_id);
-	if (!c->was_asking) {
-		json_object_set_new(set, "state", json_text("asking"));
+	if (c->action == OUTBOX_ASK) {
+		json_object_set_new(set, "state", json_text(outbox_state_name(OUTBOX_ASKING)));
 		json_object_set_new(set, "askedAt", message_time(now));
 		json_object_set_new(set, "status", json_text("queued"));
 	}
@@ -109,8 +129,20 @@ static void claim(struct outbox *o, json_t *document)
 		.where = json_build("[[s, s, O]]", "dueAt", "=", json_object_get(document, "dueAt")),
 		.set = set,
 		.strict = true};
+	if (state != OUTBOX_SETTLED)
+		json_array_append_new(change.where,
+				      json_build("[s, s, s]", "state", "=", outbox_state_name(state)));
 	o->busy++;
 	store_update(o->smsd->store, STORE_MESSAGES, &change, on_claimed, c);
+}
+
+/* Not to be sent, and due all the same: an import's. */
+static void drop_due(struct outbox *o, json_t *document)
+{
+	struct store_change change = {.key = message_field(document, "requestId"),
+				      .where = json_build("[[s, s]]", "state", "missing"),
+				      .unset = json_build("[s]", "dueAt")};
+	store_update(o->smsd->store, STORE_MESSAGES, &change, NULL, NULL);
 }
 
 static void on_due(void *arg, json_t *result, const char *error)
@@ -124,7 +156,10 @@ static void on_due(void *arg, json_t *result, const char *error)
 	if (o->draining)
 		return;
 	json_array_foreach (json_object_get(result, "documents"), i, document)
-		claim(o, document);
+		if (outbox_action(outbox_state_of(document), OUTBOX_DUE) != OUTBOX_NOTHING)
+			claim(o, document);
+		else
+			drop_due(o, document);
 	timer_start(&o->pump, o->smsd->base, PUMP_MS, pump, o);
 }
 
@@ -164,8 +199,6 @@ static json_t *new_document(const struct outgoing *m, const char *request_id)
 		"segments", (json_int_t)segments.count, "tags", "createdAt", message_time(now), "updatedAt",
 		message_time(now), "bulkId", m->bulk_id);
 	free(conversation);
-	if (document == NULL)
-		panic("a message's document is no JSON");
 	if (m->send_at > now)
 		json_object_set_new(document, "sendAt", message_time(m->send_at));
 	return document;
@@ -176,7 +209,7 @@ static void on_inserted(void *arg, json_t *result, const char *error)
 	struct task *t = arg;
 	struct outbox *o = t->outbox;
 	bool inserted = json_is_true(json_object_get(result, "inserted"));
-	bool now = strcmp(message_field(t->document, "state"), "asking") == 0;
+	bool now = outbox_state_of(t->document) == OUTBOX_ASKING;
 	if (now && (error != NULL || !inserted))
 		outbox_request_ended(o);
 	if (error != NULL) {
@@ -201,32 +234,62 @@ static void on_inserted(void *arg, json_t *result, const char *error)
 	}
 }
 
+/* Through the gate: stored, and sent at once if it is its turn. */
+static void take_in(struct task *t)
+{
+	struct outbox *o = t->outbox;
+	int64_t now = wall_now().ms;
+	struct wall_ms send_at = {0};
+	wall_parse(message_field(t->document, "sendAt"), &send_at);
+	bool at_once = send_at.ms <= now && json_object_get(t->document, "bulkId") == NULL &&
+		       o->busy < IN_FLIGHT && !o->draining && now >= o->paused_until_ms;
+	int64_t due = at_once ? now + LEASE_MS : send_at.ms > now ? send_at.ms : now;
+	json_object_set_new(t->document, "state",
+			    json_text(outbox_state_name(at_once ? OUTBOX_ASKING : OUTBOX_WAITING)));
+	json_object_set_new(t->document, "dueAt", message_time(due));
+	json_object_set_new(t->document, "tries", json_integer(0));
+	if (at_once) {
+		json_object_set_new(t->document, "owner", json_text(o->smsd->host_id));
+		json_object_set_new(t->document, "askedAt", message_time(now));
+		o->busy++;
+	}
+	t->claimed = mono_now();
+	conversation_touch(o->smsd, t->document, NULL, NULL);
+	store_insert(o->smsd->store, STORE_MESSAGES, t->document, on_inserted, t);
+}
+
+static void on_entrance(void *arg, const struct gate_answer *answer)
+{
+	struct task *t = arg;
+	/* What is unknown now is asked again before Twilio is. */
+	if (answer->verdict == GATE_OPEN || answer->verdict == GATE_UNKNOWN) {
+		take_in(t);
+		return;
+	}
+	json_decref(t->document);
+	t->document = NULL;
+	task_answer(t, answer->http_status ? answer->http_status : 409,
+		    answer->code ? answer->code : "canceled",
+		    answer->message ? answer->message : "Its bulk sending was canceled.");
+	task_free(t);
+}
+
 void outbox_send(struct outbox *o, const struct outgoing *m, outbox_fn *fn, void *arg)
 {
 	OBJ_CHECK(o, OUTBOX_MAGIC);
 	char request_id[REQUEST_ID_SIZE];
-	int64_t now = wall_now().ms;
 	if (m->request_id != NULL)
 		snprintf(request_id, sizeof request_id, "%s", m->request_id);
 	else
 		message_request_id(request_id);
-	json_t *document = new_document(m, request_id);
-	bool at_once = m->send_at <= now && m->bulk_id == NULL && o->busy < IN_FLIGHT && !o->draining &&
-		       now >= o->paused_until_ms;
-	int64_t due = at_once ? now + LEASE_MS : m->send_at > now ? m->send_at : now;
-	json_object_set_new(document, "state", json_text(at_once ? "asking" : "waiting"));
-	json_object_set_new(document, "dueAt", message_time(due));
-	json_object_set_new(document, "tries", json_integer(0));
-	if (at_once) {
-		json_object_set_new(document, "owner", json_text(o->smsd->host_id));
-		json_object_set_new(document, "askedAt", message_time(now));
-		o->busy++;
-	}
-	struct task *t = task_new(o, request_id, document, fn, arg);
-	t->claimed = mono_now();
+	struct task *t = task_new(o, request_id, new_document(m, request_id), fn, arg);
 	t->working = true;
-	conversation_touch(o->smsd, document, NULL, NULL);
-	store_insert(o->smsd->store, STORE_MESSAGES, document, on_inserted, t);
+	/* Each of a bulk passes when its turn comes; one that may not be sent is kept as failed, for its
+	 * report. */
+	if (m->bulk_id != NULL)
+		take_in(t);
+	else
+		gate_check(o->smsd, m->from, m->to, NULL, on_entrance, t);
 }
 
 /* ---- beginning and end ---- */

@@ -1,9 +1,10 @@
 /*
  * Messages on their way to Twilio: stored before Twilio is asked, asked for
  * exactly once. What was surely not accepted is asked for again with growing
- * delays; what perhaps was is looked up at Twilio first. Hosts that share a
- * database take each message for a while (owner, dueAt): who dies with one loses
- * it to another host, which then looks it up.
+ * delays; what perhaps was is looked up at Twilio first, until no request for it
+ * can be alive any more. Hosts that share a database take each message for a
+ * while (owner, dueAt): a host that dies with one loses it to another host, which
+ * then looks it up. outbox_states.h has the states.
  */
 #ifndef PHONY_OUTBOX_H
 #define PHONY_OUTBOX_H
@@ -47,6 +48,19 @@ typedef void outbox_fn(void *arg, const struct outbox_end *end);
  * a later send_at. Everything is copied.
  */
 void outbox_send(struct outbox *o, const struct outgoing *m, outbox_fn *fn, void *arg);
+
+/* The end of a cancel; message is as it is then, error the store's. */
+enum outbox_cancel_result {
+	OUTBOX_CANCELED,       /* it will not be sent */
+	OUTBOX_CANCEL_PENDING, /* a request for it is on its way: what Twilio does not have is not sent again
+				*/
+	OUTBOX_CANCEL_LATE,    /* Twilio has it, or it has ended otherwise */
+	OUTBOX_CANCEL_FAILED,
+};
+typedef void outbox_cancel_fn(void *arg, enum outbox_cancel_result canceled, json_t *message,
+			      const char *error);
+/* Takes back a message of whichever host; document: as it was just read. */
+void outbox_cancel(struct smsd *s, const json_t *document, outbox_cancel_fn *fn, void *arg);
 
 /* Twilio knows the message of this requestId by this SID (a callback or a look told us). */
 void outbox_named(struct outbox *o, const char *request_id, const char *sid, store_fn *fn, void *arg);

@@ -11,6 +11,7 @@
 #include "smsd/optouts.h"
 #include "smsd/outbox.h"
 #include "smsd/routes.h"
+#include "smsd/tombstones.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,13 +145,22 @@ static void on_known(void *arg, json_t *result, const char *error)
 	find_conversation(h);
 }
 
-static void on_incoming(struct hook *h)
+/* A repeat of a message that was deleted meanwhile does not bring it back. */
+static void on_tombstone(void *arg, json_t *result, const char *error)
 {
-	h->message = incoming_document(h);
-	if (optout_meaning(field(h, "OptOutType"), field(h, "Body")) != NULL)
+	struct hook *h = arg;
+	if (error == NULL && json_is_object(result))
+		reply_empty(h);
+	else if (optout_meaning(field(h, "OptOutType"), field(h, "Body")) != NULL)
 		store_get(h->smsd->store, STORE_MESSAGES, "messageSid", field(h, "MessageSid"), on_known, h);
 	else
 		find_conversation(h);
+}
+
+static void on_incoming(struct hook *h)
+{
+	h->message = incoming_document(h);
+	tombstone_look(h->smsd, field(h, "MessageSid"), on_tombstone, h);
 }
 
 /* ---- status ---- */

@@ -4,7 +4,6 @@
 #include "lib/base/panic.h"
 #include "lib/store/answers.h"
 #include "smsd/messages.h"
-#include "smsd/optouts.h"
 #include "smsd/outbox.h"
 #include "smsd/templates.h"
 #include "smsd/verbs.h"
@@ -63,23 +62,6 @@ static void on_end(void *arg, const struct outbox_end *end)
 	free_sending(p);
 }
 
-static void on_optout(void *arg, json_t *record, const char *error)
-{
-	struct sending *p = arg;
-	(void)error; /* unknown while the database is away: Twilio knows it too */
-	if (optout_forbids(record)) {
-		answer_error(p->reply, 403, "opted_out", "%s", OPTOUT_ADVICE);
-		free_sending(p);
-		return;
-	}
-	struct outgoing m = {.to = p->to,
-			     .from = p->wish.from,
-			     .body = p->body,
-			     .media_urls = p->wish.media_urls,
-			     .send_at = p->wish.send_at};
-	outbox_send(p->smsd->outbox, &m, on_end, p);
-}
-
 /* The text is there or can be made; template_body is NULL without a template. */
 static void with_text(struct sending *p, const char *template_body)
 {
@@ -90,7 +72,12 @@ static void with_text(struct sending *p, const char *template_body)
 		free_sending(p);
 		return;
 	}
-	optout_look(p->smsd, p->wish.from, p->to, on_optout, p);
+	struct outgoing m = {.to = p->to,
+			     .from = p->wish.from,
+			     .body = p->body,
+			     .media_urls = p->wish.media_urls,
+			     .send_at = p->wish.send_at};
+	outbox_send(p->smsd->outbox, &m, on_end, p);
 }
 
 static void on_template(void *arg, const char *template_body)
@@ -121,24 +108,34 @@ void send_message(struct smsd *s, json_t *args, struct reply reply)
 		with_text(p, NULL);
 }
 
-/* ---- taking a scheduled one back ---- */
+/* ---- taking one back ---- */
 
 struct canceling {
 	struct smsd *smsd;
 	struct reply reply;
 };
 
-static void on_canceled(void *arg, json_t *result, const char *error)
+static void on_canceled(void *arg, enum outbox_cancel_result canceled, json_t *message, const char *error)
 {
 	struct canceling *c = arg;
-	if (answer_store_error(c->reply, error))
-		;
-	else if (json_is_object(result) && json_object_get(result, "status") != NULL)
-		answer_success(c->reply, 200, message_public(result),
+	switch (canceled) {
+	case OUTBOX_CANCELED:
+		answer_success(c->reply, 200, message_public(message),
 			       "Message canceled; it will not be sent");
-	else
+		break;
+	case OUTBOX_CANCEL_PENDING:
+		answer_success(
+			c->reply, 202, message_public(message),
+			"A request to Twilio is on its way: if Twilio does not have the message, it will "
+			"not be sent; see phony_get_message");
+		break;
+	case OUTBOX_CANCEL_LATE:
 		answer_error(c->reply, 409, "not_scheduled",
-			     "Only a scheduled message that is not sent yet can be canceled.");
+			     "Only a message that Twilio does not have yet can be canceled.");
+		break;
+	case OUTBOX_CANCEL_FAILED:
+		answer_store_error(c->reply, error);
+	}
 	free(c);
 }
 
@@ -146,15 +143,7 @@ static void on_to_cancel(void *arg, json_t *result, const char *error)
 {
 	struct canceling *c = arg;
 	if (error == NULL && json_is_object(result)) {
-		struct store_change change = {.key = message_field(result, "requestId"),
-					      .where = json_build("[[s, s, s], [s, s, [s, s]]]", "state", "=",
-								  "waiting", "status", "in", "scheduled",
-								  "queued"),
-					      .set = json_build("{s:s, s:o}", "status", "canceled",
-								"updatedAt", message_time(wall_now().ms)),
-					      .unset = json_build("[s, s, s]", "state", "dueAt", "tries"),
-					      .strict = true};
-		store_update(c->smsd->store, STORE_MESSAGES, &change, on_canceled, c);
+		outbox_cancel(c->smsd, result, on_canceled, c);
 		return;
 	}
 	if (!answer_store_error(c->reply, error))

@@ -22,6 +22,7 @@ struct smsd {
 	struct twilio *twilio;
 	struct outbox *outbox;
 	struct unheard *unheard;
+	struct bulks *bulks;
 	struct adopt *adopt;
 	struct timer drain, patience;
 };

@@ -1,19 +1,22 @@
 /*
  * A message that this process is at work on, or that somebody waits for: the
- * inside of the outbox, shared by its files. task.c knows how a task ends,
- * delivery.c asks Twilio and looks there, outbox.c says whose turn it is.
+ * inside of the outbox, shared by its files. task.c stores what has happened,
+ * after the table of outbox_states.h; delivery.c asks Twilio and looks there;
+ * outbox.c says whose turn it is.
  */
 #ifndef PHONY_TASK_H
 #define PHONY_TASK_H
 
 #include "smsd/messages.h"
 #include "smsd/outbox.h"
+#include "smsd/outbox_states.h"
 
 #include <sys/queue.h>
 
 enum {
-	IN_FLIGHT = 16,   /* requests to Twilio at once */
-	LEASE_MS = 60000, /* a message is its host's for so long; an HTTP request takes 30 s */
+	IN_FLIGHT = 16,        /* requests to Twilio at once */
+	LEASE_MS = 60000,      /* a message is its host's for so long */
+	ASK_WITHIN_MS = 10000, /* after its claim; a request that would begin later is not made */
 	OPTED_OUT = 21610,
 };
 
@@ -26,7 +29,8 @@ struct task {
 	void *arg;
 	bool working; /* asked for or looked for, now or soon */
 	struct mono_us claimed;
-	int looks;
+	/* Wall clock: no request for it can be alive at Twilio after this; and when the look was begun. */
+	int64_t quiet_ms, looked_ms;
 	char *named; /* the SID that is just being given to it */
 	struct timer look, answer;
 };
@@ -52,12 +56,22 @@ void task_free(struct task *t);
 /* Answers with what is known, and frees. */
 void task_end(struct task *t);
 
-/* The task ends by: Twilio has the message; it will not be sent; it is tried again then. */
-void task_accepted(struct task *t, const char *sid, const char *status);
-void task_failed(struct task *t, int http_status, const char *code, int error_code, const char *message);
-void task_release(struct task *t, int64_t due_ms);
+/* What an event brings; texts are copied. */
+struct outbox_fact {
+	const char *sid, *status; /* OUTBOX_ACCEPTED */
+	int http_status;          /* what whoever waits is answered, with code and message */
+	const char *code;         /* lives for ever */
+	int error_code;           /* Twilio's, or 0 */
+	const char *message;
+	int64_t due_ms; /* of the next try */
+};
+/*
+ * Something has happened to the message: what the table says for the state that
+ * it is in is stored, and done. Ends the task, unless there is more to do.
+ */
+void task_happened(struct task *t, enum outbox_event event, const struct outbox_fact *fact);
 
-/* The outbox has stored that Twilio is being asked; busy counts it. */
+/* The outbox has stored that Twilio is being asked, and the gate is open; busy counts it. */
 void delivery_ask(struct task *t);
 /* Looks at Twilio, in so many milliseconds, whether the message is there. */
 void delivery_look(struct task *t, int ms);

@@ -31,6 +31,7 @@ static const struct {
 	{MSG_GET_TEMPLATE, get_template},
 	{MSG_UPDATE_TEMPLATE, update_template},
 	{MSG_DELETE_TEMPLATE, delete_template},
+	{MSG_STOP_MESSAGES, stop_messages},
 	{MSG_ADD_TAGS, add_tags},
 	{MSG_REMOVE_TAGS, remove_tags},
 	{MSG_SEARCH_BY_TAGS, search_by_tags},

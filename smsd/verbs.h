@@ -16,7 +16,9 @@ void verb_run(struct smsd *s, int verb, json_t *args, struct reply reply);
 /* send.c */
 verb_fn send_message, cancel_message;
 /* ask.c */
-verb_fn list_messages, search_messages, get_message, get_conversation, delete_message, delete_messages;
+verb_fn list_messages, search_messages, get_message, get_conversation;
+/* deletion.c */
+verb_fn delete_message, delete_messages;
 /* tags.c */
 verb_fn add_tags, remove_tags, search_by_tags;
 /* conversations.c */
@@ -24,7 +26,9 @@ verb_fn create_group, list_conversations, get_details, get_group_messages, add_p
 	remove_participant, update_group_name, send_group;
 /* templates.c */
 verb_fn create_template, list_templates, get_template, update_template, delete_template;
-/* bulk.c */
+/* emergency_stop.c */
+verb_fn stop_messages;
+/* bulk_verbs.c */
 verb_fn send_bulk, get_bulk, list_bulks, cancel_bulk;
 
 #endif

@@ -401,7 +401,7 @@ static int look(struct daemon *daemon, bool mend)
 	check_names(&d);
 	d.http = http_client_new(daemon->base, config->tls_ca_file);
 	d.twilio = twilio_new(d.http, config->twilio_api_url, config->twilio_account_sid,
-			      config->twilio_auth_token);
+			      config->twilio_auth_token, config->twilio_timeout_s);
 	twilio_fetch_account(d.twilio, on_account, &d);
 	twilio_list_numbers(d.twilio, config->twilio_number, on_number, &d);
 	char *url = xasprintf("%s/health", config->public_url);

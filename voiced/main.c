@@ -128,7 +128,7 @@ static bool start(struct daemon *d)
 	free(mcpd);
 	v->http_out = http_client_new(v->base, v->config->tls_ca_file);
 	v->twilio = twilio_new(v->http_out, v->config->twilio_api_url, v->config->twilio_account_sid,
-			       v->config->twilio_auth_token);
+			       v->config->twilio_auth_token, v->config->twilio_timeout_s);
 	v->calls = calls_new(v->base, v->store, v->config, v->host_id);
 	ending_init(v);
 	calls_on_over(v->calls, on_over, v);

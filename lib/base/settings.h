@@ -17,6 +17,8 @@ SETTING(SID, twilio_account_sid, "TWILIO_ACCOUNT_SID", "", "", "the Twilio accou
 SETTING(SECRET, twilio_auth_token, "TWILIO_AUTH_TOKEN", "", "", "its auth token")
 SETTING(NUMBER, twilio_number, "TWILIO_NUMBER", "", "", "number that calls and texts come from")
 SETTING(URL_HTTP, twilio_api_url, "TWILIO_API_URL", "", "https://api.twilio.com", "Twilio's REST API")
+SETTING(UINT(5, 30), twilio_timeout_s, "TWILIO_TIMEOUT_SECONDS", "", "30",
+	"how long a request to Twilio may take; a message without an answer waits so long before it is sent again")
 SETTING(SECRET, elevenlabs_api_key, "ELEVENLABS_API_KEY", "", "", "key for private agents")
 SETTING(TEXT, elevenlabs_agent_id, "ELEVENLABS_AGENT_ID", "ELEVENLABS_DEFAULT_AGENT_ID", "",
 	"agent that speaks")

@@ -26,58 +26,13 @@ struct twilio {
 	struct http_client *http;
 	char *base; /* …/2010-04-01/Accounts/AC… */
 	char *user, *password;
+	int timeout_ms;
 };
 
 struct request {
 	twilio_answer_fn *fn;
 	void *arg;
 	bool over_is_done; /* 21220 means that the wish is fulfilled */
-};
-
-/* Codes and texts: www.twilio.com/docs/api/errors */
-static const struct {
-	int code;
-	const char *advice;
-} advices[] = {
-	{20003, "Invalid credentials: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN in the Twilio Console."},
-	{20005, "The Twilio account is not active: see the Twilio Console."},
-	{20429, "Twilio is asked too often at once: try again in a minute."},
-	{10004, "Too many calls at once for this Twilio account: wait for one to end."},
-	{21210, "TWILIO_NUMBER (or fromNumber) is no number of this Twilio account."},
-	{21211, "Check toNumber: it must be a number that exists, and not the caller's own."},
-	{21212, "Check fromNumber: it must be a number of this Twilio account."},
-	{21214, "This number cannot be reached."},
-	{21215, "Calls to this country are not enabled: Twilio Console, Voice, Geographic Permissions."},
-	{21216, "Twilio blocks calls to this number."},
-	{21217, "Check toNumber: it is no valid phone number."},
-	{21219, "Trial accounts call verified numbers only: verify this one, or upgrade the account."},
-	{21220, "The call is not in progress."},
-	{21408, "Messages to this country are not enabled: Twilio Console, Messaging, Geo permissions."},
-	{21601, "This number of ours cannot send messages: take one that can."},
-	{21602, "Give the message a body or media."},
-	{21603, "No number to send from: set TWILIO_NUMBER or give fromNumber."},
-	{21606, "Check fromNumber: it must be a number of this Twilio account that can send messages."},
-	{21607, "A trial account sends from its own trial number only."},
-	{21608, "Trial accounts write to verified numbers only: verify this one, or upgrade the account."},
-	{21609, "PUBLIC_URL must be an address that Twilio reaches, without an underscore in the host."},
-	{21610, "This person has opted out (STOP): they must text START before they can be written to."},
-	{21611, "Too many messages wait for this number of ours: send fewer, or later."},
-	{21612, "This number cannot be reached by message from ours."},
-	{21614, "This is not a mobile number: it takes no messages."},
-	{21617, "The message is longer than 1,600 characters: shorten or split it."},
-	{21620, "Check mediaUrls: Twilio must be able to fetch each of them."},
-	{21623, "A message takes ten media at most."},
-	{14107, "Too many messages between these two numbers in a short time."},
-	{30001, "The message waited too long in the queue: try again."},
-	{30002, "The Twilio account is suspended: see the Twilio Console."},
-	{30003, "The phone is off, away or cannot take messages: try again later."},
-	{30004, "The message was blocked by the person or the carrier."},
-	{30005, "This number does not exist any more, or is not known."},
-	{30006, "A landline, or no carrier that could take the message."},
-	{30007, "The carrier took the message for spam."},
-	{30008, "The carrier gave no reason."},
-	{30032, "The toll-free number must be verified before it can send."},
-	{30034, "The number must be registered (A2P 10DLC) before it can send to the US."},
 };
 
 static bool is_sid(const char *text, const char *kind)
@@ -110,16 +65,8 @@ bool twilio_date(const char *text, struct wall_ms *out)
 	return true;
 }
 
-const char *twilio_advice(int code)
-{
-	for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
-		if (advices[i].code == code)
-			return advices[i].advice;
-	return "";
-}
-
 struct twilio *twilio_new(struct http_client *http, const char *api_url, const char *account_sid,
-			  const char *auth_token)
+			  const char *auth_token, unsigned timeout_s)
 {
 	struct twilio *t;
 	OBJ_ALLOC(t, TWILIO_MAGIC);
@@ -130,6 +77,7 @@ struct twilio *twilio_new(struct http_client *http, const char *api_url, const c
 	t->base = xasprintf("%.*s/2010-04-01/Accounts/%s", TEXT_SPAN(api_url, len), account_sid);
 	t->user = xstrdup(account_sid);
 	t->password = xstrdup(auth_token);
+	t->timeout_ms = (int)timeout_s * 1000;
 	return t;
 }
 
@@ -146,57 +94,66 @@ void twilio_free(struct twilio **tt)
 	*tt = NULL;
 }
 
-static void refused(const struct request *r, long status, json_t *body)
+/* Twilio's error code and words. */
+static int read_error(json_t *body, const char **words)
 {
 	int64_t code = 0;
-	const char *words = "no reason given";
-	char message[1024];
 	struct json_reader reader;
 	json_read_open(&reader, body);
 	json_read_int(&reader, "code", JSON_OPTIONAL, 0, 999999, &code);
-	json_read_text(&reader, "message", JSON_OPTIONAL, 1, 1000, &words);
-	if (code == CALL_NOT_IN_PROGRESS && r->over_is_done) {
-		struct twilio_answer done = {TWILIO_DONE, (int)code, "the call was over already", NULL, 0, 0};
-		r->fn(r->arg, &done);
-		return;
-	}
-	const char *advice = twilio_advice((int)code);
-	if (code == 0)
-		text_printf(message, sizeof message, "Twilio answered with HTTP status %ld.", status);
+	json_read_text(&reader, "message", JSON_OPTIONAL, 1, 1000, words);
+	return (int)code;
+}
+
+static void describe(char *out, size_t size, const struct twilio_answer *answer, const struct http_answer *a,
+		     const char *words, const char *fault)
+{
+	const char *advice = twilio_advice(answer->code);
+	if (answer->outcome == TWILIO_DONE)
+		out[0] = '\0';
+	else if (a->outcome == HTTP_NOT_SENT)
+		text_printf(out, size, "Twilio could not be reached: %s.", a->fault);
+	else if (a->outcome == HTTP_AMBIGUOUS)
+		text_printf(out, size, "Twilio did not answer clearly: %s.", a->fault);
+	else if (answer->code == TOO_MANY_REQUESTS)
+		text_printf(out, size, "Twilio could not be reached: it is asked too often at once.");
+	else if (answer->outcome == TWILIO_AMBIGUOUS && a->status >= 200 && a->status < 300)
+		text_printf(out, size, "Twilio's answer is %s.", fault);
+	else if (answer->outcome == TWILIO_AMBIGUOUS)
+		text_printf(out, size, "Twilio did not answer clearly: a server error.");
+	else if (answer->code == 0)
+		text_printf(out, size, "Twilio answered with HTTP status %ld.", a->status);
 	else
-		text_printf(message, sizeof message, "Twilio error %d: %.*s.%s%s", (int)code,
-			    TEXT_CUT(words, 600), advice[0] ? " " : "", advice);
-	struct twilio_answer answer = {TWILIO_REFUSED, (int)code, message, NULL, 0, 0};
-	r->fn(r->arg, &answer);
+		text_printf(out, size, "Twilio error %d: %.*s.%s%s", answer->code, TEXT_CUT(words, 600),
+			    advice[0] ? " " : "", advice);
 }
 
 static void on_answer(void *arg, const struct http_answer *a)
 {
 	struct request *r = arg;
-	char fault[160], message[512];
+	char fault[160] = "", message[1024];
+	const char *words = "no reason given";
 	json_t *body = json_parse_object(a->body, a->body_len, fault, sizeof fault);
-	if (a->outcome == HTTP_NOT_SENT || (a->outcome == HTTP_ANSWERED && a->status == 429)) {
-		text_printf(message, sizeof message, "Twilio could not be reached: %s.",
-			    a->status == 429 ? "it is asked too often at once" : a->fault);
-		struct twilio_answer answer = {TWILIO_UNREACHED, a->status == 429 ? TOO_MANY_REQUESTS : 0,
-					       message,          NULL,
-					       a->retry_after_s, 0};
-		r->fn(r->arg, &answer);
-	} else if (a->outcome == HTTP_AMBIGUOUS || a->status >= 500 || a->status < 200) {
-		text_printf(message, sizeof message, "Twilio did not answer clearly: %s.",
-			    a->outcome == HTTP_AMBIGUOUS ? a->fault : "a server error");
-		struct twilio_answer answer = {TWILIO_AMBIGUOUS, 0, message, NULL, a->retry_after_s, 0};
-		r->fn(r->arg, &answer);
-	} else if (a->status >= 300) {
-		refused(r, a->status, body);
-	} else if (body == NULL && a->status != 204) {
-		text_printf(message, sizeof message, "Twilio's answer is %s.", fault);
-		struct twilio_answer answer = {TWILIO_AMBIGUOUS, 0, message, NULL, a->retry_after_s, 0};
-		r->fn(r->arg, &answer);
+	bool answered = a->outcome == HTTP_ANSWERED;
+	struct twilio_answer answer = {.message = message,
+				       .retry_after_s = a->retry_after_s,
+				       .http_status = answered ? a->status : 0};
+	if (answered && a->status >= 300)
+		answer.code = read_error(body, &words);
+	if (answered && a->status == 429 && answer.code == 0)
+		answer.code = TOO_MANY_REQUESTS;
+	answer.outcome = twilio_outcome_of(a->outcome, a->status, answer.code, body != NULL);
+	if (answer.outcome == TWILIO_REFUSED && answer.code == CALL_NOT_IN_PROGRESS && r->over_is_done) {
+		answer.outcome = TWILIO_DONE;
+		snprintf(message, sizeof message, "the call was over already");
 	} else {
-		struct twilio_answer answer = {TWILIO_DONE, 0, "", body, 0, a->date_s};
-		r->fn(r->arg, &answer);
+		describe(message, sizeof message, &answer, a, words, fault);
+		if (answer.outcome == TWILIO_DONE) {
+			answer.body = body;
+			answer.date_s = a->date_s;
+		}
 	}
+	r->fn(r->arg, &answer);
 	json_decref(body);
 	free(r);
 }
@@ -213,6 +170,7 @@ static void ask(struct twilio *t, const char *method, char *url, const struct bu
 			       .password = t->password,
 			       .body = form ? (char *)form->data : NULL,
 			       .body_len = form ? form->len : 0,
+			       .timeout_ms = t->timeout_ms,
 			       .repeat = repeat,
 			       .tries = tries};
 	http_client_ask(t->http, &ask, on_answer, r);
@@ -299,14 +257,17 @@ static void on_audio(void *arg, const struct http_answer *a)
 {
 	struct audio_request *r = arg;
 	char message[512] = "";
-	struct twilio_answer answer = {
-		.outcome = TWILIO_DONE, .message = message, .retry_after_s = a->retry_after_s};
-	if (a->outcome != HTTP_ANSWERED || a->status >= 500) {
+	bool answered = a->outcome == HTTP_ANSWERED;
+	struct twilio_answer answer = {.outcome = twilio_outcome_of(a->outcome, a->status, 0, true),
+				       .message = message,
+				       .retry_after_s = a->retry_after_s,
+				       .http_status = answered ? a->status : 0};
+	/* Fetching changes nothing at Twilio: whatever was unclear may be asked again. */
+	if (answer.outcome == TWILIO_UNREACHED || answer.outcome == TWILIO_AMBIGUOUS) {
 		answer.outcome = TWILIO_UNREACHED;
 		text_printf(message, sizeof message, "Twilio did not send the recording: %s.",
 			    a->outcome != HTTP_ANSWERED ? a->fault : "a server error");
-	} else if (a->status != 200) {
-		answer.outcome = TWILIO_REFUSED;
+	} else if (answer.outcome == TWILIO_REFUSED) {
 		answer.code = a->status == 404 ? NOT_FOUND : 0;
 		text_printf(message, sizeof message, "%s",
 			    a->status == 404

@@ -4,17 +4,11 @@
 
 #include "lib/base/clock.h"
 #include "lib/http/client.h"
+#include "lib/twilio/outcome.h"
 
 #include <jansson.h>
 
 struct twilio;
-
-enum twilio_outcome {
-	TWILIO_DONE,      /* body is the resource */
-	TWILIO_REFUSED,   /* a 4xx: nothing has happened; code and message say why */
-	TWILIO_UNREACHED, /* certainly not processed */
-	TWILIO_AMBIGUOUS, /* perhaps processed: look before trying again */
-};
 
 struct twilio_answer {
 	enum twilio_outcome outcome;
@@ -22,6 +16,7 @@ struct twilio_answer {
 	const char *message; /* Twilio's words and our advice, for a person */
 	json_t *body;        /* borrowed; NULL unless TWILIO_DONE */
 	long retry_after_s;  /* how long Twilio asks to be left alone, or 0 */
+	long http_status;    /* 0: there was no answer */
 	long long date_s;    /* Twilio's time, in seconds since 1970, when it was TWILIO_DONE; or 0 */
 };
 typedef void twilio_answer_fn(void *arg, const struct twilio_answer *answer);
@@ -35,9 +30,9 @@ struct twilio_call {
 	unsigned ring_timeout_s, time_limit_s;
 };
 
-/* All texts are copied; the client must outlive this. */
+/* All texts are copied; the client must outlive this. timeout_s: of a request. */
 struct twilio *twilio_new(struct http_client *http, const char *api_url, const char *account_sid,
-			  const char *auth_token);
+			  const char *auth_token, unsigned timeout_s);
 void twilio_free(struct twilio **t);
 
 void twilio_create_call(struct twilio *t, const struct twilio_call *call, twilio_answer_fn *fn, void *arg);
@@ -100,8 +95,5 @@ bool twilio_date(const char *text, struct wall_ms *out);
 bool twilio_is_call_sid(const char *text);
 /* RE and 32 hexadecimal digits. */
 bool twilio_is_recording_sid(const char *text);
-
-/* What a person should do about an error code; "" if there is nothing to say. */
-const char *twilio_advice(int code);
 
 #endif

@@ -419,7 +419,7 @@ for (const store of ['sqlite', 'mongodb']) describe(`one instance on ${store}`, 
 
 test('every way an answer can be lost: accepted exactly once', async () => {
   const faults = ['drop', 'lose', 'late', '500', '500-done', 'slow', '429'];
-  await together({ faults }, {}, async (phony, carrier) => {
+  await together({ faults }, { TWILIO_TIMEOUT_SECONDS: '5' }, async (phony, carrier) => {
     const people = faults.map(() => someone());
     await Promise.all(people.map((to) => send(phony, to, `to ${to}`)));
     const ended = await Promise.all(people.map((to) => until(async () => {
@@ -435,7 +435,7 @@ test('every way an answer can be lost: accepted exactly once', async () => {
 
 test('no callback comes to help: what was accepted is found in Twilio\'s list, and nothing is sent again', async () => {
   // Late: Twilio has it only after the first look.
-  await together({ faults: ['drop', 'lose', 'late', '500-done'], late_ms: 4000, callbacks: ['none'] }, {}, async (phony, carrier) => {
+  await together({ faults: ['drop', 'lose', 'late', '500-done'], late_ms: 4000, callbacks: ['none'] }, { TWILIO_TIMEOUT_SECONDS: '5' }, async (phony, carrier) => {
     const people = [...Array(4)].map(() => someone());
     await Promise.all(people.map((to) => send(phony, to, `to ${to}`)));
     for (const to of people) {

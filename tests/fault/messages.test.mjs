@@ -111,7 +111,7 @@ async function outgoingUnderFire(count, settings, kills) {
   const carrier = await startCarrier({ default: { script: [] }, messages: {
     random: { seed: 7, drop: 0.08, lose: 0.08, late: 0.04, 500: 0.04, '500-done': 0.04, slow: 0.1, 429: 0.06 }, callbacks: ['reorder', 'double'],
   } });
-  const phony = await startPhony({ sims: { carrier }, settings });
+  const phony = await startPhony({ sims: { carrier }, settings: { TWILIO_TIMEOUT_SECONDS: '5', ...settings } });
   const accepted = new Map();
   let next = 0, stored = 0;
   const sending = Promise.all([...Array(200)].map(async () => {

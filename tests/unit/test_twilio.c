@@ -1,4 +1,5 @@
 /* Signatures against Twilio's own vectors; TwiML. */
+#include "lib/twilio/outcome.h"
 #include "lib/twilio/signature.h"
 #include "lib/twilio/twiml.h"
 #include "tests/unit/unit.h"
@@ -86,12 +87,54 @@ static void test_twiml(void **state)
 	buffer_free(&b);
 }
 
+/* What may be asked again, and what must be looked for first. */
+static void test_outcomes(void **state)
+{
+	(void)state;
+	static const struct {
+		enum http_outcome http;
+		long status;
+		int code;
+		bool readable;
+		enum twilio_outcome outcome;
+	} cases[] = {
+		{HTTP_NOT_SENT, 0, 0, false, TWILIO_UNREACHED},
+		{HTTP_AMBIGUOUS, 0, 0, false, TWILIO_AMBIGUOUS},
+		{HTTP_ANSWERED, 201, 0, true, TWILIO_DONE},
+		{HTTP_ANSWERED, 204, 0, false, TWILIO_DONE},
+		{HTTP_ANSWERED, 200, 0, false, TWILIO_AMBIGUOUS},
+		{HTTP_ANSWERED, 100, 0, false, TWILIO_AMBIGUOUS},
+		{HTTP_ANSWERED, 500, 20500, true, TWILIO_AMBIGUOUS},
+		{HTTP_ANSWERED, 503, 0, false, TWILIO_AMBIGUOUS},
+		{HTTP_ANSWERED, 302, 0, false, TWILIO_REFUSED},
+		{HTTP_ANSWERED, 400, 21211, true, TWILIO_REFUSED},
+		{HTTP_ANSWERED, 400, 21610, true, TWILIO_REFUSED},
+		{HTTP_ANSWERED, 401, 20003, true, TWILIO_REFUSED},
+		{HTTP_ANSWERED, 404, 20404, true, TWILIO_REFUSED},
+		{HTTP_ANSWERED, 400, 99999, true, TWILIO_REFUSED},
+		{HTTP_ANSWERED, 429, 20429, true, TWILIO_UNREACHED},
+		{HTTP_ANSWERED, 429, 0, false, TWILIO_UNREACHED},
+		{HTTP_ANSWERED, 429, 99999, true, TWILIO_UNREACHED},
+		{HTTP_ANSWERED, 408, 0, false, TWILIO_UNREACHED},
+		{HTTP_ANSWERED, 400, 21611, true, TWILIO_UNREACHED}, /* the queue is full */
+		{HTTP_ANSWERED, 400, 14107, true, TWILIO_UNREACHED}, /* too many between the two */
+		{HTTP_ANSWERED, 400, 10004, true, TWILIO_UNREACHED}, /* too many calls at once */
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		if (twilio_outcome_of(cases[i].http, cases[i].status, cases[i].code, cases[i].readable) !=
+		    cases[i].outcome)
+			fail_msg("%ld %d", cases[i].status, cases[i].code);
+	assert_string_equal(twilio_advice(99999), "");
+	assert_non_null(strstr(twilio_advice(21610), "STOP"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_missing_signature),
 		cmocka_unit_test(test_twiml),
+		cmocka_unit_test(test_outcomes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

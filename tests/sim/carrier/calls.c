@@ -120,14 +120,14 @@ static void call_back(struct call *c, unsigned event)
 	base_params(c, &p);
 	rfc2822(carrier_time(), stamp);
 	snprintf(number, sizeof number, "%d", c->sequence++);
-	evhttp_add_header(&p, "CallbackSource", "call-progress-events");
-	evhttp_add_header(&p, "SequenceNumber", number);
-	evhttp_add_header(&p, "Timestamp", stamp);
+	rest_param(&p, "CallbackSource", "call-progress-events");
+	rest_param(&p, "SequenceNumber", number);
+	rest_param(&p, "Timestamp", stamp);
 	if (event == COMPLETED) {
 		snprintf(number, sizeof number, "%d",
 			 c->answered_us ? (int)((now_us() - c->answered_us) / 1000000) : 0);
-		evhttp_add_header(&p, "CallDuration", number);
-		evhttp_add_header(&p, "Duration", "1");
+		rest_param(&p, "CallDuration", number);
+		rest_param(&p, "Duration", "1");
 	}
 	report("callback", json_pack("{s:s, s:s}", "callSid", c->sid, "status", c->status));
 	hook_post(c->status_callback, &p, on_callback, c);
@@ -163,13 +163,13 @@ static void recording_hook(struct call *c, const char *status)
 	TAILQ_INIT(&p);
 	snprintf(url, sizeof url, "https://api.twilio.com/2010-04-01/Accounts/%s/Recordings/%s",
 		 carrier.account_sid, c->recording_sid);
-	evhttp_add_header(&p, "AccountSid", carrier.account_sid);
-	evhttp_add_header(&p, "CallSid", c->sid);
-	evhttp_add_header(&p, "RecordingSid", c->recording_sid);
-	evhttp_add_header(&p, "RecordingUrl", url);
-	evhttp_add_header(&p, "RecordingStatus", status);
-	evhttp_add_header(&p, "RecordingChannels", "2");
-	evhttp_add_header(&p, "RecordingDuration", "7");
+	rest_param(&p, "AccountSid", carrier.account_sid);
+	rest_param(&p, "CallSid", c->sid);
+	rest_param(&p, "RecordingSid", c->recording_sid);
+	rest_param(&p, "RecordingUrl", url);
+	rest_param(&p, "RecordingStatus", status);
+	rest_param(&p, "RecordingChannels", "2");
+	rest_param(&p, "RecordingDuration", "7");
 	hook_post(c->recording_callback, &p, ignore, c);
 	evhttp_clear_headers(&p);
 }
@@ -254,12 +254,12 @@ static void on_transcribed(evutil_socket_t fd, short what, void *arg)
 	struct evkeyvalq p;
 	const char *text = text_of(m->call->callee, "transcript", NULL);
 	base_params(m->call, &p);
-	evhttp_add_header(&p, "RecordingSid", m->sid);
-	evhttp_add_header(&p, "RecordingUrl", m->url);
-	evhttp_add_header(&p, "TranscriptionSid", "TR00000000000000000000000000000001");
-	evhttp_add_header(&p, "TranscriptionStatus", text ? "completed" : "failed");
-	evhttp_add_header(&p, "TranscriptionText", text ? text : "");
-	evhttp_add_header(&p, "TranscriptionUrl", "https://api.twilio.com/x");
+	rest_param(&p, "RecordingSid", m->sid);
+	rest_param(&p, "RecordingUrl", m->url);
+	rest_param(&p, "TranscriptionSid", "TR00000000000000000000000000000001");
+	rest_param(&p, "TranscriptionStatus", text ? "completed" : "failed");
+	rest_param(&p, "TranscriptionText", text ? text : "");
+	rest_param(&p, "TranscriptionUrl", "https://api.twilio.com/x");
 	hook_post(m->transcribe, &p, ignore, m->call);
 	evhttp_clear_headers(&p);
 	free(m->transcribe);
@@ -295,10 +295,10 @@ static void on_recorded(evutil_socket_t fd, short what, void *arg)
 	if (action == NULL)
 		violation(c->sid, "Record without action: an endless loop");
 	base_params(c, &p);
-	evhttp_add_header(&p, "RecordingSid", m->sid);
-	evhttp_add_header(&p, "RecordingUrl", m->url);
-	evhttp_add_header(&p, "RecordingDuration", "9");
-	evhttp_add_header(&p, "Digits", "#");
+	rest_param(&p, "RecordingSid", m->sid);
+	rest_param(&p, "RecordingUrl", m->url);
+	rest_param(&p, "RecordingDuration", "9");
+	rest_param(&p, "Digits", "#");
 	hook_post(action ? action : "http://127.0.0.1:9/", &p, on_document, c);
 	evhttp_clear_headers(&p);
 	if (transcribe == NULL || json_is_true(json_object_get(c->callee, "lose_transcription"))) {
@@ -327,9 +327,9 @@ static void on_dialled(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	base_params(c, &p);
-	evhttp_add_header(&p, "DialCallStatus", outcome);
-	evhttp_add_header(&p, "DialCallSid", "CA00000000000000000000000000000999");
-	evhttp_add_header(&p, "DialCallDuration", "3");
+	rest_param(&p, "DialCallStatus", outcome);
+	rest_param(&p, "DialCallSid", "CA00000000000000000000000000000999");
+	rest_param(&p, "DialCallDuration", "3");
 	hook_post(action, &p, on_document, c);
 	evhttp_clear_headers(&p);
 }
@@ -397,10 +397,10 @@ static void on_verdict(evutil_socket_t fd, short what, void *arg)
 	if (!c->detect_end && strncmp(verdict, "machine", 7) == 0)
 		verdict = "machine_start";
 	TAILQ_INIT(&p);
-	evhttp_add_header(&p, "CallSid", c->sid);
-	evhttp_add_header(&p, "AccountSid", carrier.account_sid);
-	evhttp_add_header(&p, "AnsweredBy", verdict);
-	evhttp_add_header(&p, "MachineDetectionDuration", "2400");
+	rest_param(&p, "CallSid", c->sid);
+	rest_param(&p, "AccountSid", carrier.account_sid);
+	rest_param(&p, "AnsweredBy", verdict);
+	rest_param(&p, "MachineDetectionDuration", "2400");
 	report("verdict", json_pack("{s:s, s:s}", "callSid", c->sid, "answeredBy", verdict));
 	hook_post(c->amd_callback, &p, ignore, c);
 	evhttp_clear_headers(&p);

@@ -61,6 +61,9 @@ time_t carrier_time(void);
 void carrier_date(time_t when, char out[64]);
 /* One of {NAME: SHARE, …, seed}, or "". */
 const char *rest_chance(const json_t *random, unsigned *state);
+struct evkeyvalq;
+/* Adds a parameter of any characters; evhttp_add_header refuses CR LF. */
+void rest_param(struct evkeyvalq *params, const char *key, const char *value);
 
 /* messages.c */
 struct evkeyvalq;

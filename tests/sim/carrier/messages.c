@@ -6,7 +6,9 @@
  *	                              drop: processed, but the answer is lost; lose: never processed;
  *	                              late: the answer is lost, processed half a second later;
  *	                              500: refused so; 500-done: processed all the same;
- *	                              429: refused; 429:N: with Retry-After N; slow: answered after 300 ms
+ *	                              429: refused; 429:N: with Retry-After N; slow: processed and answered
+ *	                              after 300 ms; slow:N: after N ms, whoever asked still there or not;
+ *	                              CODE: refused with this error of Twilio's (21611)
  *	random: {seed, drop: 0.1, …}  the same by chance, for requests after those
  *	callbacks: [words]            reorder: delivered before sent; double: each twice;
  *	                              early: before the answer; none;
@@ -15,6 +17,7 @@
  *	blind: true                   lists show nothing yet (Twilio is eventually consistent)
  *	late_ms: 500                  how late "late" is
  *	undelivered: {NUMBER: CODE}, optedOut: [NUMBER]
+ *	prefix: "Sent from your Twilio trial account - "  put before each body
  * }
  */
 #include "tests/sim/carrier/carrier.h"
@@ -103,17 +106,17 @@ static void call_back(struct message *m, const char *status)
 	if (m->callback == NULL || told("callbacks", "none"))
 		return;
 	TAILQ_INIT(&params);
-	evhttp_add_header(&params, "MessageSid", m->sid);
-	evhttp_add_header(&params, "SmsSid", m->sid);
-	evhttp_add_header(&params, "MessageStatus", status);
-	evhttp_add_header(&params, "SmsStatus", status);
-	evhttp_add_header(&params, "To", m->to);
-	evhttp_add_header(&params, "From", m->from);
-	evhttp_add_header(&params, "AccountSid", carrier.account_sid);
-	evhttp_add_header(&params, "ApiVersion", "2010-04-01");
+	rest_param(&params, "MessageSid", m->sid);
+	rest_param(&params, "SmsSid", m->sid);
+	rest_param(&params, "MessageStatus", status);
+	rest_param(&params, "SmsStatus", status);
+	rest_param(&params, "To", m->to);
+	rest_param(&params, "From", m->from);
+	rest_param(&params, "AccountSid", carrier.account_sid);
+	rest_param(&params, "ApiVersion", "2010-04-01");
 	if (strcmp(status, "undelivered") == 0) {
 		snprintf(code, sizeof code, "%d", m->error_code);
-		evhttp_add_header(&params, "ErrorCode", code);
+		rest_param(&params, "ErrorCode", code);
 	}
 	char *url = strndup(m->callback, told("callbacks", "anonymous") ? strcspn(m->callback, "?") : SIZE_MAX);
 	hook_post(url, &params, on_hook, NULL);
@@ -182,6 +185,14 @@ static void answer_now(struct message *m)
 	json_decref(created);
 }
 
+/* Whoever asked has not waited. */
+static void on_gone(struct evhttp_connection *connection, void *arg)
+{
+	struct message *m = arg;
+	(void)connection;
+	m->waiting = NULL;
+}
+
 static void on_slow(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -248,6 +259,10 @@ void message_create(struct evhttp_request *r, struct evkeyvalq *form)
 		return;
 	}
 	int code = refusal(to, from, body, media, &words);
+	if (code == 0 && strlen(how) == 5 && strspn(how, "0123456789") == 5) {
+		code = atoi(how);
+		words = "Refused by the scenario";
+	}
 	if (code != 0) {
 		rest_refuse(r, 400, code, words);
 		return;
@@ -265,7 +280,9 @@ void message_create(struct evhttp_request *r, struct evkeyvalq *form)
 	snprintf(m->sid, sizeof m->sid, "%s%08x%024x", media ? "MM" : "SM", (unsigned)getpid(), ++serial);
 	snprintf(m->to, sizeof m->to, "%s", to);
 	snprintf(m->from, sizeof m->from, "%s", from);
-	m->body = strdup(body);
+	const char *prefix = json_string_value(settings("prefix"));
+	m->body = malloc(strlen(body) + strlen(prefix ? prefix : "") + 1);
+	sprintf(m->body, "%s%s", prefix ? prefix : "", body);
 	m->callback = callback ? strdup(callback) : NULL;
 	m->media = media;
 	m->status = "queued";
@@ -275,9 +292,10 @@ void message_create(struct evhttp_request *r, struct evkeyvalq *form)
 		after(m, ms_of("late_ms", LATE_MS), on_late);
 		return;
 	}
-	if (strcmp(how, "slow") == 0) {
+	if (strncmp(how, "slow", 4) == 0) {
 		m->waiting = r;
-		after(m, ms_of("slow_ms", SLOW_MS), on_slow);
+		evhttp_connection_set_closecb(evhttp_request_get_connection(r), on_gone, m);
+		after(m, how[4] == ':' ? atoi(how + 5) : ms_of("slow_ms", SLOW_MS), on_slow);
 		return;
 	}
 	accept_message(m);

@@ -2,6 +2,7 @@
 #include "tests/sim/carrier/carrier.h"
 
 #include "lib/base/base64.h"
+#include "lib/base/form.h"
 #include "tests/sim/common/report.h"
 
 #include <event2/buffer.h>
@@ -243,19 +244,24 @@ static void update_call(struct evhttp_request *r, struct call *c, struct evkeyva
 	}
 }
 
-/* evhttp decodes values only; "StartTime%3E" is a name, too. */
+void rest_param(struct evkeyvalq *params, const char *key, const char *value)
+{
+	struct evkeyval *p = calloc(1, sizeof *p);
+	p->key = strdup(key);
+	p->value = strdup(value);
+	TAILQ_INSERT_TAIL(params, p, next);
+}
+
+/* Not evhttp's parser: it drops a value that has CR LF, as a header may not. */
 static void parse_params(const char *text, struct evkeyvalq *params)
 {
-	struct evkeyvalq raw;
-	struct evkeyval *p;
+	struct form form;
 	TAILQ_INIT(params);
-	evhttp_parse_query_str(text, &raw);
-	TAILQ_FOREACH (p, &raw, next) {
-		char *key = evhttp_uridecode(p->key, 1, NULL);
-		evhttp_add_header(params, key, p->value);
-		free(key);
-	}
-	evhttp_clear_headers(&raw);
+	if (!form_parse(text, strlen(text), &form))
+		violation("rest", "no form: %s", text);
+	for (size_t i = 0; i < form.count; i++)
+		rest_param(params, form.fields[i].name, form.fields[i].value);
+	form_free(&form);
 }
 
 void rest_handle(struct evhttp_request *r, void *arg)
