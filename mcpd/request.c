@@ -237,7 +237,9 @@ json_t *request_meta(const struct request *q)
 
 bool request_first_page(struct request *q)
 {
-	if (json_object_get(request_params(q), "cursor") == NULL)
+	struct json_reader r;
+	json_read_open(&r, request_params(q));
+	if (!json_read_given(&r, "cursor"))
 		return true;
 	request_fail(q, RPC_INVALID_PARAMS, "This cursor is none that a list has given", NULL);
 	return false;

@@ -9,12 +9,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 4 * 1024 * 1024, READ_SIZE = 64 * 1024, EDGE_BYTES = 512 };
+enum { LINE_MAX_BYTES = 4 * 1024 * 1024, READ_SIZE = 64 * 1024, EDGE_BYTES = 512, LOOK_MS = 500 };
 
 struct stdio {
 	struct event_base *base;
@@ -22,6 +23,7 @@ struct stdio {
 	struct rpc *rpc;
 	struct event *readable, *writable, *term, *interrupt;
 	struct buffer in, out;
+	struct timer look;
 	bool skipping;         /* the rest of a line that is too long */
 	char head[EDGE_BYTES]; /* how that line began */
 	bool ended;            /* no more input */
@@ -115,6 +117,17 @@ static void split_lines(struct stdio *s)
 		buffer_consume(&s->in, s->in.len - EDGE_BYTES);
 }
 
+/* After the end of input what is in flight is answered, as long as somebody reads. */
+static void look_for_reader(void *arg)
+{
+	struct stdio *s = arg;
+	struct pollfd out = {.fd = STDOUT_FILENO};
+	if (poll(&out, 1, 0) == 1 && (out.revents & (POLLERR | POLLHUP | POLLNVAL)))
+		event_base_loopbreak(s->base);
+	else
+		timer_start(&s->look, s->base, LOOK_MS, look_for_reader, s);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	(void)what;
@@ -136,6 +149,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	s->in.len = 0;
 	event_del(s->readable);
 	s->ended = true;
+	look_for_reader(s);
 	end_if_done(s);
 }
 
@@ -166,6 +180,7 @@ int stdio_serve(const char *config_file)
 	evsignal_add(s.term, NULL);
 	evsignal_add(s.interrupt, NULL);
 	event_base_dispatch(s.base);
+	timer_stop(&s.look);
 	rpc_free(&s.rpc);
 	mcpd_free(&s.mcpd);
 	event_base_loop(s.base, EVLOOP_NONBLOCK);

@@ -162,6 +162,19 @@ describe('clients that leave', () => {
     assert.equal(answers.find((m) => m.id === 'w'), undefined);
     await hangUp(callSid);
   });
+
+  test('stdio: a client that dies while it waits', async () => {
+    const callSid = await live(await place());
+    const { child, answers, send } = rawStdio(phony.env);
+    send(wait('w', callSid));
+    send(tool('list', 'phony_list_calls', {}));
+    await answers.wait((m) => m.id === 'list', 'the list');
+    child.stdin.destroy();
+    child.stdout.destroy();
+    const end = await Promise.race([child.ended, new Promise((done) => setTimeout(done, 20000, 'still there').unref())]);
+    assert.deepEqual(end, { code: 0, signal: null });
+    await hangUp(callSid);
+  });
 });
 
 describe('what is not quite JSON', () => {
@@ -225,7 +238,9 @@ describe('arguments', () => {
       assert.deepEqual([missing.isError, missing.content[0].text], [true, 'callSid is missing.']);
     }
     await phony.log.wait((line) => /phony_list_calls: ignored arguments that it does not have: sessionId, toolCallId, action, chatInput/.test(line), 'the log line');
-    const headers = await session(), five = (n) => post(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"phony_list_calls","arguments":{"limit":${n}}}}`, headers);
+    const headers = await session(), lists = ['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list'];
+    for (const method of lists) assert.ok((await (await post({ jsonrpc: '2.0', id: 1, method, params: { cursor: null, _meta: null } }, headers)).json()).result, method);
+    const five = (n) => post(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"phony_list_calls","arguments":{"limit":${n}}}}`, headers);
     assert.ok((await (await five('5.0')).json()).result.structuredContent);
     assert.match((await (await five('5.5')).json()).result.content[0].text, /limit must be a whole number/);
   });

@@ -475,7 +475,8 @@ static void test_arguments(void **state)
 
 /* ---- the schemas of all tools: what the strictest of those that read them takes ---- */
 
-static void check_schema(const char *tool, const json_t *schema, unsigned depth)
+/* input: what a model writes by, which is read more strictly than what it is answered. */
+static void check_schema(const char *tool, const json_t *schema, bool input, unsigned depth)
 {
 	static const char *const refused[] = {"anyOf",       "oneOf",
 					      "allOf",       "not",
@@ -492,7 +493,7 @@ static void check_schema(const char *tool, const json_t *schema, unsigned depth)
 		if (json_object_get(schema, refused[i]) != NULL)
 			fail_msg("%s: %s", tool, refused[i]);
 	/* Gemini: "properties: should be non-empty for OBJECT type". A tool without arguments has none. */
-	if (strcmp(type, "object") == 0 &&
+	if (input && strcmp(type, "object") == 0 &&
 	    (properties == NULL || (depth > 0 && json_object_size(properties) == 0)))
 		fail_msg("%s: an object without properties", tool);
 	if (strcmp(type, "array") == 0 && json_object_get(schema, "items") == NULL)
@@ -503,12 +504,12 @@ static void check_schema(const char *tool, const json_t *schema, unsigned depth)
 		if (json_object_get(properties, json_string_value(required)) == NULL)
 			fail_msg("%s: %s is required, and no property", tool, json_string_value(required));
 	json_object_foreach (properties, name, member) {
-		if (depth == 0 && json_object_get(member, "description") == NULL)
+		if (input && depth == 0 && json_object_get(member, "description") == NULL)
 			fail_msg("%s: %s has no description", tool, name);
-		check_schema(tool, member, depth + 1);
+		check_schema(tool, member, input, depth + 1);
 	}
 	if (json_object_get(schema, "items") != NULL)
-		check_schema(tool, json_object_get(schema, "items"), depth + 1);
+		check_schema(tool, json_object_get(schema, "items"), input, depth + 1);
 }
 
 static void test_schemas(void **state)
@@ -516,9 +517,12 @@ static void test_schemas(void **state)
 	(void)state;
 	json_t *tools = json_loads(tools_json, 0, NULL), *tool;
 	size_t i;
-	json_array_foreach (tools, i, tool)
-		check_schema(json_string_value(json_object_get(tool, "name")),
-			     json_object_get(tool, "inputSchema"), 0);
+	json_array_foreach (tools, i, tool) {
+		const char *name = json_string_value(json_object_get(tool, "name"));
+		const json_t *data = json_object_get(tool, "data");
+		check_schema(name, json_object_get(tool, "inputSchema"), true, 0);
+		check_schema(name, data ? data : json_object_get(tool, "outputSchema"), false, 0);
+	}
 	assert_true(i > 60);
 	json_decref(tools);
 }
