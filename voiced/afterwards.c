@@ -19,7 +19,6 @@ enum {
 	AT_ONCE = 10,
 	FIRST_MS = 5000,           /* from the beginning; it is known after the end */
 	GIVE_UP_MS = 86400 * 1000, /* ElevenLabs needs seconds, seldom minutes */
-	AGAIN_MS = 3600 * 1000,    /* a recording that could not be removed */
 	CONVERSATIONS_MAX = 20,    /* of one call: each reconnect begins one */
 };
 
@@ -45,8 +44,7 @@ static void change(struct voiced *v, const char *call_id, json_t *set, json_t *u
 /* One piece of work for one call, which this host has taken. */
 struct job {
 	struct voiced *v;
-	char *call_id, *sid; /* sid: Twilio's, of the call */
-	char *recording;
+	char *call_id;
 	json_t *conversations;
 	size_t asked;
 	json_int_t credits;
@@ -55,9 +53,7 @@ struct job {
 static void end(struct job *j)
 {
 	json_decref(j->conversations);
-	free(j->recording);
 	free(j->call_id);
-	free(j->sid);
 	free(j);
 }
 
@@ -137,31 +133,6 @@ void afterwards_conversation(struct voiced *v, struct call *call, const char *id
 	change(v, call_id(call), json_build("{s:o}", "costAt", wall_json(wall_now().ms + FIRST_MS)), NULL);
 }
 
-/* ---- recordings at Twilio ---- */
-
-static void on_removed(void *arg, const struct twilio_answer *a)
-{
-	struct job *j = arg;
-	if (a->outcome == TWILIO_DONE || (a->outcome == TWILIO_REFUSED && a->code == 20404)) {
-		log_call(LOG_SEV_INFO, j->sid, "Twilio's recording is older than RETENTION_DAYS: removed");
-		change(j->v, j->call_id, json_build("{s:o}", "recordingRemovedAt", wall_json(wall_now().ms)),
-		       json_build("[s]", "recordingUntilAt"));
-	} else {
-		log_call(LOG_SEV_WARN, j->sid, "Twilio's recording cannot be removed: %s", a->message);
-	}
-	end(j);
-}
-
-void afterwards_recorded(struct voiced *v, const struct call *call, const char *recording_sid)
-{
-	int64_t days = v->config->retention_days;
-	if (days > 0 && recording_sid[0] != '\0')
-		change(v, call_id(call),
-		       json_build("{s:s, s:o}", "recordingSid", recording_sid, "recordingUntilAt",
-				  wall_json(wall_now().ms + days * 86400 * 1000)),
-		       NULL);
-}
-
 /* ---- looking ---- */
 
 static void on_taken(void *arg, json_t *result, const char *error)
@@ -169,39 +140,34 @@ static void on_taken(void *arg, json_t *result, const char *error)
 	struct job *j = arg;
 	if (error != NULL || !json_is_object(result))
 		end(j); /* another host was quicker */
-	else if (j->recording != NULL)
-		twilio_delete_recording(j->v->twilio, j->recording, on_removed, j);
 	else
 		ask_next(j);
 }
 
 /* Takes the work for this host: its time must be the one seen, and moves on. */
-static void take(struct voiced *v, const json_t *document, const char *field)
+static void take(struct voiced *v, const json_t *document)
 {
 	int64_t now = wall_now().ms;
 	struct wall_ms begun = {now};
-	bool of_cost = strcmp(field, "costAt") == 0;
 	struct job *j = xcalloc(1, sizeof *j);
 	j->v = v;
 	j->call_id = xstrdup(text_of(document, "callId"));
-	j->sid = xstrdup(text_of(document, "callSid"));
-	j->recording = of_cost ? NULL : xstrdup(text_of(document, "recordingSid"));
 	j->conversations = json_incref(json_object_get(document, "conversationIds"));
 	wall_parse(text_of(document, json_object_get(document, "endedAt") ? "endedAt" : "startedAt"), &begun);
 	int64_t age = now - begun.ms;
 	bool live = json_object_get(document, "endedAt") == NULL;
-	if (of_cost && (age > GIVE_UP_MS || json_array_size(j->conversations) == 0)) {
+	if (age > GIVE_UP_MS || json_array_size(j->conversations) == 0) {
 		change(v, j->call_id, NULL, json_build("[s]", "costAt"));
 		end(j);
 		return;
 	}
-	int64_t next = now + (!of_cost ? AGAIN_MS : live || age < FIRST_MS ? FIRST_MS : age);
 	struct store_change claim = {
 		.key = j->call_id,
-		.where = json_build("[[s, s, O]]", field, "=", json_object_get(document, field)),
-		.set = json_build("{s:o}", field, wall_json(next)),
+		.where = json_build("[[s, s, O]]", "costAt", "=", json_object_get(document, "costAt")),
+		.set = json_build("{s:o}", "costAt",
+				  wall_json(now + (live || age < FIRST_MS ? FIRST_MS : age))),
 		.strict = true};
-	if (of_cost && live) {
+	if (live) {
 		store_update(v->store, STORE_CALLS, &claim, NULL, NULL);
 		end(j);
 		return;
@@ -209,42 +175,28 @@ static void take(struct voiced *v, const json_t *document, const char *field)
 	store_update(v->store, STORE_CALLS, &claim, on_taken, j);
 }
 
-static void take_all(struct voiced *v, json_t *result, const char *error, const char *field)
+static void on_costs(void *arg, json_t *result, const char *error)
 {
 	size_t i;
 	json_t *document;
 	if (error != NULL)
 		log_debug("calls with work left cannot be read: %s", error);
 	json_array_foreach (json_object_get(result, "documents"), i, document)
-		take(v, document, field);
-}
-
-static void on_costs(void *arg, json_t *result, const char *error)
-{
-	take_all(arg, result, error, "costAt");
-}
-
-static void on_recordings(void *arg, json_t *result, const char *error)
-{
-	take_all(arg, result, error, "recordingUntilAt");
-}
-
-static void look_for(struct voiced *v, const char *field, store_fn *fn)
-{
-	struct store_query due = {.where = json_build("[[s, s, o]]", field, "<=", wall_json(wall_now().ms)),
-				  .order = field,
-				  .ascending = true,
-				  .limit = AT_ONCE};
-	store_find(v->store, STORE_CALLS, &due, fn, v);
+		take(arg, document);
 }
 
 static void look(void *arg)
 {
 	struct afterwards *a = arg;
-	if (!a->v->draining) {
-		look_for(a->v, "costAt", on_costs);
-		look_for(a->v, "recordingUntilAt", on_recordings);
-	}
+	struct store_query due = {.where =
+					  json_build("[[s, s, o]]", "costAt", "<=", wall_json(wall_now().ms)),
+				  .order = "costAt",
+				  .ascending = true,
+				  .limit = AT_ONCE};
+	if (a->v->draining)
+		json_decref(due.where);
+	else
+		store_find(a->v->store, STORE_CALLS, &due, on_costs, a->v);
 	timer_start(&a->timer, a->v->base, LOOK_MS, look, a);
 }
 

@@ -1,8 +1,7 @@
 /*
  * What is still to do for calls that are over: asking what the voice provider
- * charged (ElevenLabs tells it once it has looked at the conversation), and
- * removing Twilio's recordings that are older than RETENTION_DAYS. Each call's
- * record says when (costAt, recordingUntilAt), so that it outlives us.
+ * charged (ElevenLabs tells it once it has looked at the conversation). Each call's
+ * record says when (costAt), so that it outlives us.
  */
 #ifndef PHONY_AFTERWARDS_H
 #define PHONY_AFTERWARDS_H
@@ -16,7 +15,5 @@ void afterwards_free(struct afterwards **a);
 
 /* A conversation with the provider has begun; id is "" where it has none. */
 void afterwards_conversation(struct voiced *v, struct call *call, const char *id);
-/* Twilio has made a recording. */
-void afterwards_recorded(struct voiced *v, const struct call *call, const char *recording_sid);
 
 #endif

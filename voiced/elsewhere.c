@@ -26,7 +26,7 @@ static bool is_live(const json_t *document)
 	return call_parse_status(text_of(document, "status"), &status) && status < CALL_COMPLETED;
 }
 
-static bool token_fits(const json_t *document, const char *token)
+bool elsewhere_token_fits(const json_t *document, const char *token)
 {
 	char *own = xasprintf("%s%s", text_of(document, "callId"), text_of(document, "secret"));
 	bool fits = text_of(document, "secret")[0] != '\0' && secret_equal(own, token);
@@ -38,7 +38,7 @@ static void on_document(void *arg, json_t *document, const char *error)
 {
 	struct finding *f = arg;
 	struct call *call = calls_by_token(f->v->calls, f->token); /* somebody may have been quicker */
-	if (call == NULL && error == NULL && is_live(document) && token_fits(document, f->token)) {
+	if (call == NULL && error == NULL && is_live(document) && elsewhere_token_fits(document, f->token)) {
 		log_call(LOG_SEV_INFO, text_of(document, "callSid"), "this call was placed by another host");
 		call = calls_restore(f->v->calls, document);
 	}

@@ -15,6 +15,9 @@ typedef void elsewhere_fn(void *arg, struct call *call, const char *error);
 /* The call of this token: from the register (at once), or from the store. */
 void elsewhere_find(struct voiced *v, const char *token, elsewhere_fn *fn, void *arg);
 
+/* Whether the token is that of the call with this document. */
+bool elsewhere_token_fits(const json_t *document, const char *token);
+
 /* Lets go of a call that another host has taken or ended; else fn goes on with it. */
 void elsewhere_check(struct voiced *v, struct call *call, void (*fn)(struct voiced *v, struct call *call));
 

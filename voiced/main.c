@@ -4,6 +4,7 @@
  */
 #include "lib/base/json_build.h"
 #include "voiced/afterwards.h"
+#include "voiced/call_deletion.h"
 #include "voiced/checkup.h"
 #include "voiced/clients.h"
 #include "voiced/door.h"
@@ -18,6 +19,7 @@
 #include "voiced/models.h"
 #include "voiced/news.h"
 #include "voiced/prompt.h"
+#include "voiced/recording_removal.h"
 #include "voiced/recordings.h"
 #include "voiced/resolver.h"
 #include "voiced/restore.h"
@@ -152,6 +154,8 @@ static bool start(struct daemon *d)
 	v->voicemails = voicemails_new(v);
 	v->recordings = recordings_new(v);
 	v->afterwards = afterwards_new(v);
+	v->removals = removals_new(v);
+	v->deletions = deletions_new(v);
 	return true;
 }
 
@@ -195,6 +199,8 @@ static void stop(struct daemon *d)
 	recordings_free(&v->recordings);
 	checkup_free(&v->checkup);
 	afterwards_free(&v->afterwards);
+	removals_free(&v->removals);
+	deletions_free(&v->deletions);
 	door_close(&v->door);
 	clients_close(&v->clients);
 	resolver_free(&v->resolver); /* before the calls that it answers */

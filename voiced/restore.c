@@ -34,7 +34,8 @@ bool restore_calls(struct voiced *v)
 	struct loading l = {v, false, false};
 	struct store_query live = {.where = json_build("[[s, s, [s, s, s]]]", "status", "in", "initiated",
 						       "ringing", "in-progress"),
-				   .limit = LIVE_MAX};
+				   .limit = LIVE_MAX,
+				   .keep = true};
 	store_find(v->store, STORE_CALLS, &live, on_live_calls, &l);
 	while (!l.done)
 		event_base_loop(v->base, EVLOOP_ONCE);

@@ -1,17 +1,19 @@
 /* Twilio's webhooks for calls: signature, the call's secret, then the answer. */
+#include "lib/base/clock.h"
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
 #include "lib/twilio/twiml.h"
 #include "lib/twilio/webhook.h"
-#include "voiced/afterwards.h"
 #include "voiced/agent.h"
+#include "voiced/call_deletion.h"
 #include "voiced/elsewhere.h"
 #include "voiced/ending.h"
 #include "voiced/hook.h"
 #include "voiced/load.h"
 #include "voiced/machine.h"
+#include "voiced/recording_removal.h"
 #include "voiced/routes.h"
 #include "voiced/voicemail.h"
 #include "voiced/workers.h"
@@ -195,15 +197,74 @@ static json_t *text(const struct hook *h, const char *name)
 	return json_text(hook_field(h, name));
 }
 
-static void on_recording(struct hook *h, struct call *call)
+/* ---- recordings: told of when the call is over and out of the register, too ---- */
+
+/* A token begins with the call's id. */
+static void recorded_call_id(const struct hook *h, char id[CALL_ID_LEN + 1])
 {
-	call_note(call, "recording",
-		  json_build("{s:o, s:o, s:o, s:o}", "recordingSid", text(h, "RecordingSid"), "recordingUrl",
-			     text(h, "RecordingUrl"), "status", text(h, "RecordingStatus"), "duration",
-			     text(h, "RecordingDuration")));
-	if (strcmp(hook_field(h, "RecordingStatus"), "completed") == 0)
-		afterwards_recorded(h->v, call, hook_field(h, "RecordingSid"));
+	const char *token = hook_query(h, "call");
+	text_copy(id, CALL_ID_LEN + 1, token, strnlen(token, CALL_ID_LEN));
+}
+
+static void on_deleted_call(void *arg, json_t *result, const char *error)
+{
+	struct hook *h = arg;
+	char id[CALL_ID_LEN + 1];
+	recorded_call_id(h, id);
+	if (error != NULL) {
+		hook_reply_error(h, 503, "store", error);
+		return;
+	}
+	if (json_is_object(result) && twilio_is_recording_sid(hook_field(h, "RecordingSid")))
+		removals_add(h->v, hook_field(h, "RecordingSid"), STORE_CALLS, id, NULL, NULL);
 	hook_reply_noted(h);
+}
+
+/* data is stolen. */
+static void note_recording(struct hook *h, const char *call_id, json_t *data)
+{
+	struct call *call = calls_by_id(h->v->calls, call_id);
+	char now[WALL_TEXT_SIZE];
+	if (call != NULL) {
+		call_note(call, "recording", data);
+		return;
+	}
+	/* As call_note does. */
+	wall_format(wall_now(), now);
+	struct store_event event = {call_id, -1, wall_now().ms * 1000, "recording", now, data};
+	store_add_event(h->v->store, &event, NULL, NULL);
+	json_decref(data);
+}
+
+static void on_recorded_call(void *arg, json_t *document, const char *error)
+{
+	struct hook *h = arg;
+	const char *token = hook_query(h, "call"), *sid = hook_field(h, "RecordingSid");
+	char id[CALL_ID_LEN + 1];
+	recorded_call_id(h, id);
+	if (error != NULL) {
+		hook_reply_error(h, 503, "store", error);
+	} else if (!json_is_object(document)) {
+		deletion_look_up(h->v, id, on_deleted_call, h);
+	} else if (!elsewhere_token_fits(document, token)) {
+		hook_reply_error(h, 403, "secret", "The secret in the URL is no call's.");
+	} else {
+		json_t *data =
+			json_build("{s:o, s:o, s:o, s:o}", "recordingSid", text(h, "RecordingSid"),
+				   "recordingUrl", text(h, "RecordingUrl"), "status",
+				   text(h, "RecordingStatus"), "duration", text(h, "RecordingDuration"));
+		note_recording(h, id, data);
+		if (twilio_is_recording_sid(sid))
+			removals_recorded(h->v, id, sid);
+		hook_reply_noted(h);
+	}
+}
+
+static void on_recording(struct hook *h)
+{
+	char id[CALL_ID_LEN + 1];
+	recorded_call_id(h, id);
+	store_get(h->v->store, STORE_CALLS, "callId", id, on_recorded_call, h);
 }
 
 static void on_amd(struct hook *h, struct call *call)
@@ -267,7 +328,7 @@ static const struct {
 	{"/call/outgoing", on_answered, NULL, true},
 	{"/call/incoming", on_answered, incoming_take, true},
 	{"/call/status", on_status, NULL, false},
-	{"/call/recording", on_recording, NULL, false},
+	{"/call/recording", NULL, on_recording, false},
 	{"/call/amd", on_amd, NULL, false},
 	{"/call/transfer", transfer_dial, NULL, true},
 	{"/call/transferred", transfer_done, NULL, true},

@@ -7,14 +7,12 @@
 #include "lib/base/text.h"
 #include "lib/store/answers.h"
 #include "lib/store/words.h"
-#include "voiced/flights.h"
-#include "voiced/recordings.h"
 #include "voiced/verbs_call.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_MAX = 128 * 1024, DELETE_MAX = 10000 };
+enum { TEXT_MAX = 128 * 1024 };
 
 static const char *const types[] = {"inbound", "outbound", NULL};
 static const char *const statuses[] = {"scheduled", "initiated", "ringing", "in-progress", "completed",
@@ -32,8 +30,6 @@ static json_t *brief(const json_t *document)
 struct question {
 	struct voiced *v;
 	struct reply reply;
-	long long left, deleted;
-	bool one;
 };
 
 static struct question *new_question(struct voiced *v, struct reply reply)
@@ -43,8 +39,7 @@ static struct question *new_question(struct voiced *v, struct reply reply)
 	return q;
 }
 
-/* The filters that searching and deleting share; owned by the caller. */
-static json_t *read_filters(struct json_reader *r)
+json_t *search_read_filters(struct json_reader *r)
 {
 	const char *type = NULL, *status = NULL;
 	int64_t start_ms = 0, end_ms = 0;
@@ -77,7 +72,7 @@ void search_calls(struct voiced *v, json_t *args, struct reply reply)
 	json_read_open(&r, args);
 	json_read_text(&r, "query", JSON_NEEDED, 1, 500, &query);
 	json_read_number(&r, "phoneNumber", JSON_OPTIONAL, &number);
-	json_t *where = read_filters(&r), *words = words_of(query, true);
+	json_t *where = search_read_filters(&r), *words = words_of(query, true);
 	filter_read_page(&r, &limit, &cursor);
 	if (query[0] != '\0' && json_array_size(words) == 0)
 		json_read_fault(&r, "query has no word to search for");
@@ -139,95 +134,4 @@ void search_index(struct voiced *v, const struct call *call)
 		buffer_append_text(&x->text, "\n");
 	}
 	store_turns(v->store, call_id(call), on_turns, x);
-}
-
-/* ---- deleting: the call, its turns, its events, its recording ---- */
-
-static void step(struct question *q)
-{
-	if (--q->left > 0)
-		return;
-	if (q->one && q->deleted == 0)
-		answer_error(q->reply, 404, "not_found",
-			     "No call has this callSid; phony_list_calls lists them.");
-	else
-		answer_success(q->reply, 200, json_build("{s:I}", "deletedCount", (json_int_t)q->deleted),
-			       "%lld call(s) deleted", q->deleted);
-	free(q);
-}
-
-static void on_removed(void *arg, json_t *result, const char *error)
-{
-	struct question *q = arg;
-	if (error == NULL)
-		q->deleted += json_integer_value(result);
-	else
-		log_error("a call could not be deleted: %s", error);
-	step(q);
-}
-
-static void delete_one(struct question *q, const json_t *document)
-{
-	const char *id = json_string_value(json_object_get(document, "callId"));
-	if (id == NULL)
-		return;
-	q->left++;
-	const char *sid = json_string_value(json_object_get(document, "callSid"));
-	recordings_delete(q->v, id);
-	flights_delete(q->v, sid ? sid : "");
-	store_remove(q->v->store, STORE_TURNS, json_build("[[s, s, s]]", "callId", "=", id), NULL, NULL);
-	store_remove(q->v->store, STORE_EVENTS, json_build("[[s, s, s]]", "callId", "=", id), NULL, NULL);
-	store_remove(q->v->store, STORE_CALLS, json_build("[[s, s, s]]", "callId", "=", id), on_removed, q);
-}
-
-static void on_to_delete(void *arg, json_t *result, const char *error)
-{
-	struct question *q = arg;
-	size_t i;
-	json_t *document;
-	if (answer_store_error(q->reply, error)) {
-		free(q);
-		return;
-	}
-	q->left = 1;
-	json_array_foreach (json_object_get(result, "documents"), i, document) {
-		const char *sid = json_string_value(json_object_get(document, "callSid"));
-		/* A live call keeps what it has. */
-		if (sid == NULL || calls_by_sid(q->v->calls, sid) == NULL)
-			delete_one(q, document);
-	}
-	step(q);
-}
-
-static void find_and_delete(struct voiced *v, json_t *where, bool one, struct reply reply)
-{
-	struct question *q = new_question(v, reply);
-	q->one = one;
-	struct store_query query = {.where = where, .limit = DELETE_MAX};
-	store_find(v->store, STORE_CALLS, &query, on_to_delete, q);
-}
-
-void search_delete_call(struct voiced *v, json_t *args, struct reply reply)
-{
-	struct json_reader r;
-	const char *sid = verb_read_sid(&r, args);
-	if (verb_refuse_faults(&r, reply))
-		return;
-	if (calls_by_sid(v->calls, sid) != NULL && !call_is_over(calls_by_sid(v->calls, sid)))
-		reply.fail(reply.arg, 409, "live", "This call is live; end it first with phony_hangup_call.");
-	else
-		find_and_delete(v, json_build("[[s, s, s]]", "callSid", "=", sid), true, reply);
-}
-
-void search_delete_calls(struct voiced *v, json_t *args, struct reply reply)
-{
-	struct json_reader r;
-	json_read_open(&r, args);
-	json_t *where = read_filters(&r);
-	if (json_read_ok(&r) && json_array_size(where) == 0)
-		json_read_fault(&r, "give at least one filter: which calls are to be deleted?");
-	if (verb_refuse_faults(&r, reply))
-		json_decref(where);
-	else
-		find_and_delete(v, where, false, reply);
 }

@@ -6,6 +6,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/object.h"
 #include "lib/store/filter.h"
+#include "voiced/call_deletion.h"
 #include "voiced/checkup.h"
 #include "voiced/contexts.h"
 #include "voiced/guard.h"
@@ -91,8 +92,8 @@ static const struct {
 	{MSG_EMERGENCY_SHUTDOWN, shutdown_run},
 	{MSG_SYSTEM_STATUS, system_status},
 	{MSG_SEARCH_CALLS, search_calls},
-	{MSG_DELETE_CALL, search_delete_call},
-	{MSG_DELETE_CALLS, search_delete_calls},
+	{MSG_DELETE_CALL, deletion_of_call},
+	{MSG_DELETE_CALLS, deletion_of_calls},
 	{MSG_HOLD_CALL, steering_hold},
 	{MSG_RESUME_CALL, steering_resume},
 	{MSG_REQUEST_OPERATOR, steering_ask_operator},

@@ -29,6 +29,8 @@ struct voiced {
 	struct handover *to_smsd, *to_mcpd;
 	struct live *live;
 	struct afterwards *afterwards;
+	struct removals *removals;
+	struct deletions *deletions;
 	struct clients *clients;
 	struct prompts *prompts;
 	struct news *news;

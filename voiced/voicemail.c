@@ -10,6 +10,7 @@
 #include "lib/store/answers.h"
 #include "lib/store/words.h"
 #include "voiced/news.h"
+#include "voiced/recording_removal.h"
 #include "voiced/records.h"
 
 #include <stdlib.h>
@@ -115,12 +116,80 @@ void voicemail_mark(struct voiced *v, json_t *args, struct reply reply, bool rea
 		records_update(v, &kind, sid, json_build("{s:b}", "isRead", read), reply);
 }
 
+/* ---- deleting: Twilio's recordings first, which nothing else names ---- */
+
+struct deletion {
+	struct voiced *v;
+	struct reply reply;
+	json_t *sids;
+	unsigned left;
+	bool one, failed;
+};
+
+static void deletion_step(struct deletion *d)
+{
+	if (--d->left > 0)
+		return;
+	if (d->failed)
+		answer_error(d->reply, 503, "store", "The voicemails could not be deleted; try again.");
+	else if (d->one)
+		records_remove(d->v, &kind, json_string_value(json_array_get(d->sids, 0)), d->reply);
+	else
+		records_remove_where(d->v, &kind, json_build("[[s, s, O]]", "recordingSid", "in", d->sids),
+				     d->reply);
+	json_decref(d->sids);
+	free(d);
+}
+
+static void on_removal_noted(void *arg, json_t *result, const char *error)
+{
+	struct deletion *d = arg;
+	(void)result;
+	if (error != NULL)
+		log_error("a voicemail cannot be deleted: %s", error);
+	d->failed = d->failed || error != NULL;
+	deletion_step(d);
+}
+
+static void on_to_delete(void *arg, json_t *result, const char *error)
+{
+	struct deletion *d = arg;
+	size_t i;
+	json_t *document;
+	if (answer_store_error(d->reply, error)) {
+		json_decref(d->sids);
+		free(d);
+		return;
+	}
+	d->left = 1;
+	json_array_foreach (json_object_get(result, "documents"), i, document) {
+		const char *sid = store_key(&store_collections[STORE_VOICEMAILS], document);
+		if (!d->one)
+			json_array_append_new(d->sids, json_text(sid));
+		d->left++;
+		removals_add(d->v, sid, STORE_VOICEMAILS, sid, on_removal_noted, d);
+	}
+	deletion_step(d);
+}
+
+/* sids are those to delete; NULL: what is found. Both are stolen. */
+static void find_and_delete(struct voiced *v, json_t *where, json_t *sids, struct reply reply)
+{
+	enum { DELETE_MAX = 10000 };
+	struct deletion *d = xcalloc(1, sizeof *d);
+	*d = (struct deletion){
+		.v = v, .reply = reply, .sids = sids ? sids : json_array(), .one = sids != NULL};
+	struct store_query query = {.where = where, .limit = DELETE_MAX};
+	store_find(v->store, STORE_VOICEMAILS, &query, on_to_delete, d);
+}
+
 void voicemail_delete(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	const char *sid = voicemail_read_sid(&r, args);
 	if (!answer_faults(reply, &r))
-		records_remove(v, &kind, sid, reply);
+		find_and_delete(v, json_build("[[s, s, s]]", "recordingSid", "=", sid),
+				json_build("[s]", sid), reply);
 }
 
 void voicemail_delete_many(struct voiced *v, json_t *args, struct reply reply)
@@ -133,7 +202,7 @@ void voicemail_delete_many(struct voiced *v, json_t *args, struct reply reply)
 	if (answer_faults(reply, &r))
 		json_decref(where);
 	else
-		records_remove_where(v, &kind, where, reply);
+		find_and_delete(v, where, NULL, reply);
 }
 
 struct counting {
@@ -187,6 +256,9 @@ void voicemail_recorded(struct voiced *v, const struct form *form, store_fn *fn,
 			   (json_int_t)(duration ? atoll(duration) : 0), "recordingUrl",
 			   text(form, "RecordingUrl"), "transcription", "", "status", "transcribing",
 			   "isRead", 0, "tags", "createdAt", record_now(), "updatedAt", record_now());
+	int64_t days = v->config->retention_days;
+	if (days > 0)
+		json_object_set_new(document, "recordingUntilAt", wall_json(wall_now().ms + days * 86400000));
 	log_info("a voicemail of %s s is kept", duration ? duration : "?");
 	news_voicemail(v, document);
 	/* A repeat changes nothing: it may have been read, tagged, transcribed since. */

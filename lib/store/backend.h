@@ -43,7 +43,7 @@ struct store_backend {
 	store_backend_fn *insert; /* {document} -> {inserted, document}: the one there, when it was there */
 	store_backend_fn *get;    /* {field, value} -> the document, or null */
 	/*
-	 * {where, order?, ascending?, limit, after?, whole?} -> [document]. Where not all
+	 * {where, order?, ascending?, limit, after?, whole?, keep?} -> [document]. Where not all
 	 * could be looked at, failure is STORE_AWAY without a text.
 	 */
 	store_backend_fn *find;

@@ -27,6 +27,8 @@ enum store_kind {
 	STORE_CONTEXTS,
 	STORE_INCOMING_CONFIGS,
 	STORE_BARRED,
+	STORE_REMOVALS,  /* recordings that Twilio is to remove */
+	STORE_DELETIONS, /* what was deleted: for other hosts, and what comes late */
 	STORE_HEALTH,
 	STORE_COLLECTIONS,                 /* those of the database, which an export holds */
 	STORE_JOURNAL = STORE_COLLECTIONS, /* of the spool: what the database has missed */

@@ -4,6 +4,7 @@
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/store/sqlite_query.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -149,19 +150,6 @@ json_t *mirror_change(struct mirror *m, enum mirror_verb verb, const struct stor
 	return NULL;
 }
 
-void mirror_learn(struct mirror *m, const struct store_collection *c, const json_t *documents)
-{
-	size_t i;
-	json_t *document;
-	json_array_foreach (documents, i, document) {
-		if (c == &store_collections[STORE_CALLS] && json_object_get(document, "endedAt") != NULL)
-			continue;
-		json_t *args = json_build("{s:O}", "document", document);
-		json_decref(mirror_change(m, MIRROR_PUT, c, args));
-		json_decref(args);
-	}
-}
-
 json_t *mirror_get(struct mirror *m, const struct store_collection *c, const json_t *args)
 {
 	struct store_error error = {.text = ""};
@@ -179,6 +167,58 @@ static void drop(struct mirror *m, enum store_kind kind, const char *field, cons
 	json_t *args = json_build("{s:[[s, s, s]]}", "where", field, "=", value);
 	json_decref(mirror_change(m, MIRROR_REMOVE, &store_collections[kind], args));
 	json_decref(args);
+}
+
+/* A call that was deleted, by another host perhaps, is none of ours any more. */
+static void drop_deleted(struct mirror *m, const char *record)
+{
+	static const char of_call[] = "calls/";
+	if (record == NULL || strncmp(record, of_call, sizeof of_call - 1) != 0)
+		return;
+	const char *id = record + sizeof of_call - 1;
+	json_t *by_id = json_build("{s:s, s:s, s:[[s, s, s]], s:i}", "field", "callId", "value", id, "where",
+				   "callId", "=", id, "limit", 1);
+	json_t *call = mirror_get(m, &store_collections[STORE_CALLS], by_id);
+	json_t *turns = mirror_find(m, &store_collections[STORE_TURNS], by_id);
+	if (json_array_size(turns) > 0)
+		drop(m, STORE_TURNS, "callId", id);
+	if (call != NULL)
+		drop(m, STORE_CALLS, "callId", id);
+	json_decref(call);
+	json_decref(turns);
+	json_decref(by_id);
+}
+
+void mirror_learn(struct mirror *m, const struct store_collection *c, const json_t *documents, bool keep)
+{
+	size_t i;
+	json_t *document;
+	json_array_foreach (documents, i, document) {
+		if (c == &store_collections[STORE_DELETIONS])
+			drop_deleted(m, json_string_value(json_object_get(document, "record")));
+		if (!keep ||
+		    (c == &store_collections[STORE_CALLS] && json_object_get(document, "endedAt") != NULL))
+			continue;
+		json_t *args = json_build("{s:O}", "document", document);
+		json_decref(mirror_change(m, MIRROR_PUT, c, args));
+		json_decref(args);
+	}
+}
+
+/* Words without a call: merely read, once, by an earlier version. */
+static void drop_orphans(struct mirror *m)
+{
+	struct store_error error = {.text = ""};
+	struct sqlite *s = m->local->self;
+	struct query q = query_start();
+	query_append(&q, "DELETE FROM turns WHERE callId NOT IN (SELECT key FROM calls)");
+	if (!begin(m)) {
+		query_done(&q, NULL);
+		return;
+	}
+	int before = sqlite3_total_changes(s->db);
+	if (query_run(s, &q, &error) && sqlite3_total_changes(s->db) > before)
+		sqlite_scrub_later(s, &store_collections[STORE_TURNS], &error);
 }
 
 static void sweep(struct mirror *m)
@@ -204,10 +244,14 @@ void mirror_tick(struct mirror *m)
 	if (m->local != NULL)
 		m->local->tick(m->local->self);
 	catch_up(m);
-	if (m->local == NULL || mono_now().us - m->swept.us < SWEEP_S * INT64_C(1000000))
+	if (m->swept.us != 0 && mono_now().us - m->swept.us < SWEEP_S * INT64_C(1000000))
 		return;
 	m->swept = mono_now();
+	/* Also what an earlier process left, though this one has no calls yet. */
+	if (m->local == NULL && (access(m->path, F_OK) != 0 || !is_open(m)))
+		return;
 	sweep(m);
+	drop_orphans(m);
 }
 
 void mirror_end(struct mirror *m)

@@ -1,10 +1,11 @@
 /*
  * What this process wrote to the database of calls and their words, and what it
- * read there of live ones, for a day, on local disk: so that a call goes on as
- * if nothing were, when the database goes away and another process of the call
- * ends meanwhile. It is only read while the database is away, and never brought
- * to it. Nothing here fails: what cannot be written (the disk is full) is kept
- * in memory until it can.
+ * read there of the live ones that it takes over, for a day, on local disk: so that
+ * a call goes on as if nothing were, when the database goes away and another process
+ * of the call ends meanwhile. It is only read while the database is away, and never
+ * brought to it. What is deleted goes from here, too, whichever host deleted it.
+ * Nothing here fails: what cannot be written (the disk is full) is kept in memory
+ * until it can.
  */
 #ifndef PHONY_STORE_MIRROR_H
 #define PHONY_STORE_MIRROR_H
@@ -24,10 +25,11 @@ json_t *mirror_change(struct mirror *m, enum mirror_verb verb, const struct stor
 		      const json_t *args);
 
 /*
- * What the database has, as it was just read: live calls and their words, which
- * an earlier process may have written while this disk was full.
+ * What the database has, as it was just read. keep: live calls and their words, which
+ * an earlier process may have written while this disk was full. What was merely looked
+ * at is not kept; what was deleted (STORE_DELETIONS) goes.
  */
-void mirror_learn(struct mirror *m, const struct store_collection *c, const json_t *documents);
+void mirror_learn(struct mirror *m, const struct store_collection *c, const json_t *documents, bool keep);
 
 /* As the verbs of a backend; NULL where nothing is mirrored. */
 json_t *mirror_get(struct mirror *m, const struct store_collection *c, const json_t *args);

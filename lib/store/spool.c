@@ -403,7 +403,7 @@ static json_t *find(void *self, const struct store_collection *c, const json_t *
 		}
 	}
 	if (error->text[0] == '\0' && !s->away)
-		mirror_learn(s->mirror, c, theirs);
+		mirror_learn(s->mirror, c, theirs, json_is_true(json_object_get(args, "keep")));
 	if (direct(s) || error->text[0] != '\0')
 		return theirs;
 	if (s->away)

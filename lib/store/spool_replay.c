@@ -4,6 +4,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,21 @@ enum {
 	REPLAY_MS = 30,
 	REFUSALS = 40, /* of one write, half a second apart at least */
 };
+
+/* Whether a call, or what belongs to one, was deleted by another host while it was spooled here. */
+static bool is_deleted(struct spool *s, const json_t *document, struct store_error *error)
+{
+	const char *call_id = json_string_value(json_object_get(document, "callId"));
+	if (call_id == NULL)
+		return false;
+	json_t *args =
+		json_build("{s:s, s:o}", "field", "record", "value", json_text_printf("calls/%s", call_id));
+	json_t *note = s->db->get(s->db->self, &store_collections[STORE_DELETIONS], args, error);
+	bool deleted = json_is_object(note);
+	json_decref(note);
+	json_decref(args);
+	return deleted;
+}
 
 static void replay_document(struct spool *s, const struct store_collection *c, const json_t *entry,
 			    struct store_error *error)
@@ -29,7 +45,8 @@ static void replay_document(struct spool *s, const struct store_collection *c, c
 		there = spool_change(s, MIRROR_UPDATE, c, set, error);
 		json_decref(set);
 	}
-	if (!json_is_object(there) && error->text[0] == '\0')
+	if (!json_is_object(there) && error->text[0] == '\0' && !is_deleted(s, document, error) &&
+	    error->text[0] == '\0')
 		json_decref(spool_change(s, MIRROR_INSERT, c, whole, error));
 	json_decref(there);
 	json_decref(whole);

@@ -326,9 +326,9 @@ bool store_cursor_valid(const char *text)
 void store_find(struct store *s, enum store_kind kind, const struct store_query *q, store_fn *fn, void *arg)
 {
 	char *order, *key;
-	json_t *args =
-		json_build("{s:o*, s:s*, s:b, s:I, s:b}", "where", q->where, "order", q->order, "ascending",
-			   q->ascending, "limit", (json_int_t)q->limit, "whole", q->whole);
+	json_t *args = json_build("{s:o*, s:s*, s:b, s:I, s:b, s:b}", "where", q->where, "order", q->order,
+				  "ascending", q->ascending, "limit", (json_int_t)q->limit, "whole", q->whole,
+				  "keep", q->keep);
 	if (q->cursor != NULL && store_cursor_read(q->cursor, &order, &key)) {
 		json_object_set_new(args, "after", json_build("[s, s]", order, key));
 		free(order);
@@ -455,15 +455,20 @@ void store_events(struct store *s, const char *call_id, const char *type, store_
 	     json_build("{s:o, s:b, s:i}", "where", where, "ascending", 1, "limit", ALL), fn, arg);
 }
 
-void store_turns(struct store *s, const char *call_id, store_fn *fn, void *arg)
+static void read_turns(struct store *s, const char *call_id, bool keep, store_fn *fn, void *arg)
 {
 	post(s, run_turns, false, STORE_TURNS,
-	     json_build("{s:[[s, s, s]], s:b, s:i}", "where", "callId", "=", call_id, "ascending", 1, "limit",
-			ALL),
+	     json_build("{s:[[s, s, s]], s:b, s:i, s:b}", "where", "callId", "=", call_id, "ascending", 1,
+			"limit", ALL, "keep", keep),
 	     fn, arg);
+}
+
+void store_turns(struct store *s, const char *call_id, store_fn *fn, void *arg)
+{
+	read_turns(s, call_id, false, fn, arg);
 }
 
 void store_have_turns(struct store *s, const char *call_id)
 {
-	store_turns(s, call_id, NULL, NULL);
+	read_turns(s, call_id, true, NULL, NULL);
 }

@@ -70,6 +70,7 @@ struct store_query {
 	int64_t limit;
 	const char *cursor; /* nextCursor of the page before, or NULL */
 	bool whole;         /* hidden fields, too */
+	bool keep;          /* live calls: they are at hand from now on, should the database go away */
 };
 /* -> {documents: […], nextCursor?, incomplete?: the database is away, there may be more} */
 void store_find(struct store *s, enum store_kind kind, const struct store_query *query, store_fn *fn,

@@ -1,5 +1,8 @@
 // Two hosts on one MongoDB: names that it refuses, what is deleted, and what goes on while it is away.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { account, endAll, noProcesses, speech, startAgent, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
 
@@ -36,6 +39,37 @@ test('names that MongoDB refuses, in a schema and in an outcome: both are kept a
   }
   await until(async () => (await one.api('GET', '/api/status')).body.workers.every((w) => w.state !== 'in call'), 'the worker to end');
   assert.deepEqual(one.log.filter((line) => /not stored|refuses/.test(line)), []);
+});
+
+test('a call that one host deletes is gone from the disks of all', async () => {
+  const files = (phony) => execFileSync('grep', ['-rlaE', 'xylophonist', path.join(phony.folder, 'state')], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const isIn = (phony) => { try { return files(phony) !== ''; } catch { return false; } };
+  const { callSid } = (await one.call('+12025556401', { record: true, flightRecorder: true })).body;
+  await one.over(callSid);
+  assert.deepEqual(await said(other, callSid), ['Your secret is xylophonist. Goodbye!']); // which is merely read
+  const own = () => ['recordings', 'flights'].flatMap((f) => fs.readdirSync(path.join(one.folder, 'state', f)));
+  await until(async () => own().length === 2 && isIn(one), 'its files');
+  await until(async () => (await one.api('GET', '/api/status')).body.workers.every((w) => w.callSid !== callSid), 'its worker to be gone');
+  assert.ok(!isIn(other));
+  await until(async () => (await other.api('DELETE', `/api/calls/${callSid}`)).status === 200, 'the call to be deleted');
+  assert.equal((await one.api('GET', `/api/calls/${callSid}`)).status, 404);
+  await until(() => own().length === 0 && !isIn(one), 'its files to be removed where they are');
+  assert.ok(!isIn(other));
+});
+
+test('what is live or scheduled is not deleted, whichever host is asked', async () => {
+  const live = (await one.call('+12025556402', { elevenLabsAgentId: 'agent-patient' })).body.callSid;
+  const later = (await one.call('+12025556406', { callAt: new Date(Date.now() + 3600e3).toISOString() })).body.callSid;
+  await until(async () => (await said(one, live)).length > 0, 'the first words');
+  for (const phony of [one, other]) {
+    for (const sid of [live, later]) assert.equal((await phony.api('DELETE', `/api/calls/${sid}`)).status, 409);
+    for (const status of ['in-progress', 'scheduled']) assert.equal((await phony.api('DELETE', '/api/calls', { status })).body.data.deletedCount, 0);
+  }
+  assert.deepEqual(await said(one, live), ['I am on the line still.']);
+  await one.api('POST', `/api/calls/${live}/hangup`);
+  await one.over(live);
+  assert.equal((await one.api('POST', `/api/calls/${later}/cancel`)).status, 200);
+  await until(async () => (await other.api('DELETE', '/api/calls', { callType: 'outbound' })).status === 200 && (await one.api('GET', `/api/calls/${live}`)).status === 404, 'them to be deleted');
 });
 
 // The last: it takes the database away.

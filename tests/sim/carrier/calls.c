@@ -154,6 +154,17 @@ static void make_sid(char out[35], const char *kind)
 		sprintf(out + 2 + 2 * i, "%02x", bytes[i]);
 }
 
+/* It is there until it is deleted. */
+static void keep_recording(const char *recording_sid)
+{
+	json_t *there = json_object_get(carrier.scenario, "recordings");
+	if (there == NULL) {
+		there = json_object();
+		json_object_set_new(carrier.scenario, "recordings", there);
+	}
+	json_object_set_new(there, recording_sid, json_true());
+}
+
 static void recording_hook(struct call *c, const char *status)
 {
 	struct evkeyvalq p;
@@ -177,6 +188,7 @@ static void recording_hook(struct call *c, const char *status)
 void call_record(struct call *c, const char *callback)
 {
 	make_sid(c->recording_sid, "RE");
+	keep_recording(c->recording_sid);
 	if (callback != NULL)
 		c->recording_callback = strdup(callback);
 	report("recording-started", json_pack("{s:s, s:s}", "callSid", c->sid, "recordingSid", c->recording_sid));
@@ -290,6 +302,7 @@ static void on_recorded(evutil_socket_t fd, short what, void *arg)
 	make_sid(m->sid, "RE");
 	snprintf(m->url, sizeof m->url, "https://api.twilio.com/2010-04-01/Accounts/%s/Recordings/%s",
 		 carrier.account_sid, m->sid);
+	keep_recording(m->sid);
 	report("voicemail", json_pack("{s:s, s:s}", "callSid", c->sid, "recordingSid", m->sid));
 	const char *transcribe = attribute(v, "transcribeCallback"), *action = attribute(v, "action");
 	if (action == NULL)

@@ -328,7 +328,10 @@ void rest_handle(struct evhttp_request *r, void *arg)
 	} else if (delete && sscanf(rest, "Recordings/%34[A-Za-z0-9].json", sid) == 1) {
 		/* "recordings": {SID: true}, those that are there */
 		json_t *there = json_object_get(carrier.scenario, "recordings");
-		if (json_object_del(there, sid) != 0) {
+		if (json_is_true(json_object_get(carrier.scenario, "recordings_stay"))) {
+			report("recording-stays", json_pack("{s:s}", "recordingSid", sid));
+			rest_refuse(r, 500, 20500, "Internal Server Error");
+		} else if (json_object_del(there, sid) != 0) {
 			rest_refuse(r, 404, 20404, "The requested resource was not found");
 		} else {
 			report("recording-deleted", json_pack("{s:s}", "recordingSid", sid));
