@@ -227,6 +227,7 @@ static void on_audio(void *arg, const char *base64, size_t len, struct mono_us b
 	struct agent *a = arg;
 	if (!a->ready)
 		return; /* nobody knows yet what its bytes are */
+	int quiet_ms = playout_quiet_ms(a->playout);
 	if (lane_is_open(a->to_caller)) {
 		ssize_t given = base64_decoded_len(base64, len);
 		a->given += given > 0 ? (uint64_t)given : 0;
@@ -239,7 +240,7 @@ static void on_audio(void *arg, const char *base64, size_t len, struct mono_us b
 		a->given += count;
 		playout_bytes(a->playout, bytes, count, born);
 	}
-	a->events->spoke(a->arg);
+	a->events->spoke(a->arg, quiet_ms);
 }
 
 /* Of what this connection gave; the playout counts that of all. */
@@ -320,8 +321,9 @@ static void on_ended(void *arg, const char *why, enum provider_end end)
 		return;
 	}
 	a->ended = true;
-	forget_all(a);
 	a->events->ended(a->arg, a->why, end == PROVIDER_DONE);
+	if (a->ended)
+		forget_all(a);
 }
 
 static const struct provider_events provider_events = {
@@ -405,6 +407,16 @@ void agent_close(struct agent *a)
 	close_conversation(a);
 	a->ended = true;
 	forget_all(a);
+}
+
+void agent_retry(struct agent *a)
+{
+	OBJ_CHECK(a, AGENT_MAGIC);
+	a->ended = a->losses >= LOSSES_MAX;
+	if (!a->ended)
+		ws_timer_start(a->loop, &a->lost_timer, LOST_MS << a->losses++, on_lost_timer, a);
+	else
+		a->events->ended(a->arg, a->why, false);
 }
 
 bool agent_is_ready(const struct agent *a)

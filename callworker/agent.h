@@ -14,8 +14,8 @@ struct agent;
 struct agent_events {
 	/* The conversation has begun, or goes on with a new connection; data is stolen. */
 	void (*connected)(void *arg, json_t *data);
-	/* Audio of the agent went out; how much, in ms, is ahead of the ear. */
-	void (*spoke)(void *arg);
+	/* Audio of the agent went out; quiet_ms: see playout_quiet_ms, before it. */
+	void (*spoke)(void *arg, int quiet_ms);
 	void (*interrupted)(void *arg, struct mono_us born);
 	int64_t (*user_said)(void *arg, const char *text, struct turn_place place);
 	int64_t (*agent_said)(void *arg, const char *text, struct turn_place place);
@@ -45,6 +45,8 @@ void agent_free(struct agent **a);
 /* Opens the conversation there: see struct provider_setup. The texts are copied, connection is handed over.
  */
 void agent_connect(struct agent *a, const char *url, int connection, const char *header);
+/* Within ended(), of an agent that was done: it is lost instead, and lost() or ended() follows. */
+void agent_retry(struct agent *a);
 /* What was said and is not told yet is told within, as far as it is known. */
 void agent_finish(struct agent *a);
 /* The same, and ends the conversation; no event follows. */

@@ -7,10 +7,14 @@
 enum goodbye_speaker { GOODBYE_AGENT, GOODBYE_CALLER };
 
 /*
- * A farewell counts only as the end of the utterance, in whole words, and not
- * in a question: "I will take care of it for you" is none. From the caller's
- * side it counts only in a short utterance: hold recordings talk at length.
+ * The utterance is itself a goodbye: its last clause is a farewell, with nothing but
+ * polite words beside it and after it. "I will take care of it for you", "I told her goodbye" and
+ * questions are none; of a wish ("thank you for your time and have a nice day") the
+ * end is enough. From the caller's side only a short utterance counts: recordings
+ * talk at length.
  */
 bool goodbye_said(const char *utterance, enum goodbye_speaker speaker);
+/* It ends as a question. */
+bool goodbye_asks(const char *utterance);
 
 #endif

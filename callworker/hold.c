@@ -102,9 +102,3 @@ void hold_stop(struct hold *h)
 	if (h->heard)
 		playout_clear(h->playout);
 }
-
-bool hold_playing(const struct hold *h)
-{
-	OBJ_CHECK(h, HOLD_MAGIC);
-	return h->playing;
-}

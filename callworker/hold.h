@@ -19,6 +19,5 @@ void hold_free(struct hold **h);
 void hold_play(struct hold *h, enum hold_sound sound);
 /* Ends at once: once some of it was sent, what is buffered is dropped. */
 void hold_stop(struct hold *h);
-bool hold_playing(const struct hold *h);
 
 #endif

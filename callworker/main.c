@@ -60,7 +60,13 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
-	signal(SIGPIPE, SIG_IGN);
+	/*
+	 * A write that cannot be is an error where it is done, also over a limit on a file's
+	 * size. Ctrl-C and the end of a terminal are for the supervisor, which drains.
+	 */
+	static const int ignored[] = {SIGPIPE, SIGXFSZ, SIGINT, SIGHUP};
+	for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+		signal(ignored[i], SIG_IGN);
 #ifndef __SANITIZE_ADDRESS__ /* which tells more */
 	crash_watch();
 #endif

@@ -5,16 +5,12 @@
 
 #define OPERATOR_MAGIC 0x6f706572u
 
-#define ANNOUNCE                                                                                             \
-	"OPERATOR INSTRUCTION:\nTell the person in one short, courteous sentence that you need a moment to " \
-	"check something, then wait."
 #define NO_ANSWER \
 	"Nobody could be asked in time. Apologise briefly, go on without the answer, or offer to call back."
 
 struct operator_line {
 	unsigned magic;
 	struct ws_loop *loop;
-	struct pause *pause;
 	int seconds;
 	struct operator_out out;
 	bool waiting;
@@ -22,13 +18,11 @@ struct operator_line {
 	struct ws_timer timer;
 };
 
-struct operator_line *operator_new(struct ws_loop *loop, struct pause *pause, int seconds,
-				   const struct operator_out *out)
+struct operator_line *operator_new(struct ws_loop *loop, int seconds, const struct operator_out *out)
 {
 	struct operator_line *o;
 	OBJ_ALLOC(o, OPERATOR_MAGIC);
 	o->loop = loop;
-	o->pause = pause;
 	o->seconds = seconds;
 	o->out = *out;
 	return o;
@@ -54,41 +48,33 @@ void operator_free(struct operator_line **oo)
 	*oo = NULL;
 }
 
-/* The agent learns the end as its tool's result, or as an instruction. */
-static void go_on(struct operator_line *o, const char *text, bool is_error)
+static void answered(struct operator_line *o, const char *text, bool is_error)
 {
-	if (o->tool_id != NULL) {
-		pause_end(o->pause, NULL);
-		o->out.result(o->out.arg, o->tool_id, text, is_error, true);
-	} else {
-		char *directive = xasprintf("OPERATOR INSTRUCTION:\nYou are back with the person. %s", text);
-		pause_end(o->pause, directive);
-		free(directive);
-	}
+	char *tool_id = o->tool_id;
+	o->tool_id = NULL;
 	settle(o);
+	o->out.answered(o->out.arg, tool_id, text, is_error);
+	free(tool_id);
 }
 
 static void on_time(void *arg)
 {
 	struct operator_line *o = arg;
 	o->out.event(o->out.arg, "operator-timeout", json_build("{s:s}", "question", o->question));
-	go_on(o, NO_ANSWER, true);
+	answered(o, NO_ANSWER, true);
 }
 
-const char *operator_ask(struct operator_line *o, const char *tool_id, const char *question)
+void operator_ask(struct operator_line *o, const char *tool_id, const char *question)
 {
 	OBJ_CHECK(o, OPERATOR_MAGIC);
-	if (o->waiting)
-		return "A question is open already; wait for its answer";
+	settle(o);
 	o->waiting = true;
 	o->tool_id = tool_id ? xstrdup(tool_id) : NULL;
 	o->question = xstrdup(question);
 	o->out.event(o->out.arg, "operator-question",
 		     json_build("{s:s, s:s, s:i}", "question", question, "by", tool_id ? "agent" : "operator",
 				"seconds", o->seconds));
-	pause_begin(o->pause, tool_id ? NULL : ANNOUNCE);
 	ws_timer_start(o->loop, &o->timer, o->seconds * 1000, on_time, o);
-	return NULL;
 }
 
 const char *operator_answer(struct operator_line *o, const char *answer)
@@ -99,9 +85,15 @@ const char *operator_answer(struct operator_line *o, const char *answer)
 	o->out.event(o->out.arg, "operator-answer",
 		     json_build("{s:s, s:s}", "question", o->question, "answer", answer));
 	char *text = xasprintf("The answer to \"%s\" is: %s", o->question, answer);
-	go_on(o, text, false);
+	answered(o, text, false);
 	free(text);
 	return NULL;
+}
+
+void operator_stop(struct operator_line *o)
+{
+	OBJ_CHECK(o, OPERATOR_MAGIC);
+	settle(o);
 }
 
 bool operator_waits(const struct operator_line *o)

@@ -53,6 +53,7 @@ static void look(void *arg)
 	bool late = mono_now().us >= p->until.us;
 	p->quiet = playout_ahead_ms(p->playout) == 0 ? p->quiet + 1 : 0;
 	if (p->quiet >= QUIET_LOOKS && (spoke || late)) {
+		agent_finish(p->agent); /* what it has said before was heard */
 		playout_mute(p->playout, true);
 		hold_play(p->hold, HOLD_MUSIC);
 		return;

@@ -4,8 +4,10 @@
 #include "callworker/mulaw.h"
 #include "lib/base/base64.h"
 #include "lib/base/buffer.h"
+#include "lib/base/log.h"
 #include "lib/base/object.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,6 +42,7 @@ struct playout {
 	struct digits queue[DIGITS_QUEUE];
 	unsigned queued;
 	struct buffer held; /* mu-law that waits for the digits' end */
+	uint64_t overflow;  /* bytes behind it that found no room */
 	unsigned marks;     /* made so far: they are numbered */
 	char digits_mark[24], heard_mark[24];
 	struct ws_timer digits_timer, heard_timer;
@@ -87,6 +90,15 @@ int playout_ahead_ms(const struct playout *p)
 	return left > 0 ? (int)(left / 1000) : 0;
 }
 
+int playout_quiet_ms(const struct playout *p)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	int64_t ms = (mono_now().us - p->end.us) / 1000;
+	if (p->end.us == 0 || ms > INT_MAX)
+		return INT_MAX;
+	return ms > 0 ? (int)ms : 0;
+}
+
 uint64_t playout_sent(const struct playout *p)
 {
 	OBJ_CHECK(p, PLAYOUT_MAGIC);
@@ -102,44 +114,46 @@ static void count(struct playout *p, size_t bytes)
 	p->sent += bytes;
 }
 
-static void send_base64(struct playout *p, const char *base64, size_t len, struct mono_us born)
+static void send_part(struct playout *p, const char *base64, size_t len, const uint8_t *mulaw, size_t bytes,
+		      struct mono_us born)
 {
-	ssize_t bytes = base64_decoded_len(base64, len);
-	if (bytes <= 0)
-		return;
-	count(p, (size_t)bytes);
-	for (size_t part; len > 0; base64 += part, len -= part) {
-		part = len > MESSAGE_BASE64_MAX ? MESSAGE_BASE64_MAX : len;
-		p->out.audio(p->out.arg, base64, part, born);
-	}
+	count(p, bytes);
+	p->out.audio(p->out.arg, base64, len, mulaw, bytes, born);
 }
 
 /* A mark behind what was sent last; its number leads to what had been given by then. */
-static void track(struct playout *p, uint64_t given)
+static void track(struct playout *p)
 {
 	char name[24];
-	if (p->track_next - p->track_first == TRACKED_MAX)
+	if (!p->tracking || p->track_next - p->track_first == TRACKED_MAX)
 		return;
-	p->tracked[p->track_next % TRACKED_MAX] = given;
+	p->tracked[p->track_next % TRACKED_MAX] = p->given;
 	snprintf(name, sizeof name, "at:%u", p->track_next++);
 	p->out.mark(p->out.arg, name);
 }
 
-/* The agent's audio: in parts with a mark behind each, when it is to be known what was heard. */
+/* In parts with a mark behind each, when it is to be known what was heard. */
+static size_t part_max(const struct playout *p)
+{
+	return p->tracking ? TRACK_BASE64 : MESSAGE_BASE64_MAX;
+}
+
+/* The agent's audio. What is no base64 would be JSON of the provider's in the carrier's: it is dropped. */
 static void speak_base64(struct playout *p, const char *base64, size_t len, struct mono_us born)
 {
-	ssize_t bytes = base64_decoded_len(base64, len);
-	if (!p->tracking) {
-		send_base64(p, base64, len, born);
-		p->given += bytes > 0 ? (uint64_t)bytes : 0;
-		return;
-	}
+	static uint8_t mulaw[MESSAGE_BASE64_MAX / 4 * 3];
 	for (size_t part; len > 0; base64 += part, len -= part) {
-		part = len > TRACK_BASE64 ? TRACK_BASE64 : len;
-		bytes = base64_decoded_len(base64, part);
-		p->given += bytes > 0 ? (uint64_t)bytes : 0;
-		send_base64(p, base64, part, born);
-		track(p, p->given);
+		part = len > part_max(p) ? part_max(p) : len;
+		ssize_t bytes = base64_decode(base64, part, mulaw);
+		if (bytes <= 0 || (part < len && (size_t)bytes != part / 4 * 3)) {
+			log_warn("the agent's audio is not base64: %zu characters of it were dropped", len);
+			bytes = base64_decoded_len(base64, len);
+			p->given += bytes > 0 ? (uint64_t)bytes : 0;
+			return;
+		}
+		p->given += (size_t)bytes;
+		send_part(p, base64, part, mulaw, (size_t)bytes, born);
+		track(p);
 	}
 }
 
@@ -148,8 +162,37 @@ static void send_bytes(struct playout *p, const uint8_t *mulaw, size_t bytes, st
 	static char base64[MESSAGE_BASE64_MAX];
 	for (size_t part; bytes > 0; mulaw += part, bytes -= part) {
 		part = bytes > MESSAGE_BASE64_MAX / 4 * 3 ? MESSAGE_BASE64_MAX / 4 * 3 : bytes;
-		send_base64(p, base64, base64_encode(mulaw, part, base64), born);
+		send_part(p, base64, base64_encode(mulaw, part, base64), mulaw, part, born);
 	}
+}
+
+static void speak_bytes(struct playout *p, const uint8_t *mulaw, size_t bytes, struct mono_us born)
+{
+	for (size_t part, max = part_max(p) / 4 * 3; bytes > 0; mulaw += part, bytes -= part) {
+		part = bytes > max ? max : bytes;
+		p->given += part;
+		send_bytes(p, mulaw, part, born);
+		track(p);
+	}
+}
+
+/* Audio that cannot be sent yet. */
+static void hold_back(struct playout *p, const uint8_t *mulaw, size_t bytes)
+{
+	if (buffer_append(&p->held, mulaw, bytes))
+		return;
+	if (p->overflow == 0)
+		log_warn("more than a minute of the agent's voice waits for digits to be played: the rest is "
+			 "dropped");
+	p->overflow += bytes;
+}
+
+/* What is held is not sent any more, but was given. */
+static void drop_held(struct playout *p)
+{
+	p->given += p->held.len + p->overflow;
+	p->overflow = 0;
+	p->held.len = 0;
 }
 
 /* Nothing of what was given is still to be heard. */
@@ -168,6 +211,12 @@ void playout_mute(struct playout *p, bool mute)
 {
 	OBJ_CHECK(p, PLAYOUT_MAGIC);
 	p->muted = mute;
+}
+
+bool playout_is_muted(const struct playout *p)
+{
+	OBJ_CHECK(p, PLAYOUT_MAGIC);
+	return p->muted;
 }
 
 uint64_t playout_heard(const struct playout *p)
@@ -192,14 +241,12 @@ void playout_aside(struct playout *p, const uint8_t *mulaw, size_t bytes)
 void playout_bytes(struct playout *p, const uint8_t *mulaw, size_t bytes, struct mono_us born)
 {
 	OBJ_CHECK(p, PLAYOUT_MAGIC);
-	if (p->muted) {
+	if (p->muted)
 		p->given += bytes;
-	} else if (p->phase == SPEECH) {
-		send_bytes(p, mulaw, bytes, born);
-		p->given += bytes;
-	} else {
-		buffer_append(&p->held, mulaw, bytes);
-	}
+	else if (p->phase == SPEECH)
+		speak_bytes(p, mulaw, bytes, born);
+	else
+		hold_back(p, mulaw, bytes);
 }
 
 void playout_base64(struct playout *p, const char *base64, size_t len, struct mono_us born)
@@ -210,22 +257,25 @@ void playout_base64(struct playout *p, const char *base64, size_t len, struct mo
 		p->given += bytes > 0 ? (uint64_t)bytes : 0;
 	} else if (p->phase == SPEECH) {
 		speak_base64(p, base64, len, born);
-	} else if (buffer_reserve(&p->held, len / 4 * 3)) {
-		ssize_t bytes = base64_decode(base64, len, p->held.data + p->held.len);
-		p->held.len += bytes > 0 ? (size_t)bytes : 0;
+	} else {
+		struct buffer decoded = {0};
+		buffer_reserve(&decoded, len / 4 * 3 + 3);
+		ssize_t bytes = base64_decode(base64, len, decoded.data);
+		if (bytes > 0)
+			hold_back(p, decoded.data, (size_t)bytes);
+		buffer_free(&decoded);
 	}
 }
 
 void playout_clear(struct playout *p)
 {
 	OBJ_CHECK(p, PLAYOUT_MAGIC);
-	p->given += p->held.len;
-	p->held.len = 0;
+	drop_held(p);
 	forget_tracks(p); /* their echoes will tell of a clearing, not of an ear */
 	if (p->phase == TONES)
 		return; /* half a number would be worse than a moment's patience */
 	p->out.clear(p->out.arg);
-	p->end = mono_now();
+	p->end.us = 0;
 }
 
 /* Sends a mark; its name is kept in `name`, and the timer stands in for a lost echo. */
@@ -248,12 +298,9 @@ static void end_digits(struct playout *p)
 		return;
 	}
 	p->phase = SPEECH;
-	if (p->held.len > 0) {
-		send_bytes(p, p->held.data, p->held.len, (struct mono_us){0});
-		p->given += p->held.len;
-		if (p->tracking)
-			track(p, p->given);
-	}
+	speak_bytes(p, p->held.data, p->held.len, (struct mono_us){0});
+	p->held.len = 0;
+	drop_held(p);
 	buffer_free(&p->held);
 	/* Somebody waits for the end of what has just been let go. */
 	if (p->heard_mark[0] != '\0')

@@ -16,7 +16,9 @@ struct playout;
 
 /* How the playout speaks to the carrier; see callworker/twilio_stream.h. */
 struct playout_out {
-	void (*audio)(void *arg, const char *base64, size_t len, struct mono_us born);
+	/* base64 that was decoded, and so is nothing else, and the mu-law in it. */
+	void (*audio)(void *arg, const char *base64, size_t len, const uint8_t *mulaw, size_t count,
+		      struct mono_us born);
 	void (*mark)(void *arg, const char *name);
 	void (*clear)(void *arg);
 	void *arg;
@@ -26,14 +28,16 @@ struct playout *playout_new(struct ws_loop *loop, const struct playout_out *out)
 void playout_free(struct playout **p);
 
 /*
- * The agent's audio as mu-law bytes, or as their base64, passed on untouched.
- * Held while digits play, dropped (but counted) while it is muted.
+ * The agent's audio as mu-law bytes, or as their base64, which is passed on as it
+ * is once it has proved to be nothing else. Held while digits play, up to a minute;
+ * dropped (but counted as given) beyond that, and while it is muted.
  */
 void playout_bytes(struct playout *p, const uint8_t *mulaw, size_t count, struct mono_us born);
 void playout_base64(struct playout *p, const char *base64, size_t len, struct mono_us born);
 
 /* Whether the agent's audio is dropped. */
 void playout_mute(struct playout *p, bool mute);
+bool playout_is_muted(const struct playout *p);
 /* Audio of our own, mu-law: hold music. */
 void playout_aside(struct playout *p, const uint8_t *mulaw, size_t count);
 
@@ -54,7 +58,10 @@ void playout_clear(struct playout *p);
  */
 bool playout_digits(struct playout *p, const char *digits, void (*done)(void *arg, bool played), void *arg);
 
-/* fn(arg) once everything sent so far was heard. A later call replaces an earlier one. */
+/*
+ * fn(arg) once everything sent so far was heard. A later call replaces an earlier
+ * one: the only user is the state of the call (callworker/call_state.h).
+ */
 void playout_when_heard(struct playout *p, void (*fn)(void *arg), void *arg);
 
 /* The carrier echoed a mark. */
@@ -62,6 +69,8 @@ void playout_marked(struct playout *p, const char *name);
 
 /* Milliseconds of audio ahead of the caller's ear, by the clock. */
 int playout_ahead_ms(const struct playout *p);
+/* So long nothing has been played, in ms; INT_MAX: never, or since it was cleared. */
+int playout_quiet_ms(const struct playout *p);
 /* Total mu-law bytes sent. */
 uint64_t playout_sent(const struct playout *p);
 

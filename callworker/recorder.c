@@ -24,6 +24,7 @@ enum {
 	QUEUED_MAX = 8 * 1024 * 1024, /* that wait for a disk that hangs: four minutes */
 	GAP_MAX = 60 * RATE,          /* of the caller's timestamps */
 	AHEAD_MAX = 600 * RATE,       /* what the carrier buffers */
+	DISK_PATIENCE_S = 10,         /* at the end */
 };
 
 struct block {
@@ -40,13 +41,15 @@ struct recorder {
 	int64_t flushed;           /* up to here the file is written, or about to be */
 	int64_t now;               /* the caller's last sample */
 	struct buffer left, right; /* mu-law from `flushed` on; right reaches into the future */
+	bool ended, lossy;
 	/* shared with the writer */
 	pthread_t thread;
+	bool failing; /* the writer's: told once */
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	STAILQ_HEAD(, block) blocks;
 	size_t queued;
-	bool ending, lossy;
+	bool ending;
 };
 
 /* A WAV file's head, of a file with so many samples on each side. */
@@ -79,8 +82,13 @@ static void write_block(struct recorder *r, const struct block *b)
 	unsigned char header[HEADER];
 	make_header(header, b->at + (int64_t)b->count);
 	if (!write_at(r->fd, b->samples, b->count * FRAME_BYTES, (off_t)(HEADER + b->at * FRAME_BYTES)) ||
-	    !write_at(r->fd, header, sizeof header, 0))
-		log_error("the recording cannot be written: %s", strerror(errno));
+	    !write_at(r->fd, header, sizeof header, 0)) {
+		if (!r->failing)
+			log_error("the recording cannot be written: %s", strerror(errno));
+		r->failing = true;
+	} else {
+		r->failing = false;
+	}
 }
 
 static void *write_all(void *arg)
@@ -163,25 +171,39 @@ static void flush(struct recorder *r)
 	enqueue(r, b);
 }
 
-void recorder_free(struct recorder **rr)
+void recorder_end(struct recorder *r)
 {
-	struct recorder *r = *rr;
-	if (r == NULL)
-		return;
 	OBJ_CHECK(r, RECORDER_MAGIC);
+	if (r->ended)
+		return;
+	r->ended = true;
 	flush(r);
 	pthread_mutex_lock(&r->lock);
 	r->ending = true;
 	pthread_cond_signal(&r->more);
 	pthread_mutex_unlock(&r->lock);
-	pthread_join(r->thread, NULL);
+}
+
+void recorder_free(struct recorder **rr)
+{
+	struct recorder *r = *rr;
+	struct timespec until;
+	if (r == NULL)
+		return;
+	recorder_end(r);
+	*rr = NULL;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += DISK_PATIENCE_S;
+	if (pthread_timedjoin_np(r->thread, NULL, &until) != 0) {
+		log_error("the disk does not take the recording: its end is left out");
+		return; /* the writer still uses it; the process ends */
+	}
 	pthread_mutex_destroy(&r->lock);
 	pthread_cond_destroy(&r->more);
 	buffer_free(&r->left);
 	buffer_free(&r->right);
 	fd_close(&r->fd);
 	OBJ_FREE(r);
-	*rr = NULL;
 }
 
 /* Silence, so that the side reaches up to this sample. */
@@ -197,6 +219,8 @@ static void pad(struct recorder *r, struct buffer *mulaw, int64_t at)
 void recorder_caller(struct recorder *r, const uint8_t *mulaw, size_t count, int64_t ms)
 {
 	OBJ_CHECK(r, RECORDER_MAGIC);
+	if (r->ended)
+		return;
 	int64_t at = r->base + ms * MULAW_BYTES_PER_MS;
 	/* The timestamp tells of gaps; one that cannot be is passed over. */
 	if (at < r->now || at > r->now + GAP_MAX)
@@ -211,6 +235,8 @@ void recorder_caller(struct recorder *r, const uint8_t *mulaw, size_t count, int
 void recorder_agent(struct recorder *r, const uint8_t *mulaw, size_t count)
 {
 	OBJ_CHECK(r, RECORDER_MAGIC);
+	if (r->ended)
+		return;
 	pad(r, &r->right, r->now);
 	buffer_append(&r->right, mulaw, count);
 }
@@ -218,6 +244,8 @@ void recorder_agent(struct recorder *r, const uint8_t *mulaw, size_t count)
 void recorder_cleared(struct recorder *r)
 {
 	OBJ_CHECK(r, RECORDER_MAGIC);
+	if (r->ended)
+		return;
 	size_t heard = (size_t)(r->now - r->flushed);
 	if (r->right.len > heard)
 		r->right.len = heard;

@@ -13,7 +13,9 @@ struct recorder;
 
 /* Takes over fd, a file that may hold earlier streams of the call; this one begins at from_ms. */
 struct recorder *recorder_new(int fd, int64_t from_ms);
-/* Writes what is left, and waits for it. */
+/* Nothing more is recorded: what is left is written while the call goes on. */
+void recorder_end(struct recorder *r);
+/* Ends it, and waits for a disk that works; one that hangs is left behind. Not for the loop: it blocks. */
 void recorder_free(struct recorder **r);
 
 /* Mu-law of the caller; ms: the stream's timestamp. */

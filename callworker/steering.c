@@ -1,8 +1,7 @@
 #include "callworker/steering.h"
 
-#include "callworker/call_state.h"
+#include "callworker/call_inside.h"
 #include "callworker/dtmf.h"
-#include "callworker/ending.h"
 #include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
@@ -26,7 +25,7 @@ static const char *question_text(struct call *c, const struct frame *f, const ch
 /* Whether the agent can be spoken with; else the question was refused. */
 static bool needs_live(struct call *c, const struct frame *f)
 {
-	if (c->state == LIVE && agent_is_ready(c->agent))
+	if (call_state_is_live(c->state) && agent_is_ready(c->agent))
 		return true;
 	control_refuse(c->control, f, "not_live", "The call is not live (yet, or any more).", 409);
 	return false;
@@ -63,26 +62,30 @@ static void on_hold(struct call *c, const struct frame *f)
 {
 	if (!needs_live(c, f))
 		return;
-	const char *fault = pause_on(c->pause) ? "The call is on hold already." : NULL;
-	if (fault == NULL) {
-		pause_begin(c->pause,
-			    "OPERATOR INSTRUCTION:\nTell the person in one short, courteous sentence "
-			    "that you are putting them on hold for a moment, then wait.");
+	const char *fault = NULL;
+	c->directive = "OPERATOR INSTRUCTION:\nTell the person in one short, courteous sentence "
+		       "that you are putting them on hold for a moment, then wait.";
+	if (call_event(c, EV_HOLD))
 		call_tell(c, "hold", json_object());
-	}
+	else if (c->state == CALL_HELD || c->state == CALL_HELD_ASKING)
+		fault = "The call is on hold already.";
+	else
+		fault = "The call is being transferred: it cannot be put on hold.";
 	done(c, f, fault, "held");
 }
 
 static void on_resume(struct call *c, const struct frame *f)
 {
-	const char *fault = !pause_on(c->pause) ? "The call is not on hold." : NULL;
-	if (fault == NULL && operator_waits(c->operator))
-		fault = "A question to the operator is open; answer it, and the call goes on.";
-	if (fault == NULL) {
-		pause_end(c->pause, "OPERATOR INSTRUCTION:\nYou are back with the person. Thank them for "
-				    "waiting and go on where you were.");
+	const char *fault = NULL;
+	c->directive =
+		"OPERATOR INSTRUCTION:\nYou are back with the person, who heard nothing of what you said "
+		"meanwhile. Thank them for waiting and go on where you were.";
+	if (call_event(c, EV_RESUME))
 		call_tell(c, "resume", json_object());
-	}
+	else if (operator_waits(c->operator))
+		fault = "A question to the operator is open: answer it first.";
+	else
+		fault = "The call is not on hold.";
 	done(c, f, fault, "not_held");
 }
 
@@ -93,12 +96,8 @@ static void on_direct(struct call *c, const struct frame *f)
 	if (directive == NULL || !needs_live(c, f))
 		return;
 	if (interrupt)
-		call_interrupt(c);
-	if (c->transferring) {
-		c->transferring = false;
-		playout_mute(c->playout, false);
-		silence_watch(c->silence);
-	}
+		agent_interrupt(c->agent);
+	call_event(c, EV_DIRECT);
 	char *text = xasprintf("OPERATOR INSTRUCTION:\n%s", directive);
 	agent_direct(c->agent, text);
 	free(text);
@@ -108,9 +107,17 @@ static void on_direct(struct call *c, const struct frame *f)
 
 static void on_operator_question(struct call *c, const struct frame *f)
 {
-	const char *question = question_text(c, f, "question", 4000);
-	if (question != NULL && needs_live(c, f))
-		done(c, f, operator_ask(c->operator, NULL, question), "asked");
+	const char *question = question_text(c, f, "question", 4000), *fault = NULL;
+	if (question == NULL || !needs_live(c, f))
+		return;
+	c->directive = OPERATOR_ANNOUNCE;
+	if (operator_waits(c->operator))
+		fault = "A question is open already; wait for its answer";
+	else if (call_event(c, EV_QUESTION))
+		operator_ask(c->operator, NULL, question);
+	else
+		fault = "The call is being transferred: no question can be asked any more.";
+	done(c, f, fault, "asked");
 }
 
 static void on_operator_answer(struct call *c, const struct frame *f)
@@ -126,9 +133,7 @@ static void on_transfer(struct call *c, const struct frame *f)
 	const char *reason = json_string_value(json_object_get(f->body, "reason"));
 	if (number == NULL || !needs_live(c, f))
 		return;
-	pause_end(c->pause, NULL);
-	call_transfer(c, number, reason ? reason : "");
-	done(c, f, NULL, "");
+	done(c, f, call_transfer(c, EV_TRANSFER, number, reason ? reason : ""), "transferring");
 }
 
 /* Who speaks, and how loud, on a scale from 0 to 1. */
@@ -141,21 +146,13 @@ static void on_levels(struct call *c, const struct frame *f)
 				 c->figures.vad.speaking, "agentSpeaks", ahead_ms > 0));
 }
 
-/* Nothing more is said; the carrier ends the stream, if not we. */
+/* voiced is ending the call; the carrier ends the stream, if not we. */
 static void on_hangup(struct call *c, const struct frame *f)
 {
 	bool close = json_is_true(json_object_get(f->body, "close"));
 	done(c, f, NULL, "");
-	if (c->state == STARTING || c->state == LIVE) {
-		bool ask = ending_wants_outcome(c);
-		ending_begin(c);
-		call_clear_playout(c);
-		if (ask)
-			ending_ask_outcome(c);
-		else
-			ending_close_agent(c);
-	}
-	if (close && c->state == LEAVING)
+	call_event(c, EV_HANGUP);
+	if (close && (c->state == CALL_LEAVING || c->state == CALL_LEAVING_REPORTING))
 		twilio_stream_close(c->stream);
 }
 

@@ -13,7 +13,6 @@
 struct tools {
 	unsigned magic;
 	struct playout *playout;
-	struct farewell *farewell;
 	struct tools_setup setup;
 	struct tools_out out;
 };
@@ -24,13 +23,11 @@ struct digits {
 	char *text;
 };
 
-struct tools *tools_new(struct playout *playout, struct farewell *farewell, const struct tools_setup *setup,
-			const struct tools_out *out)
+struct tools *tools_new(struct playout *playout, const struct tools_setup *setup, const struct tools_out *out)
 {
 	struct tools *t;
 	OBJ_ALLOC(t, TOOLS_MAGIC);
 	t->playout = playout;
-	t->farewell = farewell;
 	t->setup = *setup;
 	t->out = *out;
 	return t;
@@ -110,7 +107,7 @@ static void on_played(void *arg, bool played)
 		t->out.result(t->out.arg, d->id, result, false, true);
 		free(result);
 	}
-	farewell_spoken(t->farewell);
+	t->out.pressed(t->out.arg);
 	free_digits(d);
 }
 
@@ -151,10 +148,10 @@ static void end_call(struct tools *t, const char *id, json_t *parameters)
 	struct json_reader r;
 	json_read_open(&r, parameters);
 	json_read_text(&r, "reason", JSON_OPTIONAL, 0, 2000, &reason);
-	t->out.result(t->out.arg, id, "Call ended", false, false);
-	if (reason != NULL)
+	const char *fault = t->out.end(t->out.arg);
+	t->out.result(t->out.arg, id, fault ? fault : "Call ended", fault != NULL, false);
+	if (fault == NULL && reason != NULL)
 		t->out.event(t->out.arg, "end-reason", json_build("{s:s}", "reason", reason));
-	farewell_agent_decided(t->farewell, "the agent ended the call");
 }
 
 /* The text that a tool is about; NULL: answered with what is wrong. */
@@ -198,8 +195,8 @@ static void transfer_call(struct tools *t, const char *id, json_t *parameters)
 	}
 	json_read_open(&r, parameters);
 	json_read_text(&r, "reason", JSON_OPTIONAL, 1, 500, &reason);
-	t->out.result(t->out.arg, id, "Transferring", false, false);
-	t->out.transfer(t->out.arg, t->setup.transfer_number, reason);
+	const char *fault = t->out.transfer(t->out.arg, t->setup.transfer_number, reason);
+	t->out.result(t->out.arg, id, fault ? fault : "Transferring", fault != NULL, false);
 }
 
 static void report_outcome(struct tools *t, const char *id, json_t *parameters)

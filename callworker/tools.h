@@ -6,7 +6,6 @@
 #ifndef PHONY_TOOLS_H
 #define PHONY_TOOLS_H
 
-#include "callworker/farewell.h"
 #include "callworker/playout.h"
 
 #include <jansson.h>
@@ -19,10 +18,14 @@ struct tools_out {
 	void (*result)(void *arg, const char *id, const char *result, bool is_error, bool go_on);
 	/* An event of the call; data is stolen. */
 	void (*event)(void *arg, const char *type, json_t *data);
+	/* Digits have been played. */
+	void (*pressed)(void *arg);
 	/* The agent asks a person: result() follows with the answer. Why it cannot, or NULL. */
 	const char *(*ask_operator)(void *arg, const char *id, const char *question);
-	/* The call is to go to this number. */
-	void (*transfer)(void *arg, const char *number, const char *reason);
+	/* The agent ends the call. Why it cannot, or NULL. */
+	const char *(*end)(void *arg);
+	/* The call is to go to this number. Why it cannot, or NULL. */
+	const char *(*transfer)(void *arg, const char *number, const char *reason);
 	/* The outcome, as the schema has it; borrowed. */
 	void (*outcome)(void *arg, json_t *outcome);
 	void *arg;
@@ -34,7 +37,7 @@ struct tools_setup {
 };
 
 /* What setup points to is borrowed. */
-struct tools *tools_new(struct playout *playout, struct farewell *farewell, const struct tools_setup *setup,
+struct tools *tools_new(struct playout *playout, const struct tools_setup *setup,
 			const struct tools_out *out);
 /* After the playout, which may still hold digits. */
 void tools_free(struct tools **t);

@@ -4,6 +4,8 @@
 #include "lib/base/object.h"
 #include "lib/base/text.h"
 
+#include <string.h>
+
 #define TRANSCRIPT_MAGIC 0x74726e73u
 
 enum { TURNS_MAX = 200 }; /* the newest are enough to go on from */
@@ -61,6 +63,19 @@ void transcript_correct(struct transcript *t, int64_t number, const char *conten
 	json_t *turn = json_array_get(t->turns, find_turn(t, number));
 	if (turn != NULL)
 		json_object_set_new(turn, "content", json_text(content));
+}
+
+bool transcript_has(const struct transcript *t, const char *role)
+{
+	OBJ_CHECK(t, TRANSCRIPT_MAGIC);
+	size_t i;
+	json_t *turn;
+	json_array_foreach (t->turns, i, turn) {
+		const char *who = json_string_value(json_object_get(turn, "role"));
+		if (who != NULL && strcmp(who, role) == 0)
+			return true;
+	}
+	return false;
 }
 
 const json_t *transcript_turns(const struct transcript *t)

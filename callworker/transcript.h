@@ -6,6 +6,7 @@
 #define PHONY_TRANSCRIPT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct transcript;
@@ -18,6 +19,8 @@ void transcript_free(struct transcript **t);
 void transcript_add(struct transcript *t, const char *role, const char *content, int64_t number,
 		    int64_t before);
 void transcript_correct(struct transcript *t, int64_t number, const char *content);
+/* Whether this role has said anything. */
+bool transcript_has(const struct transcript *t, const char *role);
 /* The turns, oldest first: [{role, content}]; borrowed, valid until the next change. */
 const json_t *transcript_turns(const struct transcript *t);
 

@@ -1,6 +1,7 @@
 #include "callworker/twilio_stream.h"
 
 #include "callworker/json_scan.h"
+#include "lib/base/base64.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
@@ -14,6 +15,8 @@
 enum {
 	MESSAGE_MAX = 64 * 1024,
 	START_TIMEOUT_MS = 10000, /* from the connection to `start` */
+	LOOK_MS = 1000,
+	DEAD_LOOKS = 5, /* so often no media had come since the look before */
 	SID_SIZE = 40,
 };
 
@@ -30,7 +33,9 @@ struct twilio_stream {
 	char stream_sid[SID_SIZE];
 	char media_head[SID_SIZE + 64]; /* what comes before the audio in a message */
 	char fault[256];
-	struct ws_timer start_timer;
+	struct ws_timer start_timer, look_timer;
+	bool media_came; /* since the last look */
+	unsigned dead_looks;
 };
 
 static void broken(void *arg, const char *why)
@@ -45,6 +50,22 @@ static void broken(void *arg, const char *why)
 static void on_start_timeout(void *arg)
 {
 	broken(arg, "no start message came within 10 s");
+}
+
+/*
+ * Looks are counted, not time: a process that was stopped for a while finds the
+ * media that came meanwhile before the next look.
+ */
+static void on_look(void *arg)
+{
+	struct twilio_stream *s = arg;
+	s->dead_looks = s->media_came ? 0 : s->dead_looks + 1;
+	s->media_came = false;
+	if (s->dead_looks < DEAD_LOOKS) {
+		ws_timer_start(s->loop, &s->look_timer, LOOK_MS, on_look, s);
+		return;
+	}
+	ws_break(s->ws, "no media came from the carrier for 5 s");
 }
 
 static bool format_fits(json_t *format)
@@ -83,6 +104,7 @@ static void on_start(struct twilio_stream *s, json_t *message)
 	} else {
 		s->state = STARTED;
 		ws_timer_stop(s->loop, &s->start_timer);
+		ws_timer_start(s->loop, &s->look_timer, LOOK_MS, on_look, s);
 		snprintf(s->stream_sid, sizeof s->stream_sid, "%s", stream_sid);
 		snprintf(s->media_head, sizeof s->media_head,
 			 "{\"event\":\"media\",\"streamSid\":\"%s\",\"media\":{\"payload\":\"", stream_sid);
@@ -128,6 +150,7 @@ static void on_event(struct twilio_stream *s, json_t *message)
 		s->handler->marked(s->arg, nested_text(message, "mark", "name"));
 	} else if (strcmp(event, "stop") == 0) {
 		s->state = STOPPED;
+		ws_timer_stop(s->loop, &s->look_timer);
 		ws_close(s->ws, LWS_CLOSE_STATUS_NORMAL, "");
 	}
 }
@@ -150,6 +173,18 @@ static int64_t timestamp_of(const char *text, size_t len)
 	return ms;
 }
 
+static void on_media(struct twilio_stream *s, struct media *m)
+{
+	static uint8_t mulaw[MESSAGE_MAX / 4 * 3];
+	ssize_t count = m->len <= MESSAGE_MAX ? base64_decode(m->base64, m->len, mulaw) : -1;
+	s->media_came = true;
+	if (count <= 0)
+		return; /* it would be JSON of the carrier's in the provider's */
+	m->mulaw = mulaw;
+	m->count = (size_t)count;
+	s->handler->media(s->arg, m);
+}
+
 static void on_text(void *arg, const char *text, size_t len, struct mono_us born)
 {
 	struct twilio_stream *s = arg;
@@ -159,7 +194,8 @@ static void on_text(void *arg, const char *text, size_t len, struct mono_us born
 		return;
 	if (s->state == STARTED && json_scan_is(text, len, "event", "media") &&
 	    json_scan_text(text, len, "payload", &payload, &payload_len)) {
-		s->handler->media(s->arg, payload, payload_len, timestamp_of(text, len), born);
+		struct media m = {payload, payload_len, NULL, 0, timestamp_of(text, len), born};
+		on_media(s, &m);
 		return;
 	}
 	char error[160];
@@ -175,6 +211,7 @@ static void on_closed(void *arg, const char *why)
 {
 	struct twilio_stream *s = arg;
 	ws_timer_stop(s->loop, &s->start_timer);
+	ws_timer_stop(s->loop, &s->look_timer);
 	bool cut = false;
 	if (s->fault[0] == '\0' && !s->closing && s->state != STOPPED) {
 		text_printf(s->fault, sizeof s->fault, "%s", why);
@@ -206,6 +243,7 @@ void twilio_stream_free(struct twilio_stream **ss)
 		return;
 	OBJ_CHECK(s, STREAM_MAGIC);
 	ws_timer_stop(s->loop, &s->start_timer);
+	ws_timer_stop(s->loop, &s->look_timer);
 	ws_abandon(&s->ws);
 	OBJ_FREE(s);
 	*ss = NULL;

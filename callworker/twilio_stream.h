@@ -1,26 +1,40 @@
 /*
  * Twilio Media Streams, one bidirectional stream
  * (www.twilio.com/docs/voice/media-streams/websocket-messages). Strict about
- * the order connected, start, media; other events and members are ignored.
+ * the order connected, start, media; other events and members are ignored. Media
+ * comes all the time, silence too: a stream without any for 5 s is dead, though its
+ * connection may not know it yet.
  */
 #ifndef PHONY_TWILIO_STREAM_H
 #define PHONY_TWILIO_STREAM_H
 
 #include "callworker/ws.h"
 
+#include <stdint.h>
+
 struct twilio_stream;
+
+/* 20 ms of the person's voice, mostly. Borrowed. */
+struct media {
+	const char *base64; /* that was decoded, and so is nothing else */
+	size_t len;
+	const uint8_t *mulaw; /* what it holds */
+	size_t count;
+	int64_t ms; /* since the stream began */
+	struct mono_us born;
+};
 
 struct twilio_stream_handler {
 	void (*started)(void *arg, const char *stream_sid, const char *call_sid);
-	/* 20 ms of the person's voice, mostly: base64 of mu-law, borrowed; ms since the stream began. */
-	void (*media)(void *arg, const char *base64, size_t len, int64_t ms, struct mono_us born);
+	void (*media)(void *arg, const struct media *m);
 	void (*digit)(void *arg, char digit);
 	void (*marked)(void *arg, const char *name);
 	/* The other side broke the protocol; the owner closes, when it has told of it. */
 	void (*broken)(void *arg, const char *why);
 	/*
 	 * The stream has ended. fault is NULL if cleanly: after `stop`, or by our own
-	 * close. cut: the connection broke; else the other side broke the protocol.
+	 * close. cut: the connection broke, or nothing came any more; else the other side
+	 * broke the protocol.
 	 */
 	void (*ended)(void *arg, const char *fault, bool cut);
 };

@@ -52,3 +52,8 @@ enum vad_change vad_feed(struct vad *v, const uint8_t *mulaw, size_t count)
 	}
 	return change;
 }
+
+bool vad_is_loud(const struct vad *v, int ms)
+{
+	return v->speaking && v->quiet_ms == 0 && v->loud_ms >= ms;
+}

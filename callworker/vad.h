@@ -25,4 +25,7 @@ enum vad_change { VAD_SAME, VAD_BEGAN, VAD_ENDED };
 /* mu-law as it came. VAD_ENDED is told some time after the end: last_loud has the time. */
 enum vad_change vad_feed(struct vad *v, const uint8_t *mulaw, size_t count);
 
+/* The last samples were speech, of which there were so many ms without a gap. */
+bool vad_is_loud(const struct vad *v, int ms);
+
 #endif

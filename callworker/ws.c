@@ -468,6 +468,19 @@ void ws_close(struct ws *w, enum lws_close_status status, const char *reason)
 		lws_set_timeout(w->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
 }
 
+void ws_break(struct ws *w, const char *why)
+{
+	OBJ_CHECK(w, WS_MAGIC);
+	if (w->broken || (w->wsi == NULL && w->loop->context != NULL))
+		return;
+	flight_socket_out(w->loop->flight, w->number, "break", why, strlen(why));
+	w->closing = w->broken = true;
+	if (w->fault[0] == '\0')
+		text_copy(w->fault, sizeof w->fault, why, strlen(why));
+	if (w->wsi != NULL)
+		lws_set_timeout(w->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+}
+
 void ws_abandon(struct ws **ww)
 {
 	struct ws *w = *ww;

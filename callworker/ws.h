@@ -55,6 +55,8 @@ bool ws_send(struct ws *w, const char *text, size_t len);
 
 /* A clean close once the queue is written; closed() follows. */
 void ws_close(struct ws *w, enum lws_close_status status, const char *reason);
+/* The connection is as good as dead: it is dropped, and closed() follows with this reason. */
+void ws_break(struct ws *w, const char *why);
 /* No handler is called from now on; the socket is closed and freed by the loop. */
 void ws_abandon(struct ws **w);
 

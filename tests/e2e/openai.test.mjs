@@ -31,7 +31,7 @@ const agents = {
 const callees = {
   '+12025550102': { script: [{ pause_ms: 200 }, { say: yes.at(8000) }, { digits: '42#' }] },
   '+12025550103': { script: [{ say: wait.at(8000), after_ms: 2000 }] },
-  '+12025550105': { script: [] },
+  '+12025550105': { script: [{ press: '5' }] }, // is there: before that no goodbye ends the call
   '+12025550104': { script: [{ say: wait.at(8000), after_ms: 1500 }] },
 };
 

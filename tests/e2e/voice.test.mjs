@@ -22,9 +22,9 @@ const agents = {
   'agent-asks': { script: [say('One moment please.', moment), { tool: 'ask_operator', parameters: { question: 'Window or garden?' } }, goodbye] },
   'agent-asked': { script: [{ context: 'you need a moment' }, say('One moment please.', moment), { context: 'The answer to "Which day?" is: Friday' }, goodbye] },
   'agent-unanswered': { script: [{ tool: 'ask_operator', parameters: { question: 'Anybody there?' }, error: true }, goodbye] },
-  'agent-transfers': { script: [say('One moment please.', moment), { tool: 'transfer_call', parameters: { reason: 'wants a human' } }, { pause_ms: 60000 }],
-    again: [goodbye] },
-  'agent-alone': { script: [{ tool: 'transfer_call', parameters: {}, error: true }, goodbye] },
+  'agent-transfers': { script: [say('One moment please.', moment), { hear: 'Yes, please.' }, { tool: 'transfer_call', parameters: { reason: 'wants a human' } }, { pause_ms: 60000 }],
+    again: [say('One moment please.', moment), { hear: 'Yes, please.' }, goodbye] },
+  'agent-alone': { script: [say('Hello, this is Anna.', hello), { hear: 'Yes, please.' }, { tool: 'transfer_call', parameters: {}, error: true }, goodbye] },
   'agent-silent': { script: [say('Hello, this is Anna.', hello), { context: 'Ask kindly' }, say('One moment please.', moment),
     { context: 'Say goodbye in one short sentence' }, say('Nobody seems to be there.', moment), { pause_ms: 60000 }] },
   'agent-leaves': { script: [say('Hello, this is Anna.', hello), { context: 'Leave your message now' }, say('This is Anna, please call back.', hello),
@@ -36,8 +36,10 @@ const agents = {
 };
 const answer = { script: [{ hear: true }, { say: yes.at(8000) }] };
 const quiet = { script: [] };
+// One who speaks first: before that no goodbye of the agent's ends the call.
+const greets = { script: [{ say: yes.at(8000) }] };
 const callees = {
-  '+13025550001': quiet, '+13025550002': quiet, '+13025550003': quiet, '+13025550004': quiet,
+  '+13025550001': greets, '+13025550002': greets, '+13025550003': greets,
   '+13025550010': { outcome: 'busy' }, '+13025550011': { outcome: 'completed' },
   '+13025550020': { ...quiet, answered_by: 'machine_end_beep', amd_ms: 300 }, '+13025550021': { ...answer, answered_by: 'human', amd_ms: 300 },
   '+13025550022': { ...quiet, answered_by: 'machine_end_other', amd_ms: 300 },
@@ -214,7 +216,7 @@ describe('calls that are steered', { concurrency: true }, () => {
     const call = await phony.over(sid);
     assert.equal(call.status, 'completed', call.errorMessage);
     assert.equal(carrier.events.find((e) => e.event === 'dialled' && e.callSid === sid).to, '+13025550011');
-    assert.deepEqual(said(call), ['assistant: One moment please.', 'system: The call is transferred to +13025550011.', 'system: The transferred call ended: completed']);
+    assert.deepEqual(said(call), ['assistant: One moment please.', 'user: Yes, please.', 'system: The call is transferred to +13025550011.', 'system: The transferred call ended: completed']);
   });
 
   test('the human is busy: the agent is back', async () => {

@@ -87,9 +87,9 @@ static void on_connected(void *arg, json_t *data)
 	json_decref(data);
 }
 
-static void on_spoke(void *arg)
+static void on_spoke(void *arg, int quiet_ms)
 {
-	(void)arg;
+	(void)arg, (void)quiet_ms;
 }
 
 static void on_lost(void *arg, const char *why)
@@ -113,9 +113,10 @@ static const json_t *no_history(void *arg)
 	return none;
 }
 
-static void out_audio(void *arg, const char *base64, size_t len, struct mono_us born)
+static void out_audio(void *arg, const char *base64, size_t len, const uint8_t *mulaw, size_t count,
+		      struct mono_us born)
 {
-	(void)arg, (void)base64, (void)len, (void)born;
+	(void)arg, (void)base64, (void)len, (void)mulaw, (void)count, (void)born;
 }
 
 static void out_mark(void *arg, const char *name)

@@ -14,7 +14,10 @@ static void test_goodbye(void **state)
 					  "ok bye bye",    "Have a great day!",
 					  "Take care.",    "Talk to you later",
 					  "Tschüss!",      "BYE",
-					  "Goodbye then.", "Okay, take care now!"};
+					  "Goodbye then.", "Okay, take care now!",
+					  "Great, see you then.", "Thank you for calling, goodbye.",
+					  "Thank you for your time and have a nice day!",
+					  "Sir, have a great evening now", "Adiós, gracias"};
 	static const char *const no[] = {"I will take care of it for you",
 					 "Should I say goodbye?",
 					 "",
@@ -24,7 +27,15 @@ static void test_goodbye(void **state)
 					 "He shouted standby",
 					 "Back then",
 					 "now",
-					 "Please press one."};
+					 "Please press one.",
+					 "Thank you for calling.",
+					 "Thank you for calling Delicious Restaurant!",
+					 "I told her goodbye",
+					 "You have to press hash and say goodbye",
+					 "Yesterday I was in bed by good night",
+					 "Goodbye. Oh, and what is your name?",
+					 "さようなら、お名前は？ Goodbye？",
+					 "Have a nice day is what they say"};
 	for (size_t i = 0; i < sizeof yes / sizeof *yes; i++) {
 		assert_true(goodbye_said(yes[i], GOODBYE_AGENT));
 		assert_true(goodbye_said(yes[i], GOODBYE_CALLER));
@@ -41,7 +52,9 @@ static void test_goodbye_of_a_recording(void **state)
 	const char *recording =
 		"All our agents are busy at the moment. You may call again tomorrow. Thank you for calling.";
 	assert_false(goodbye_said(recording, GOODBYE_CALLER));
-	assert_true(goodbye_said(recording, GOODBYE_AGENT));
+	assert_false(goodbye_said(recording, GOODBYE_AGENT));
+	assert_true(goodbye_said("You may call again tomorrow at our office in the old town. Thank you for calling, "
+				 "goodbye!", GOODBYE_AGENT));
 	assert_false(goodbye_said("If this is an emergency, hang up now.", GOODBYE_CALLER));
 }
 
