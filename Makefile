@@ -249,7 +249,7 @@ valgrind: deps
 
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
-FUZZ_SOURCES = $(call sources,lib/base proto) lib/twilio/signature.c lib/twilio/twiml.c lib/http/source.c voiced/route.c \
+FUZZ_SOURCES = $(call sources,lib/base proto) lib/twilio/signature.c lib/twilio/twiml.c lib/http/source.c lib/http/target.c voiced/route.c \
   smsd/segments.c tests/fuzz/stubs.c \
   $(addprefix callworker/,twilio_stream.c elevenlabs.c openai.c openai_events.c openai_messages.c openai_responses.c response_state.c \
     function_calls.c utterances.c json_scan.c goodbye.c dtmf.c mulaw.c) \

@@ -58,7 +58,7 @@ static void on_message(struct mcp_http *h, struct http_request *r)
 	size_t len;
 	const char *body = http_body(r, &len);
 	char fault[220];
-	if (!headers_are_json(r)) {
+	if (!http_is_json(r)) {
 		http_reply_error(r, 415, "content_type", "Send Content-Type: application/json.");
 		return;
 	}

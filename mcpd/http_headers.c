@@ -102,15 +102,6 @@ bool headers_accept(const struct http_request *r, const char *type)
 	return accept == NULL || strcasestr(accept, type) != NULL || strstr(accept, "*/*") != NULL;
 }
 
-bool headers_are_json(const struct http_request *r)
-{
-	static const char json[] = "application/json";
-	const char *type = http_header(r, "Content-Type");
-	size_t len = sizeof json - 1;
-	return type != NULL && strncasecmp(type, json, len) == 0 &&
-	       (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
-}
-
 bool headers_event_id(const char *text, struct http_event_id *id)
 {
 	char stream[10], number[10];

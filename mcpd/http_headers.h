@@ -25,7 +25,6 @@ bool headers_fit(const struct http_request *r, const json_t *message, struct hea
 
 /* Whether Accept has this type, or anything, or is not there. */
 bool headers_accept(const struct http_request *r, const char *type);
-bool headers_are_json(const struct http_request *r);
 
 /* An event's id says which stream it went out on, and its place among all of its session's. */
 struct http_event_id {

@@ -3,6 +3,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
+#include "lib/http/target.h"
 #include "lib/loop/loop.h"
 
 #include <errno.h>
@@ -115,6 +116,9 @@ static void decide(struct visitor *v, const char *bytes, size_t len)
 		return;
 	case ROUTE_BAD:
 		refuse(v, 400, "invalid", "This is no HTTP/1.1 request.");
+		return;
+	case ROUTE_UNCLEAR:
+		refuse(v, 400, "invalid", TARGET_ADVICE);
 		return;
 	case ROUTE_SELF:
 		door->handler->own(door->arg, let_go(v));

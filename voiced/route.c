@@ -1,5 +1,7 @@
 #include "voiced/route.h"
 
+#include "lib/http/target.h"
+
 #include "lib/base/text.h"
 
 #include <stdio.h>
@@ -34,15 +36,16 @@ static bool path_begins(const char *target, size_t len, const char *prefix)
 	return prefix[n - 1] == '/' || len == n || target[n] == '/' || target[n] == '?';
 }
 
-/* A header's value, copied to out; false when it is not there. */
-static bool find_header(const char *bytes, size_t len, const char *name, char *out, size_t size)
+/* A header's value, copied to out: the only one of this name. How many there are. */
+static unsigned find_header(const char *bytes, size_t len, const char *name, char *out, size_t size)
 {
 	const char *end = bytes + len;
 	size_t name_len = strlen(name);
+	unsigned count = 0;
 	while (bytes < end) {
 		const char *newline = memchr(bytes, '\n', (size_t)(end - bytes));
 		if (newline == NULL)
-			return false;
+			break;
 		size_t line = (size_t)(newline - bytes);
 		if (line > name_len && bytes[name_len] == ':' && strncasecmp(bytes, name, name_len) == 0) {
 			const char *value = bytes + name_len + 1;
@@ -52,11 +55,11 @@ static bool find_header(const char *bytes, size_t len, const char *name, char *o
 			while (n > 0 && (value[n - 1] == '\r' || value[n - 1] == ' ' || value[n - 1] == '\t'))
 				n--;
 			text_copy(out, size, value, n);
-			return true;
+			count++;
 		}
 		bytes = newline + 1;
 	}
-	return false;
+	return count;
 }
 
 static void route_stream(const char *bytes, size_t len, const char *target, size_t target_len,
@@ -78,9 +81,12 @@ static void route_stream(const char *bytes, size_t len, const char *target, size
 	}
 	snprintf(out->token, sizeof out->token, "%.*s", TEXT_SPAN(token + 1, token_len));
 	snprintf(out->target, sizeof out->target, "%.*s", TEXT_SPAN(target, target_len));
-	find_header(bytes, len, "x-twilio-signature", out->signature, sizeof out->signature);
 	char upgrade[32] = "";
-	find_header(bytes, len, "upgrade", upgrade, sizeof upgrade);
+	if (find_header(bytes, len, "x-twilio-signature", out->signature, sizeof out->signature) > 1 ||
+	    find_header(bytes, len, "upgrade", upgrade, sizeof upgrade) > 1) {
+		out->kind = ROUTE_UNCLEAR;
+		return;
+	}
 	/* A plain request to a stream's address gets its answer from the HTTP routes. */
 	out->kind = strcasecmp(upgrade, "websocket") == 0 ? ROUTE_STREAM : ROUTE_SELF;
 }
@@ -107,6 +113,10 @@ void route_request(const char *bytes, size_t len, struct route *out)
 	    !starts_with(after + 1, (size_t)(newline - after - 1), "HTTP/1."))
 		return;
 	size_t target_len = (size_t)(after - target);
+	if (!target_is_plain(target, target_len)) {
+		out->kind = ROUTE_UNCLEAR;
+		return;
+	}
 	out->kind = ROUTE_SELF;
 	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
 		if (path_begins(target, target_len, prefixes[i].prefix)) {

@@ -87,6 +87,9 @@ static const char *check_url(const char *value, const char *secure, const char *
 	bool tls = strncmp(value, secure, n) == 0 && value[n] != '\0';
 	if (!tls && strncmp(value, plain, strlen(plain)) != 0)
 		return secure[0] == 'w' ? "must be a wss:// URL" : "must be an https:// URL";
+	const char *host = strstr(value, "://") + 3;
+	if (memchr(host, '@', strcspn(host, "/?#")) != NULL)
+		return "must not have a user or password in it (USER:PASSWORD@); leave them out";
 	if (!tls && !url_is_loopback(value))
 		return "without TLS only loopback hosts are allowed";
 	for (; *value != '\0'; value++)
@@ -175,8 +178,9 @@ static const char *check_choice(const char *value, const char *words)
 const char *setting_check(const struct setting *s, const char *value, char *why, size_t size)
 {
 	switch (s->rule.kind) {
-	case K_URL_HTTP:
-		return check_url(value, "https://", "http://");
+	case K_URL_HTTP: /* paths are added to it */
+		return strpbrk(value, "?#") ? "must end with its path: no query (?) and no fragment (#)"
+					    : check_url(value, "https://", "http://");
 	case K_URL_WS:
 		return check_url(value, "wss://", "ws://");
 	case K_NUMBER:

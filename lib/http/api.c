@@ -91,6 +91,11 @@ static bool add_arguments(struct http_request *r, json_t *args)
 				 "as %2B).");
 		return false;
 	}
+	if (!http_is_json(r)) {
+		http_reply_error(r, 415, "content_type",
+				 "Send the body with Content-Type: application/json.");
+		return false;
+	}
 	char why[200];
 	json_t *given = json_parse_object(body, len, why, sizeof why);
 	if (given == NULL) {

@@ -67,12 +67,15 @@ static bool is_safe(const char *method)
 	return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
-/* The browser says which page asks: ours. A cookie alone says nothing of that. */
+/*
+ * The browser says which page asks: ours. A cookie alone says nothing of that: it goes along with what
+ * pages of every other port of this host ask (RFC 6265, 8.5), which are no pages of ours.
+ */
 static bool is_our_page(struct http_request *r, const struct config *config)
 {
 	const char *origin = http_header(r, "Origin"), *site = http_header(r, "Sec-Fetch-Site");
 	if (origin != NULL)
-		return origin_allowed(origin, config->public_url) || origin_is_host(r, origin);
+		return origin_is_url(origin, config->public_url) || origin_is_host(r, origin);
 	return site != NULL && strcmp(site, "same-origin") == 0;
 }
 
@@ -123,6 +126,15 @@ static void begin_session(struct http_request *r, const struct config *config)
 	struct json_reader reader;
 	if (!origin_is_ours(r, config->public_url) || !within_rate(r, 1))
 		return;
+	if (!http_is_json(r)) {
+		http_reply_error(r, 415, "content_type",
+				 "Send the body with Content-Type: application/json.");
+		return;
+	}
+	if (http_header(r, "Origin") != NULL && !is_our_page(r, config)) {
+		http_reply_error(r, 403, "origin", "A session begins on phony's own pages.");
+		return;
+	}
 	json_t *given = json_parse_object(body, len, why, sizeof why);
 	json_read_open(&reader, given);
 	json_read_text(&reader, "token", JSON_NEEDED, 1, 256, &token);

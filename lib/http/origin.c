@@ -7,13 +7,17 @@
 #include <string.h>
 #include <strings.h>
 
-bool origin_allowed(const char *origin, const char *public_url)
+bool origin_is_url(const char *origin, const char *public_url)
 {
 	const char *scheme = strstr(public_url, "://");
 	size_t len = scheme ? (size_t)(scheme + 3 - public_url) : 0;
 	len += strcspn(public_url + len, "/?#");
-	return url_is_loopback(origin) ||
-	       (len > 0 && strlen(origin) == len && strncasecmp(origin, public_url, len) == 0);
+	return len > 0 && strlen(origin) == len && strncasecmp(origin, public_url, len) == 0;
+}
+
+bool origin_allowed(const char *origin, const char *public_url)
+{
+	return url_is_loopback(origin) || origin_is_url(origin, public_url);
 }
 
 static bool host_allowed(const char *host, const char *public_url)

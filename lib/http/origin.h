@@ -18,7 +18,10 @@ bool origin_is_ours(struct http_request *r, const char *public_url);
 /* Whether an Origin names the very host that the request is for. */
 bool origin_is_host(struct http_request *r, const char *origin);
 
-/* The same of one URL without a path. */
+/* Whether it is public_url's. */
+bool origin_is_url(const char *origin, const char *public_url);
+
+/* Whether it is loopback's, of whatever port, or public_url's: enough for who shows a token. */
 bool origin_allowed(const char *origin, const char *public_url);
 
 #endif

@@ -1,7 +1,10 @@
 #include "lib/http/rate.h"
 
 #include "lib/base/object.h"
+#include "lib/base/text.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,11 +44,13 @@ void rate_free(struct rate **rr)
 /* A host with IPv6 has a whole /64 of addresses to ask from. */
 static void source_key(const char *source, char key[SOURCE_TEXT])
 {
-	snprintf(key, SOURCE_TEXT, "%s", source);
-	unsigned colons = 0;
-	for (char *c = key; *c != '\0'; c++)
-		if (*c == ':' && ++colons == 4)
-			*c = '\0';
+	unsigned char address[sizeof(struct in6_addr)];
+	enum { NETWORK_BYTES = 8 };
+	text_printf(key, SOURCE_TEXT, "%s", source);
+	if (inet_pton(AF_INET6, source, address) != 1)
+		return;
+	memset(address + NETWORK_BYTES, 0, sizeof address - NETWORK_BYTES);
+	inet_ntop(AF_INET6, address, key, SOURCE_TEXT);
 }
 
 static struct bucket *find(struct rate *r, const char *key, int64_t now_us)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 void http_request_free(struct http_request *r)
@@ -77,14 +78,52 @@ const char *http_header(const struct http_request *r, const char *name)
 	return MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
 }
 
+bool http_is_json(const struct http_request *r)
+{
+	static const char json[] = "application/json";
+	const char *type = http_header(r, "Content-Type");
+	size_t len = sizeof json - 1;
+	return type != NULL && strncasecmp(type, json, len) == 0 &&
+	       (type[len] == '\0' || type[len] == ';' || type[len] == ' ');
+}
+
 static const struct sockaddr *peer_of(const struct http_request *r)
 {
 	return MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
 }
 
+struct joined {
+	const char *name;
+	struct buffer value;
+};
+
+static enum MHD_Result join_line(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct joined *j = arg;
+	(void)kind;
+	if (strcasecmp(name, j->name) != 0)
+		return MHD_YES;
+	if (j->value.len > 0)
+		buffer_append_text(&j->value, ", ");
+	buffer_append_text(&j->value, value ? value : "");
+	return MHD_YES;
+}
+
+char *http_header_list(const struct http_request *r, const char *name)
+{
+	struct joined j = {.name = name};
+	OBJ_CHECK(r, REQUEST_MAGIC);
+	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, join_line, &j);
+	if (j.value.data != NULL)
+		buffer_append(&j.value, "", 1);
+	return (char *)j.value.data;
+}
+
 static void find_source(const struct http_request *r, char out[SOURCE_SIZE])
 {
-	source_find(peer_of(r), http_header(r, "X-Forwarded-For"), r->server->trusted, out);
+	char *forwarded = http_header_list(r, "X-Forwarded-For");
+	source_find(peer_of(r), forwarded, r->server->trusted, out);
+	free(forwarded);
 }
 
 bool http_from_loopback(const struct http_request *r)
@@ -102,12 +141,17 @@ bool http_from_loopback(const struct http_request *r)
 bool http_is_tls(const struct http_request *r)
 {
 	char peer[SOURCE_SIZE], source[SOURCE_SIZE];
-	const char *scheme = http_header(r, "X-Forwarded-Proto");
 	OBJ_CHECK(r, REQUEST_MAGIC);
+	char *schemes = http_header_list(r, "X-Forwarded-Proto");
+	/* The last word is that of the proxy next to us. */
+	const char *comma = schemes ? strrchr(schemes, ',') : NULL;
+	const char *scheme = comma ? comma + 1 + strspn(comma + 1, " ") : schemes;
+	bool https = scheme != NULL && strcmp(scheme, "https") == 0;
+	free(schemes);
 	source_find(peer_of(r), NULL, "", peer);
 	source_find(peer_of(r), "192.0.2.1", r->server->trusted,
 		    source); /* changes only if the peer is trusted */
-	return scheme != NULL && strcmp(scheme, "https") == 0 && strcmp(peer, source) != 0;
+	return https && strcmp(peer, source) != 0;
 }
 
 bool http_cookie(const struct http_request *r, const char *name, char *out, size_t size)

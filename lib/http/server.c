@@ -3,6 +3,8 @@
 
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/text.h"
+#include "lib/http/target.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -136,33 +138,59 @@ static void has_arrived(struct http_request *r)
 		timer_stop(&a->deadline);
 }
 
-struct lengths {
-	unsigned lengths, encodings;
+struct repeated {
+	const char *name; /* of a header; NULL: none comes twice */
+	unsigned seen, bodies;
 };
 
-static enum MHD_Result count_lengths(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
+/*
+ * Of each of these one line has meaning: of several, a proxy before us may have gone by another
+ * than we would (RFC 9110, 5.3).
+ */
+static enum MHD_Result count_line(void *arg, enum MHD_ValueKind kind, const char *name, const char *value)
 {
+	static const char *const single[] = {
+		"Host",           "Authorization",      "Content-Type", "Cookie",         "Origin",
+		"Sec-Fetch-Site", "X-Twilio-Signature", "Upgrade",      "Mcp-Session-Id", "Last-Event-ID"};
 	(void)kind;
 	(void)value;
-	struct lengths *l = arg;
-	l->lengths += strcasecmp(name, "Content-Length") == 0;
-	l->encodings += strcasecmp(name, "Transfer-Encoding") == 0;
+	struct repeated *r = arg;
+	/* Where the body ends is told by one of them, once (RFC 9112, 6.3). */
+	if (strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Transfer-Encoding") == 0)
+		if (++r->bodies > 1)
+			r->name = "Content-Length or Transfer-Encoding";
+	for (unsigned i = 0; i < sizeof single / sizeof *single; i++) {
+		if (strcasecmp(name, single[i]) != 0)
+			continue;
+		if (r->seen & 1u << i)
+			r->name = single[i];
+		r->seen |= 1u << i;
+	}
 	return MHD_YES;
 }
 
-/* Where the body ends is told in two ways: a proxy before us may see another end (RFC 9112, 6.3). */
-static bool is_ambiguous(const struct http_request *r)
-{
-	struct lengths l = {0, 0};
-	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_lengths, &l);
-	return l.lengths + l.encodings > 1;
-}
-
-static enum MHD_Result refuse_ambiguous(struct http_request *r)
+static enum MHD_Result refuse(struct http_request *r, const char *message)
 {
 	r->handled = true;
-	http_reply_error(r, 400, "invalid", "The length of the body is told twice.");
+	http_reply_error(r, 400, "invalid", message);
 	return send_response(r);
+}
+
+/* The request means one thing to a proxy and another to us: true, and it is answered. */
+static bool is_ambiguous(struct http_request *r, enum MHD_Result *result)
+{
+	struct repeated repeated = {0};
+	char message[128];
+	MHD_get_connection_values(r->connection, MHD_HEADER_KIND, count_line, &repeated);
+	if (repeated.name != NULL) {
+		text_printf(message, sizeof message, "%s is given twice; once is allowed.", repeated.name);
+		*result = refuse(r, message);
+	} else if (!target_is_plain(r->target, strlen(r->target))) {
+		*result = refuse(r, TARGET_ADVICE);
+	} else {
+		return false;
+	}
+	return true;
 }
 
 static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, const char *url,
@@ -177,8 +205,9 @@ static enum MHD_Result on_access(void *arg, struct MHD_Connection *connection, c
 	OBJ_CHECK(r, REQUEST_MAGIC);
 	if (r->method[0] == '\0') {
 		snprintf(r->method, sizeof r->method, "%s", method);
-		if (is_ambiguous(r))
-			return refuse_ambiguous(r);
+		enum MHD_Result refused;
+		if (is_ambiguous(r, &refused))
+			return refused;
 		return announced_too_large(r) ? refuse_too_large(r) : MHD_YES;
 	}
 	if (*data_len > 0) {

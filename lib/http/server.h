@@ -47,6 +47,10 @@ const char *http_path(const struct http_request *r);   /* target without query *
 const char *http_query(const struct http_request *r);  /* without '?'; "" if none */
 const char *http_body(const struct http_request *r, size_t *len);
 const char *http_header(const struct http_request *r, const char *name); /* NULL if none */
+/* All lines of this name as the one list that they are (RFC 9110, 5.3). NULL if none; the caller frees. */
+char *http_header_list(const struct http_request *r, const char *name);
+/* Whether the body is told to be JSON. */
+bool http_is_json(const struct http_request *r);
 /* Asked on this machine, and not through a proxy on it. */
 bool http_from_loopback(const struct http_request *r);
 /* Whether a trusted proxy says that it was asked over https. */

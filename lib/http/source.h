@@ -13,7 +13,7 @@ enum { SOURCE_SIZE = INET6_ADDRSTRLEN };
 
 /*
  * The address, as text, that a request is from. peer: the connection's other end;
- * forwarded: the header's value or NULL; trusted: addresses by commas ("" for
+ * forwarded: the header's value, all its lines as one list, or NULL; trusted: addresses by commas ("" for
  * none). Of several proxies the last that is not trusted counts.
  */
 void source_find(const struct sockaddr *peer, const char *forwarded, const char *trusted,

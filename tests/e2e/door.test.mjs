@@ -94,6 +94,58 @@ test('a session of the browser: begun with the token, kept from scripts and othe
   assert.match(secure.headers.get('set-cookie'), /; Secure$/);
 });
 
+test("a session is for our own pages: not for another port's of this machine, nor for what is no JSON", async () => {
+  const json = { 'content-type': 'application/json' };
+  const begun = await fetch(`${base}/api/session`, { method: 'POST', headers: json, body: JSON.stringify({ token: phony.token }) });
+  const cookie = begun.headers.get('set-cookie').split(';')[0];
+  const context = JSON.stringify({ name: 'x', systemInstructions: 'y', contextType: 'both' });
+  const post = (headers, target = '/api/contexts', body = context) => fetch(`${base}${target}`, { method: 'POST', headers: { cookie, ...headers }, body }).then((a) => a.status);
+  for (const origin of ['http://127.0.0.1:1', 'http://localhost:5173', `http://localhost:${phony.port}`, 'http://[::1]:80', 'null'])
+    for (const target of ['/api/contexts', '/api/calls', '/api/sms/send', '/mcp']) assert.equal(await post({ origin, ...json }, target), 403, `${origin} ${target}`);
+  assert.equal(await post({ origin: 'http://127.0.0.1:1', ...json }, '/api/session', JSON.stringify({ token: phony.token })), 403);
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'text/plain; x=application/json', 'application/jsonp'])
+    for (const headers of [{ origin: base, cookie }, { cookie: '', authorization: `Bearer ${phony.token}` }]) {
+      assert.equal(await post({ ...headers, 'content-type': type }), 415, type);
+      assert.equal(await post({ ...headers, 'content-type': type }, '/api/sms/send'), 415, type);
+    }
+  assert.equal(await post({ 'content-type': 'text/plain' }, '/api/session', JSON.stringify({ token: phony.token })), 415);
+  assert.equal(await post({ origin: base, 'content-type': 'application/json; charset=utf-8' }), 201);
+  const names = (await (await fetch(`${base}/api/contexts`, { headers: { cookie } })).json()).data.contexts.map((c) => c.name);
+  assert.deepEqual(names, ['x'], 'one, of all these');
+});
+
+test('several lines of a header are one list, or one too many', async () => {
+  const ask = async (...lines) => {
+    const answer = await speak(['GET /api/calls HTTP/1.1', 'Connection: close', ...lines, '', ''].join('\r\n'));
+    return Number(answer.split(' ')[1]);
+  };
+  const token = `Authorization: Bearer ${phony.token}`, host = 'Host: x';
+  assert.equal(await ask(host, token), 200);
+  // Of the first line the client itself is the author: it may not choose whose rate is used up.
+  const statuses = [];
+  for (let i = 0; i < 50 && !statuses.includes(429); i++) statuses.push(await ask(host, token, `X-Forwarded-For: 203.0.113.${i}`, 'X-Forwarded-For: 198.51.100.77'));
+  assert.ok(statuses.includes(429), statuses.join());
+  assert.equal(await speak(['GET /health HTTP/1.1', host, 'X-Forwarded-For: 127.0.0.1', 'X-Forwarded-For: 198.51.100.78', '', ''].join('\r\n')).then((a) => Number(a.split(' ')[1])), 401);
+  const cookie = (...lines) => speak(['POST /api/session HTTP/1.1', host, 'Connection: close', 'X-Forwarded-For: 198.51.100.79', ...lines, 'Content-Type: application/json', `Content-Length: ${JSON.stringify({ token: phony.token }).length}`, '', JSON.stringify({ token: phony.token })].join('\r\n'));
+  assert.doesNotMatch(await cookie('X-Forwarded-Proto: https', 'X-Forwarded-Proto: http'), /; Secure/);
+  assert.match(await cookie('X-Forwarded-Proto: http', 'X-Forwarded-Proto: https'), /; Secure/);
+  for (const twice of [[host, 'Host: y', token], [host, token, 'Authorization: Bearer other'], [host, 'Authorization: Bearer other', token], [host, token, 'Origin: http://127.0.0.1', 'Origin: https://evil.example'],
+    [host, token, 'Cookie: a=1', 'Cookie: b=2'], [host, token, 'Content-Type: text/plain', 'Content-Type: application/json'], [host, token, 'Content-Length: 0', 'Content-Length: 0']])
+    assert.equal(await ask(...twice), 400, twice.join(', '));
+  assert.equal(await ask('X-Twilio-Signature: a', 'X-Twilio-Signature: b', host, token), 400);
+});
+
+test('a path that a proxy would read otherwise is refused, at every door', async () => {
+  const token = `Authorization: Bearer ${phony.token}`;
+  const ask = async (target, port) => Number((await speak(`GET ${target} HTTP/1.1\r\nHost: x\r\n${token}\r\nConnection: close\r\n\r\n`, port, 5000)).split(' ')[1]);
+  for (const rest of ['/../../api/calls', '/%2e%2e%2f%2e%2e%2fapi%2fcalls', '//api/calls', '/..%2Fapi/calls', '/%5c..%5capi', '/\\..\\api\\calls', '/%2E%2E/api/calls', '/./x', '/%252e%252e/x'])
+    for (const first of ['/call', '/api/calls', '/api/sms', '/sms', '/mcp', '/voicemail']) assert.equal(await ask(first + rest), 400, first + rest);
+  assert.equal(await ask('/api/calls?phone=%2E%2E%2F..//\\'), 200, 'a query may have all that');
+  // The block that we ship passes none of these on, in whatever way they are written.
+  for (const target of ['/call/../api/calls', '/call/%2e%2e/api/calls', '/api/calls/%2e%2e%2f%2e%2e%2fcall%2fx', '/call/..%2fapi/calls', '/call//../api/calls', '/api/calls/../../call/status', '//call/status', '/call%2fstatus'])
+    assert.ok([400, 404].includes(await ask(target, outside)), target);
+});
+
 test('who asks through a trusted proxy is who it says: counted, and not local', async () => {
   const from = (address, target = '/health', headers = {}) => fetch(`${base}${target}`, { headers: { 'x-forwarded-for': address, ...headers } });
   assert.equal((await fetch(`${base}/health`)).status, 200);

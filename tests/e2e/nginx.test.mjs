@@ -1,13 +1,19 @@
 // Behind a real nginx, with the block that we ship: a whole call, and nothing else let through.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
-import { freePort, noProcesses, speech, startAgent, startCarrier, startPhony } from '../harness/phony.mjs';
-import { startNginx } from '../harness/nginx.mjs';
+import { freePort, noProcesses, root, speech, startAgent, startCarrier, startPhony } from '../harness/phony.mjs';
+import WebSocket from 'ws';
+import { readmeBlock, startNginx } from '../harness/nginx.mjs';
 
-test('a call through nginx', async () => {
+test('a call through nginx, by the block of the README alone', async () => {
+  const rules = (text) => text.split('\n').map((l) => l.trim()).filter((l) => l && !l.startsWith('#'));
+  assert.deepEqual(rules(readmeBlock()), rules(fs.readFileSync(path.join(root, 'etc/nginx/phony.conf'), 'utf8')));
   const thanks = speech('Thank you. Goodbye!');
   const [outside, inside] = [await freePort(), await freePort()];
-  const nginx = await startNginx(outside, [inside]);
+  const nginx = await startNginx(outside, [inside], 'README.md');
   const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }] } } });
   const carrier = await startCarrier({ default: { script: [] } });
   const phony = await startPhony({ sims: { carrier, agent }, port: inside, settings: { PUBLIC_URL: `http://127.0.0.1:${outside}` } });
@@ -48,6 +54,18 @@ test('the private block: the UI, a session, the stream of events, for several ho
     const reader = events.body.getReader();
     assert.ok((await reader.read()).value.length > 0, 'the first bytes come at once, not when a buffer is full');
     abort.abort();
+    // A call in the browser: its WebSocket is passed on. Only one of the hosts, which share no database, knows it.
+    const asked = await fetch(`${at}/api/calls/browser`, { method: 'POST', headers: { cookie, origin: at, 'content-type': 'application/json' }, body: JSON.stringify({ systemInstructions: 'You are polite.', callInstructions: 'Talk.' }) });
+    const { callSid, streamPath } = await asked.json();
+    assert.equal(asked.status, 201);
+    const dial = async () => {
+      const socket = new WebSocket(`${at.replace('http', 'ws')}${streamPath}`);
+      const answer = await Promise.race([once(socket, 'open').then(() => 101), once(socket, 'unexpected-response').then(([, { statusCode }]) => statusCode)]);
+      socket.terminate();
+      return answer;
+    };
+    assert.deepEqual(new Set([await dial(), await dial()]), new Set([101, 403]));
+    await fetch(`${at}/api/calls/${callSid}/hangup`, { method: 'POST', headers: { cookie, origin: at } });
   } finally {
     const codes = [];
     for (const host of hosts) codes.push((await host.stop()).code);

@@ -19,7 +19,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_header = value;
 	if (headers_are_modern(NULL, body))
 		headers_fit(NULL, body, &fault);
-	headers_are_json(NULL);
 	headers_accept(NULL, "text/event-stream");
 	struct http_event_id id;
 	headers_event_id(value, &id);

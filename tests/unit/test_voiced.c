@@ -22,6 +22,25 @@ static void test_routes(void **state)
 	assert_int_equal(kind("POST /api/calls HTTP/1.1\r\n"), ROUTE_SELF);
 }
 
+static void test_unclear(void **state)
+{
+	(void)state;
+	assert_int_equal(kind("GET /api/calls/%2e%2e%2f%2e%2e%2fcall%2fx HTTP/1.1\r\n"), ROUTE_UNCLEAR);
+	assert_int_equal(kind("GET /sms/../api/calls HTTP/1.1\r\n"), ROUTE_UNCLEAR);
+	assert_int_equal(kind("GET //mcp HTTP/1.1\r\n"), ROUTE_UNCLEAR);
+	assert_int_equal(kind("GET /call\\..\\api HTTP/1.1\r\n"), ROUTE_UNCLEAR);
+	assert_int_equal(kind("GET /api/calls?next=/../ HTTP/1.1\r\n"), ROUTE_SELF);
+	static const char *const twice[] = {
+		"X-Twilio-Signature: a\r\nx-twilio-signature: b\r\nUpgrade: websocket",
+		"Upgrade: websocket\r\nUpgrade: h2c"};
+	for (size_t i = 0; i < sizeof twice / sizeof *twice; i++) {
+		char request[300];
+		snprintf(request, sizeof request, "GET /call/connection-outgoing/abc HTTP/1.1\r\n%s\r\n\r\n",
+			 twice[i]);
+		assert_int_equal(kind(request), ROUTE_UNCLEAR);
+	}
+}
+
 static void test_partial_and_bad(void **state)
 {
 	(void)state;
@@ -63,6 +82,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_unclear),
 		cmocka_unit_test(test_partial_and_bad),
 		cmocka_unit_test(test_stream),
 	};
