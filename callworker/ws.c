@@ -21,7 +21,7 @@
 enum {
 	HANDSHAKE_TIMEOUT_S = 10,
 	/* A provider that sends nothing is pinged, and left when it does not answer either. */
-	PING_AFTER_S = 2,
+	PING_AFTER_S = 1,
 	HANGUP_AFTER_S = 5,
 };
 

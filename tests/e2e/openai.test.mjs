@@ -26,12 +26,18 @@ const agents = {
   interrupted: { trace: true, speed: 20, chunk_ms: 300, script: [say(longText, long), { hear: 'Wait, I have a question.' }, say('Thank you. Goodbye!', thanks)] },
   live: { speed: 1, chunk_ms: 100, script: [say(longText, long), { hear: 'Wait, I have a question.' }, say('Thank you. Goodbye!', thanks)] },
   context: { script: [say('Hello, this is Anna.', hello), { context: 'window seat' }, { pause_ms: 60000 }] },
+  renewed: { trace: true, speed: 20, chunk_ms: 300, script: [say('Hello, this is Anna.', hello), { crash: true }], again: [say(longText, long), { hear: 'Wait, I have a question.' }, say('Thank you. Goodbye!', thanks)] },
+  asks: { script: [say('Hello, this is Anna.', hello), { tool: 'ask_operator', parameters: { question: 'Which table?' }, crash_after_ms: 500 }], again: [{ context: 'Table seven' }, say('Thank you. Goodbye!', thanks)] },
+  frozen: { script: [say('Hello, this is Anna.', hello), { freeze: true }], again: [say('Thank you. Goodbye!', thanks)] },
   lost: { script: [say(longText, long, { crash_after_ms: 1500 })], again: [say('Thank you. Goodbye!', thanks)] },
 };
 const callees = {
   '+12025550102': { script: [{ pause_ms: 200 }, { say: yes.at(8000) }, { digits: '42#' }] },
   '+12025550103': { script: [{ say: wait.at(8000), after_ms: 2000 }] },
   '+12025550105': { script: [{ press: '5' }] }, // is there: before that no goodbye ends the call
+  '+12025550107': { script: [{ press: '5' }] },
+  '+12025550108': { script: [{ press: '5' }] },
+  '+12025550106': { script: [{ say: wait.at(8000), after_ms: 5000 }] },
   '+12025550104': { script: [{ say: wait.at(8000), after_ms: 1500 }] },
 };
 
@@ -131,6 +137,35 @@ describe('outgoing calls', { concurrency: true }, () => {
     assert.equal(call.conversationHistory.at(-1).content, 'Thank you. Goodbye!');
   });
 
+  test('an interruption after the connection was renewed: what was heard is counted anew', async () => {
+    const sid = await place('renewed', '+12025550106');
+    await closed(sid);
+    const call = await phony.over(sid);
+    const { conversation } = agent.events.items.filter((e) => e.event === 'initiated' && e.prompt.includes('#renewed')).at(-1);
+    const cut = agent.events.find((e) => e.event === 'truncate' && e.conversation === conversation);
+    const at = (event) => agent.events.find((e) => e.event === event && e.conversation === conversation).us / 1000;
+    const heardMs = at('interruption') - at('first-audio');
+    assert.ok(cut.ms < heardMs + 150 && cut.ms > heardMs - 700, `${cut.ms} ms of ${heardMs}`);
+    const turn = call.conversationHistory.find((t) => longText.startsWith(t.content));
+    assert.ok(turn.truncated && turn.content.length > 5, JSON.stringify(call.conversationHistory));
+  });
+
+  test('the answer to the agent\'s question comes when its connection was renewed', async () => {
+    const sid = await place('asks', '+12025550107');
+    await until(async () => (await events(sid))?.filter((e) => e.type === 'agent-connected').length === 2, 'the second connection');
+    assert.equal((await phony.api('POST', `/api/calls/${sid}/answer-operator`, { answer: 'Table seven' })).status, 200);
+    assert.equal((await phony.over(sid)).endReason, 'the agent said goodbye');
+  });
+
+  test('a connection from which nothing comes any more is left within five seconds', async () => {
+    const sid = await place('frozen', '+12025550108');
+    const frozen = await agent.events.wait((e) => e.event === 'frozen', 'silence', 20000);
+    await closed(sid);
+    const again = agent.events.find((e) => e.event === 'initiated' && e.us > frozen.us && e.prompt.includes('#frozen'));
+    assert.ok(again.us - frozen.us < 7_000_000, `${again.us - frozen.us} us`);
+    assert.equal((await phony.over(sid)).endReason, 'the agent said goodbye');
+  });
+
   for (const [name, words] of [['voice', /OpenAI: Invalid value: 'fable'/], ['quota', /quota is used up/], ['silent', /never answered/]])
     test(`OpenAI refuses (${name}): the caller hears an apology, the reason is told`, async () => {
       const sid = await place(name);
@@ -139,6 +174,13 @@ describe('outgoing calls', { concurrency: true }, () => {
       assert.match(call.errorMessage, words);
       assert.ok(carrier.events.find((e) => e.event === 'say' && e.callSid === sid && /sorry/i.test(e.text)));
     });
+});
+
+test('the models are those of the settings', async () => {
+  const { transcription } = agent.events.find((e) => e.event === 'initiated');
+  assert.equal(transcription, 'gpt-transcribe');
+  const session = agent.events.find((e) => e.event === 'model');
+  assert.equal(session.model, 'gpt-realtime-2.1');
 });
 
 test('a wrong key', async () => {

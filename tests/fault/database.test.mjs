@@ -199,7 +199,7 @@ test('the disk is full: 503 to the webhook, a clear error, nothing told as store
 test('phony doctor tells what is wrong, and how to mend it', async () => {
   const mongo = await startMongo();
   const carrier = await startCarrier({ default: { script: [] } });
-  const agent = await startAgent({ apiKey: 'xi-test-key-0001', openaiKey: 'sk-test-key-0001', agents: { 'agent-test': {}, 'agent-bare': { settings: { conversation_config: { asr: { user_input_audio_format: 'pcm_16000' }, tts: { agent_output_audio_format: 'pcm_16000' }, agent: { prompt: { tools: [{ name: 'end_call' }] } } } } } } });
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', openaiKey: 'sk-test-key-0001', models: [{ id: 'gpt-realtime-2.1', shutdown_date: null }, { id: 'gpt-gone', shutdown_date: '2026-01-01' }], agents: { 'agent-test': {}, 'agent-bare': { settings: { conversation_config: { asr: { user_input_audio_format: 'pcm_16000' }, tts: { agent_output_audio_format: 'pcm_16000' }, agent: { prompt: { tools: [{ name: 'end_call' }] } } } } } } });
   const phony = await startPhony({ sims: { carrier, agent }, settings: { MONGODB_URL: mongo.url } });
   const well = await phonyCommand(['doctor'], phony.env);
   assert.equal(well.code, 0, well.stdout + well.stderr);
@@ -218,7 +218,8 @@ test('phony doctor tells what is wrong, and how to mend it', async () => {
     /^fault +TWILIO_NUMBER: it is not one of the account's/m]) assert.match(bare.stdout, line);
   assert.doesNotMatch(bare.stdout, /end_call/);
   for (const [more, line] of [[{ ELEVENLABS_API_KEY: 'xi-wrong-key' }, /^fault +the agent at ElevenLabs: .*ELEVENLABS_API_KEY/m], [{ ELEVENLABS_AGENT_ID: 'nobody' }, /^fault +the agent at ElevenLabs: .*ELEVENLABS_AGENT_ID/m],
-    [{ VOICE_PROVIDER: 'openai' }, /^ok +OpenAI's key$/m], [{ VOICE_PROVIDER: 'openai', OPENAI_API_KEY: 'sk-wrong-key' }, /^fault +OpenAI's key: .*OPENAI_API_KEY/m]])
+    [{ VOICE_PROVIDER: 'openai' }, /^ok +OpenAI's key$/m], [{ VOICE_PROVIDER: 'openai' }, /^ok +OPENAI_MODEL$/m], [{ VOICE_PROVIDER: 'openai', OPENAI_MODEL: 'gpt-gone' }, /^fault +OPENAI_MODEL: the model gpt-gone was shut down on 2026-01-01; set OPENAI_MODEL/m],
+    [{ VOICE_PROVIDER: 'openai', OPENAI_TRANSCRIPTION_MODEL: 'whisper-1' }, /^(advice|fault) +OPENAI_TRANSCRIPTION_MODEL: .*2027-02-26; set OPENAI_TRANSCRIPTION_MODEL to gpt-transcribe/m], [{ VOICE_PROVIDER: 'openai', OPENAI_API_KEY: 'sk-wrong-key' }, /^fault +OpenAI's key: .*OPENAI_API_KEY/m]])
     assert.match((await phonyCommand(['doctor'], { ...phony.env, ...more })).stdout, line);
   await mongo.kill();
   const wrong = await phonyCommand(['doctor'], { ...phony.env, TWILIO_AUTH_TOKEN: 'f'.repeat(32), PUBLIC_URL: 'http://127.0.0.1:9' });

@@ -48,6 +48,7 @@ struct conversation {
 	const struct dialect *dialect;
 	struct event_base *base;
 	struct sim_ws *ws;
+	struct bufferevent *bev; /* the socket's */
 	json_t *agents, *agent, *script;
 	char id[80], takes_name[24], gives_name[24];
 	const char *mode, *bad;
@@ -102,6 +103,8 @@ void conversation_begin(struct conversation *c);
 void conversation_go_on(struct conversation *c);
 /* The next step. */
 void conversation_advance(struct conversation *c);
+/* What is being said is broken off. */
+void conversation_silence(struct conversation *c);
 /* base64 of the caller's audio. */
 void conversation_hear(struct conversation *c, const char *base64);
 /* The result of a tool; the script goes on. */

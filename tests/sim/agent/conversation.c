@@ -15,9 +15,11 @@
  *	  {"say": TEXT, "wav": PATH}         %d in PATH becomes the rate; "corrected": TEXT makes it
  *	                                     interruptible; "crash_after_ms": N cuts the connection in it
  *	  {"hear": TEXT}                     waits until the caller has spoken; TEXT is what was understood
- *	  {"tool": NAME, "parameters": {}}   waits for the result; "error": true expects one
+ *	  {"tool": NAME, "parameters": {}}   waits for the result; "error": true expects one;
+ *	                                     "crash_after_ms": N cuts the connection meanwhile
  *	  {"context": TEXT}                  waits for context or an instruction that has TEXT in it
  *	  {"pause_ms": N}  {"close": CODE, "reason": TEXT}  {"crash": true}
+ *	  {"freeze": true}                   nothing is read or sent any more, and nothing closed
  */
 #include "tests/sim/agent/agent.h"
 
@@ -152,13 +154,19 @@ static void say_step(struct conversation *c, const json_t *step)
 		after(c, (int)((c->speech_end_us - now_us()) / 1000) + 1, on_spoken);
 }
 
+void conversation_silence(struct conversation *c)
+{
+	evtimer_del(c->pacer);
+	if (c->timer != NULL)
+		evtimer_del(c->timer);
+	c->speech_step = NULL;
+}
+
 static void interrupt(struct conversation *c)
 {
 	const json_t *step = c->speech_step;
-	evtimer_del(c->pacer);
-	evtimer_del(c->timer);
+	conversation_silence(c);
 	report("interruption", json_pack("{s:s}", "conversation", c->id));
-	c->speech_step = NULL;
 	c->dialect->interrupts(c, step);
 	on_spoken(-1, 0, c);
 }
@@ -192,6 +200,8 @@ static void tool_step(struct conversation *c, json_t *step)
 	report("calls-tool",
 	       json_pack("{s:s, s:s}", "conversation", c->id, "tool", text_of(step, "tool", "")));
 	c->dialect->calls_tool(c, step);
+	if (json_object_get(step, "crash_after_ms"))
+		after(c, (int)int_of(step, "crash_after_ms", 0), on_crash);
 }
 
 void conversation_advance(struct conversation *c)
@@ -223,6 +233,9 @@ void conversation_go_on(struct conversation *c)
 		sim_ws_close(c->ws, (int)int_of(step, "close", 1000), text_of(step, "reason", ""));
 	} else if (json_object_get(step, "crash")) {
 		sim_ws_reset(c->ws);
+	} else if (json_object_get(step, "freeze")) {
+		report("frozen", json_pack("{s:s}", "conversation", c->id));
+		bufferevent_disable(c->bev, EV_READ | EV_WRITE);
 	} else {
 		fprintf(stderr, "sim-agent: a step that is none\n");
 		exit(2);
@@ -515,6 +528,7 @@ void conversation_start(struct event_base *base, struct bufferevent *bev, const 
 	c->pinger = event_new(base, -1, EV_PERSIST, on_ping_time, c);
 	event_add(c->pinger, &every);
 	c->pacer = evtimer_new(base, on_pace, c);
+	c->bev = bev;
 	c->ws = sim_ws_server(bev, key, c->id, &events, c);
 	report("connected", json_pack("{s:s}", "conversation", c->id));
 	if (strcmp(c->bad, "close_at_once") == 0)

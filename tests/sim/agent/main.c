@@ -165,14 +165,19 @@ static void on_settings(struct bufferevent *bev, const char *head, const char *i
 	free(given);
 }
 
-/* OpenAI's list of models, as far as the key is looked at. */
+/* OpenAI's list of models: "models" of the scenario, none. */
 static void on_models(struct bufferevent *bev, const char *head)
 {
 	const char *wanted = text_of(sim.scenario, "openaiKey", NULL);
 	char *given = header(head, "Authorization");
 	bool ok = given != NULL && strncmp(given, "Bearer ", 7) == 0 &&
 		  (wanted == NULL || strcmp(given + 7, wanted) == 0);
-	answer(bev, ok ? 200 : 401, ok ? "{\"object\":\"list\",\"data\":[]}" : "{\"error\":{}}");
+	json_t *models = json_object_get(sim.scenario, "models");
+	json_t *list = json_pack("{s:s, s:o}", "object", "list", "data", models ? json_incref(models) : json_array());
+	char *body = json_dumps(list, JSON_COMPACT);
+	answer(bev, ok ? 200 : 401, ok ? body : "{\"error\":{}}");
+	json_decref(list);
+	free(body);
 	free(given);
 }
 
@@ -190,6 +195,10 @@ static void on_upgrade(struct bufferevent *bev, const char *head, const char *ag
 	} else if (private && signature == NULL) {
 		violation(agent_id, "a private agent was opened without a signed URL");
 		answer(bev, 403, "{}");
+	} else if (strcmp(bad, "redirect") == 0) {
+		evbuffer_add_printf(bufferevent_get_output(bev),
+				    "HTTP/1.1 307 X\r\nLocation: ws://127.0.0.1:%d/elsewhere\r\nContent-Length: 0\r\n\r\n",
+				    sim.port);
 	} else if (strcmp(bad, "refuse_upgrade") == 0) {
 		answer(bev, (int)int_of(agent, "upgrade_status", 503), "{}");
 	} else {
@@ -214,6 +223,7 @@ static void on_openai(struct bufferevent *bev, const char *head, const char *mod
 	} else if (!ok) {
 		answer(bev, 401, "{\"error\":{\"code\":\"invalid_api_key\"}}");
 	} else {
+		report("model", json_pack("{s:s}", "model", model));
 		conversation_start(sim.base, bev, key, &dialect_openai, "openai",
 				   json_object_get(sim.scenario, "agents"), NULL);
 	}

@@ -43,6 +43,23 @@ static const char *name_of(const struct conversation *c, const char *what)
 	return name;
 }
 
+/* The agent's present item; text: NULL while it is under way. */
+static json_t *message_item(const struct conversation *c, const char *status, const char *text)
+{
+	json_t *item = json_pack("{s:s, s:s, s:s, s:s, s:s, s:[]}", "id", c->item_id, "object", "realtime.item",
+				 "type", "message", "status", status, "role", "assistant", "content");
+	if (text != NULL)
+		json_array_append_new(json_object_get(item, "content"),
+				      json_pack("{s:s, s:s}", "type", "output_audio", "transcript", text));
+	return item;
+}
+
+static void item_done(struct conversation *c, json_t *item)
+{
+	conversation_send(c, event(c, "response.output_item.done", "{s:s, s:i, s:o}", "response_id", c->response_id,
+				   "output_index", 0, "item", item));
+}
+
 static json_t *response(const struct conversation *c, const char *status)
 {
 	return json_pack("{s:s, s:s, s:s, s:[]}", "object", "realtime.response", "id", c->response_id, "status",
@@ -149,6 +166,8 @@ static const char *session_fault(json_t *session)
 		return "the formats must be audio/pcmu: nothing else is simulated";
 	if (text_of(json_object_get(in, "transcription"), "model", NULL) == NULL)
 		return "no transcription: there would be no transcript of the caller";
+	if (strcmp(text_of(json_object_get(in, "transcription"), "model", ""), "whisper-1") == 0)
+		return "whisper-1 is shut down";
 	return NULL;
 }
 
@@ -205,8 +224,12 @@ static void on_session_update(struct conversation *c, json_t *m)
 	if (voice == NULL)
 		voice = text_of(json_object_get(json_object_get(session, "audio"), "output"), "voice", "");
 	check_tools(c, session);
-	report("initiated", json_pack("{s:s, s:s, s:s, s:O}", "conversation", c->id, "prompt", instructions,
-				      "voice", voice, "tools", json_object_get(session, "tools")));
+	json_t *audio = json_object_get(json_object_get(session, "audio"), "input");
+	const char *transcription = text_of(json_object_get(audio, "transcription"), "model",
+					    text_of(json_object_get(session, "input_audio_transcription"), "model", ""));
+	report("initiated", json_pack("{s:s, s:s, s:s, s:O, s:s}", "conversation", c->id, "prompt", instructions,
+				      "voice", voice, "tools", json_object_get(session, "tools"), "transcription",
+				      transcription));
 	if (strcmp(c->bad, "silent") == 0)
 		return;
 	if (strcmp(c->bad, "voice") == 0) {
@@ -224,10 +247,8 @@ static void says(struct conversation *c, const json_t *step)
 	(void)step;
 	snprintf(c->item_id, sizeof c->item_id, "item_%u", ++c->items);
 	c->item_bytes = 0;
-	json_t *item = json_pack("{s:s, s:s, s:s, s:s, s:s, s:[]}", "id", c->item_id, "object", "realtime.item",
-				 "type", "message", "status", "in_progress", "role", "assistant", "content");
-	conversation_send(c, event(c, "response.output_item.added", "{s:s, s:i, s:o}", "response_id",
-				   c->response_id, "output_index", 0, "item", item));
+	conversation_send(c, event(c, "response.output_item.added", "{s:s, s:i, s:o}", "response_id", c->response_id,
+				   "output_index", 0, "item", message_item(c, "in_progress", NULL)));
 	c->text_sent = 0;
 }
 
@@ -288,6 +309,7 @@ static void said(struct conversation *c)
 		return;
 	const json_t *next = json_array_get(c->script, c->step + 1);
 	transcript_done(c, text_of(c->speech_step, "say", ""));
+	item_done(c, message_item(c, "completed", text_of(c->speech_step, "say", "")));
 	/* A tool is called in the same response. */
 	if (json_object_get(next, "tool") == NULL)
 		end_response(c, "completed");
@@ -299,17 +321,23 @@ static void speech_started(struct conversation *c)
 				   (int)(c->bytes / 8), "item_id", "item_next"));
 }
 
-static void interrupts(struct conversation *c, const json_t *step)
+static void cancel_response(struct conversation *c, const json_t *step)
 {
-	speech_started(c);
-	if (c->responding) {
+	if (c->responding && step != NULL) {
 		/* Stale audio that was on its way already. */
 		uint8_t stale[800];
 		memset(stale, 0x00, sizeof stale);
 		audio(c, stale, sizeof stale);
 		transcript_done(c, text_of(step, "say", ""));
+		item_done(c, message_item(c, "incomplete", text_of(step, "say", "")));
 	}
 	end_response(c, "cancelled");
+}
+
+static void interrupts(struct conversation *c, const json_t *step)
+{
+	speech_started(c);
+	cancel_response(c, step);
 }
 
 static void heard(struct conversation *c, const char *text)
@@ -337,6 +365,9 @@ static void calls_tool(struct conversation *c, const json_t *step)
 				   "{s:s, s:s, s:i, s:s, s:s, s:s}", "response_id", c->response_id, "item_id",
 				   id, "output_index", 1, "call_id", c->tool_id, "name",
 				   text_of(step, "tool", ""), "arguments", arguments));
+	item_done(c, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "id", id, "object", "realtime.item", "type",
+			       "function_call", "status", "completed", "call_id", c->tool_id, "name",
+			       text_of(step, "tool", ""), "arguments", arguments));
 	free(arguments);
 	end_response(c, "completed");
 }
@@ -394,6 +425,20 @@ static void on_response_create(struct conversation *c)
 		begin_response(c);
 }
 
+static void on_response_cancel(struct conversation *c, json_t *m)
+{
+	const char *id = text_of(m, "response_id", c->response_id);
+	report("cancel", json_pack("{s:s, s:s, s:b}", "conversation", c->id, "response", id, "active", c->responding));
+	if (!c->responding || strcmp(id, c->response_id) != 0) {
+		send_error(c, "response_cancel_not_active", "Cancellation failed: no active response found");
+		return;
+	}
+	const json_t *step = c->speech_step;
+	conversation_silence(c);
+	cancel_response(c, step);
+	conversation_advance(c);
+}
+
 static void on_message(struct conversation *c, json_t *m, const char *text)
 {
 	const char *type = text_of(m, "type", "");
@@ -409,6 +454,8 @@ static void on_message(struct conversation *c, json_t *m, const char *text)
 		on_truncate(c, m);
 	else if (strcmp(type, "response.create") == 0)
 		on_response_create(c);
+	else if (strcmp(type, "response.cancel") == 0)
+		on_response_cancel(c, m);
 	else
 		violation(c->id, "unknown message: %.200s", text);
 }

@@ -1,0 +1,105 @@
+// OpenAI Realtime when its events are missing, late or out of order, in whole calls.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { noProcesses, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { startRealtime } from '../harness/realtime.mjs';
+
+const LATE_MS = 4000; // more than the others wait for a text
+const later = (ms) => new Promise((done) => setTimeout(done, ms));
+
+const scripts = {
+  // An answer that is cancelled before its first word, one in writing, a text that comes when the answer is over.
+  async missing(peer) {
+    await peer.create();
+    peer.say('Good evening, this is Anna.', 100);
+    await later(1000); // it is heard to its end
+    const first = peer.turn();
+    const cut = peer.begin();
+    peer.item(cut);
+    peer.end(cut, 'cancelled', { status_details: { type: 'cancelled', reason: 'turn_detected' } });
+    const second = peer.turn();
+    const written = peer.begin(), item = peer.item(written);
+    peer.send({ type: 'response.output_text.done', response_id: written, item_id: item, text: 'Certainly.' });
+    peer.end(written);
+    peer.transcribed(second, 'A table, please.');
+    await later(LATE_MS);
+    peer.transcribed(first, 'Hello?');
+    // The last answer waits for the text of a turn that never gets one.
+    peer.turn();
+    peer.say('It is at seven.');
+    peer.send({ type: 'response.created', response: { id: 'resp_last' } });
+    peer.last = true;
+  },
+  // Two functions at once, one of them slow: the agent speaks on when both have their output.
+  async parallel(peer) {
+    await peer.create();
+    const response = peer.begin();
+    const slow = peer.calls(response, 'send_dtmf', '{"digits":"12345"}'), quick = peer.calls(response, 'add_note', '{"note":"n"}');
+    peer.end(response);
+    await peer.create();
+    peer.order = peer.received.filter((m) => m.item?.call_id || m.type === 'response.create').map((m) => ({ [slow]: 'slow', [quick]: 'quick' })[m.item?.call_id] ?? 'create');
+    const last = peer.begin();
+    peer.calls(last, 'end_call', '');
+    peer.end(last);
+  },
+  // Each request for a response is refused once, in another way.
+  async refused(peer) {
+    for (const error of [{ code: null, message: 'Conversation already has an active response' }, { code: 'server_error', message: 'The server had an error' }]) {
+      const { event_id } = await peer.create();
+      peer.send({ type: 'error', error: { type: 'invalid_request_error', event_id: error.code ? event_id : null, ...error } });
+      peer.end('resp_other');
+    }
+    await peer.create();
+    const response = peer.begin();
+    peer.calls(response, 'end_call', '{}');
+    peer.end(response);
+  },
+};
+
+let realtime, carrier, phony;
+before(async () => {
+  realtime = await startRealtime(scripts);
+  carrier = await startCarrier({ default: { script: [] } });
+  phony = await startPhony({ sims: { carrier, agent: { port: realtime.port } }, settings: { VOICE_PROVIDER: 'openai', SILENCE_SECONDS: '0' } });
+});
+after(async () => {
+  assert.equal((await phony.stop()).code, 0);
+  await realtime.stop();
+  assert.equal(await carrier.stop(), 0);
+  assert.deepEqual(realtime.failures, []);
+  await noProcesses();
+});
+
+let numbers = 300;
+async function place(name) {
+  const { status, body } = await phony.call(`+1202555${String(++numbers).padStart(4, '0')}`, { callInstructions: `Say hello. #${name}` });
+  assert.equal(status, 201, JSON.stringify(body));
+  return body.callSid;
+}
+const peerOf = (name) => realtime.sessions[name]?.[0];
+
+describe('calls', { concurrency: true }, () => {
+  test('no turn is lost, and all are in their order', async () => {
+    const sid = await place('missing');
+    await until(() => peerOf('missing')?.last, 'the last answer');
+    await until(async () => (await phony.api('GET', `/api/calls/${sid}`)).body.conversationHistory.length >= 4, 'the turns before');
+    await phony.api('POST', `/api/calls/${sid}/hangup`);
+    const { conversationHistory } = await phony.over(sid);
+    assert.deepEqual(conversationHistory.map((turn) => `${turn.role}: ${turn.content}`), ['assistant: Good evening, this is Anna.', 'user: Hello?', 'user: A table, please.', 'assistant: Certainly.', 'assistant: It is at seven.']);
+    const times = conversationHistory.map((turn) => turn.timestamp);
+    assert.ok(times[1] <= times[2], times.join());
+  });
+
+  test('functions called at once', async () => {
+    const sid = await place('parallel');
+    const call = await phony.over(sid);
+    assert.equal(call.endReason, 'the agent ended the call');
+    assert.deepEqual(peerOf('parallel').order.toSorted().slice(-2), ['quick', 'slow']);
+    assert.deepEqual(peerOf('parallel').order.at(-1), 'create');
+  });
+
+  test('a response that is refused is asked for again', async () => {
+    const sid = await place('refused');
+    assert.equal((await phony.over(sid)).endReason, 'the agent ended the call');
+  });
+});
