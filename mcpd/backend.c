@@ -29,8 +29,11 @@ enum {
 	AGAIN_MS = 1000, /* for another's instance to be there, when ours has ended */
 };
 
+/* A question that cannot be asked yet. */
 struct waiting {
 	STAILQ_ENTRY(waiting) next;
+	struct way *way;
+	struct timer deadline;
 	enum message type;
 	json_t *args;
 	peer_answer_fn *fn;
@@ -57,9 +60,12 @@ struct backend {
 	struct way voiced, smsd; /* voiced: the instance is there while it is */
 	int ready_fd;            /* of an instance that we bring up */
 	struct event *ready;
-	struct mono_us again; /* when it may be tried again, if it has ended */
-	char last_words[512]; /* what it said last */
-	struct timer retry, deadline;
+	struct mono_us again;  /* when it may be tried again, if it has ended */
+	char last_words[512];  /* what it said last */
+	struct timer work;     /* what was asked since is looked at */
+	struct timer retry;    /* to connect to the instance that is to be there */
+	struct timer reattach; /* to a daemon that has gone away */
+	struct timer deadline; /* for the instance to be there */
 };
 
 static void connect_or_start(struct backend *b);
@@ -76,16 +82,34 @@ static int timeout_of(enum message type)
 	return type == MSG_WAIT_CALL ? WAIT_TIMEOUT_MS : ASK_TIMEOUT_MS;
 }
 
+/* It leaves the queue; its owner is who called. */
+static void end_waiting(struct waiting *w)
+{
+	STAILQ_REMOVE(&w->way->queue, w, waiting, next);
+	timer_stop(&w->deadline);
+}
+
 static void fail_way(struct way *way, const char *message)
 {
 	struct waiting *w;
 	struct peer_error error = {"unavailable", message, 503};
 	while ((w = STAILQ_FIRST(&way->queue)) != NULL) {
-		STAILQ_REMOVE_HEAD(&way->queue, next);
+		end_waiting(w);
 		w->fn(w->arg, NULL, &error);
 		json_decref(w->args);
 		free(w);
 	}
+}
+
+/* The daemon has taken the connection, and says nothing. */
+static void on_waited(void *arg)
+{
+	struct waiting *w = arg;
+	struct peer_error error = {"timeout", "phony does not answer; try again.", 504};
+	end_waiting(w);
+	w->fn(w->arg, NULL, &error);
+	json_decref(w->args);
+	free(w);
 }
 
 static void fail_queue(struct backend *b, const char *message)
@@ -98,7 +122,7 @@ static void flush_queue(struct way *way)
 {
 	struct waiting *w;
 	while ((w = STAILQ_FIRST(&way->queue)) != NULL) {
-		STAILQ_REMOVE_HEAD(&way->queue, next);
+		end_waiting(w);
 		peer_ask(link_peer(way->link), w->type, w->args, timeout_of(w->type), w->fn, w->arg);
 		free(w);
 	}
@@ -121,6 +145,8 @@ static void on_deadline(void *arg)
 		    b->last_words, b->last_words[0] ? " " : "", b->config.state_dir);
 	stop_starting(b);
 	timer_stop(&b->retry);
+	if (b->voiced.link != NULL && peer_role(link_peer(b->voiced.link)) == 0)
+		link_free(&b->voiced.link); /* it took the connection, and said nothing */
 	fail_queue(b, message);
 }
 
@@ -172,7 +198,7 @@ static void on_gone(struct peer *p, const char *why, void *arg)
 	link_free(&way->link);
 	/* It is being started again: stay attached, so that the instance stays. */
 	if (anybody_waits(b) || (b->subscribed && way->role == ROLE_VOICED))
-		timer_start(&b->retry, b->base, RETRY_MS, on_reattach, b);
+		timer_start(&b->reattach, b->base, RETRY_MS, on_reattach, b);
 }
 
 static const struct peer_handler events = {on_hello, on_message, on_gone, NULL};
@@ -300,7 +326,8 @@ static void connect_or_start(struct backend *b)
 		return;
 	if (!b->loaded && !load_config(b))
 		return;
-	timer_start(&b->deadline, b->base, START_TIMEOUT_MS, on_deadline, b);
+	if (!timer_running(&b->deadline))
+		timer_start(&b->deadline, b->base, START_TIMEOUT_MS, on_deadline, b);
 	if (try_connect(&b->voiced))
 		return;
 	char why[400];
@@ -320,11 +347,19 @@ bool backend_confirms(struct backend *b)
 	return (b->loaded || load_config(b)) && b->config.confirm_calls;
 }
 
-static void on_ask(void *arg)
+static void on_work(void *arg)
 {
 	struct backend *b = arg;
 	if (anybody_waits(b))
 		on_reattach(b);
+	else if (b->subscribed && b->voiced.link == NULL)
+		connect_or_start(b);
+}
+
+/* From the loop: whoever asks is told nothing before it has returned. */
+static void work_soon(struct backend *b)
+{
+	timer_start(&b->work, b->base, 0, on_work, b);
 }
 
 static void init_way(struct way *way, struct backend *b, enum role role, const char *socket)
@@ -362,9 +397,10 @@ void backend_ask(struct backend *b, enum message type, json_t *args, peer_answer
 		return;
 	}
 	struct waiting *w = xcalloc(1, sizeof *w);
-	*w = (struct waiting){.type = type, .args = args, .fn = fn, .arg = arg};
+	*w = (struct waiting){.way = way, .type = type, .args = args, .fn = fn, .arg = arg};
 	STAILQ_INSERT_TAIL(&way->queue, w, next);
-	loop_defer(b->base, on_ask, b);
+	timer_start(&w->deadline, b->base, ASK_TIMEOUT_MS, on_waited, w);
+	work_soon(b);
 }
 
 void backend_on_news(struct backend *b, backend_news_fn *fn, void *arg)
@@ -372,13 +408,6 @@ void backend_on_news(struct backend *b, backend_news_fn *fn, void *arg)
 	OBJ_CHECK(b, BACKEND_MAGIC);
 	b->news = fn;
 	b->news_arg = arg;
-}
-
-static void on_subscribe(void *arg)
-{
-	struct backend *b = arg;
-	if (b->voiced.link == NULL)
-		connect_or_start(b);
 }
 
 void backend_subscribe(struct backend *b)
@@ -390,7 +419,15 @@ void backend_subscribe(struct backend *b)
 	if (b->voiced.link != NULL && peer_role(link_peer(b->voiced.link)) != 0)
 		peer_tell(link_peer(b->voiced.link), MSG_SUBSCRIBE, json_object(), -1);
 	else
-		loop_defer(b->base, on_subscribe, b);
+		work_soon(b);
+}
+
+static void stop_timers(struct backend *b)
+{
+	timer_stop(&b->work);
+	timer_stop(&b->retry);
+	timer_stop(&b->reattach);
+	timer_stop(&b->deadline);
 }
 
 void backend_rest(struct backend *b)
@@ -399,8 +436,7 @@ void backend_rest(struct backend *b)
 	if (anybody_waits(b))
 		return;
 	b->subscribed = false;
-	timer_stop(&b->retry);
-	timer_stop(&b->deadline);
+	stop_timers(b);
 	link_free(&b->voiced.link);
 	link_free(&b->smsd.link);
 }
@@ -413,8 +449,7 @@ void backend_free(struct backend **bb)
 	OBJ_CHECK(b, BACKEND_MAGIC);
 	fail_queue(b, "The client has ended.");
 	stop_starting(b);
-	timer_stop(&b->retry);
-	timer_stop(&b->deadline);
+	stop_timers(b);
 	link_free(&b->voiced.link);
 	link_free(&b->smsd.link);
 	config_free(&b->config);

@@ -42,7 +42,8 @@ static void free_post(void *arg)
 {
 	struct post *p = arg;
 	LIST_REMOVE(p, next);
-	timer_stop(&p->timer);
+	timer_stop(&p->begin);
+	timer_stop(&p->end);
 	rpc_free(&p->rpc);
 	json_decref(p->about);
 	free(p);
@@ -53,7 +54,8 @@ static void end_post(struct post *p)
 {
 	p->request = NULL;
 	p->over = true;
-	timer_start(&p->timer, p->base, 0, free_post, p);
+	timer_stop(&p->begin);
+	timer_start(&p->end, p->base, 0, free_post, p);
 }
 
 static void close_request(struct post *p)
@@ -143,7 +145,7 @@ static void on_long(void *arg)
 
 void post_begin_soon(struct post *p)
 {
-	timer_start(&p->timer, p->base, JSON_MS, on_long, p);
+	timer_start(&p->begin, p->base, JSON_MS, on_long, p);
 }
 
 bool post_is_connected(const struct post *p)

@@ -18,7 +18,8 @@ struct post {
 	struct http_request *request; /* NULL: answered, or its client may come back */
 	bool over;                    /* nothing more goes out on it */
 	json_t *about;                /* the request's id, or the batch */
-	struct timer timer;           /* until it becomes a stream; or to free it */
+	struct timer begin;           /* until it becomes a stream */
+	struct timer end;             /* to free it */
 	/* In the current era a POST is a client of its own. */
 	struct rpc *rpc;
 	bool bad_meta;
