@@ -83,8 +83,8 @@ const char *browser_connect(struct call *call, const char *target)
 	int64_t attempt = attempt_of(target);
 	if (attempt < call_attempt(call) || attempt > 1000)
 		return "This stream of the call is over.";
-	if (call_streams(call) > CALL_BREAKS_MAX) {
-		call_set_error(call, "the stream broke again and again", true);
+	if (call_streams(call) > CALL_BREAKS_MAX || call_has_failed(call)) {
+		call_give_up_streams(call);
 		call_set_status(call, CALL_FAILED);
 		return "The stream broke again and again.";
 	}

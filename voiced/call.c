@@ -360,8 +360,23 @@ bool call_has_streamed(const struct call *call, int64_t attempt)
 	return false;
 }
 
+void call_give_up_streams(struct call *call)
+{
+	const char *cause = call_text(call, "errorMessage");
+	char *message = xasprintf("the stream broke again and again%s%s", cause[0] ? ": " : "", cause);
+	call_set_error(call, message, true);
+	free(message);
+}
+
+unsigned call_count_false_start(struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return ++call->false_starts;
+}
+
 bool call_count_stream(struct call *call, int64_t attempt)
 {
+	call->false_starts = 0;
 	json_t *streams = call_value(call, "streams");
 	if (call_has_streamed(call, attempt))
 		return false;

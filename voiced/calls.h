@@ -128,6 +128,10 @@ enum { CALL_BREAKS_MAX = 3 }; /* of streams that had begun */
 bool call_count_stream(struct call *call, int64_t attempt);
 bool call_has_streamed(const struct call *call, int64_t attempt);
 int64_t call_streams(const struct call *call);
+/* The stream broke too often: the call has failed, and of what, if that is known. */
+void call_give_up_streams(struct call *call);
+/* A worker of the call has ended before its stream began; how many have in a row. */
+unsigned call_count_false_start(struct call *call);
 /* What was said before the stream broke, for the agent of the next: the newest of these turns. */
 void call_set_history(struct call *call, const json_t *turns);
 json_t *call_history(const struct call *call); /* an array, borrowed */

@@ -21,7 +21,7 @@ struct call {
 	char *token; /* id, then secret */
 	bool failed, ending;
 	char *agent_text, *agent_address;
-	unsigned agent_tries;
+	unsigned agent_tries, false_starts;
 	bool retiring;
 	json_t *history;
 	enum call_agent agent;

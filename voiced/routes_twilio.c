@@ -161,7 +161,7 @@ static void on_answered(struct hook *h, struct call *call)
 	int64_t transfers = call_number(call, "transfers"); /* each is followed by a stream, too */
 	if (!over && (h->attempt > ATTEMPTS_MAX + transfers ||
 		      (h->attempt > 0 && call_streams(call) > CALL_BREAKS_MAX + transfers)))
-		call_set_error(call, "the stream broke again and again", true);
+		call_give_up_streams(call);
 	if (over || call_has_failed(call)) {
 		call_save(call, NULL, NULL);
 		hook_reply_hangup(h, over ? NULL : APOLOGY);

@@ -21,7 +21,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ASK_TIMEOUT_MS = 5000, BURIAL_MS = 200 };
+enum {
+	ASK_TIMEOUT_MS = 5000,
+	BURIAL_MS = 200,
+	/* Workers that end before their call's stream has begun: so many, each later than the one before. */
+	FALSE_STARTS_MAX = 3,
+	FALSE_START_MS = 250,
+};
 
 /* ---- its end ---- */
 
@@ -40,22 +46,36 @@ static void close_stream(struct worker *w)
 	fd_close(&w->stream);
 }
 
-static void describe_exit(int status, char *out, size_t size)
+/* What a shell says by its exit code (POSIX, 2.8.2). */
+static const char *shell_says(int code)
 {
-	if (status == STATUS_UNKNOWN)
-		snprintf(out, size, "the call's process has ended");
-	else if (WIFSIGNALED(status))
-		snprintf(out, size, "the call's process was ended by SIG%s (signal %d)%s",
-			 sigabbrev_np(WTERMSIG(status)), WTERMSIG(status),
-			 WCOREDUMP(status) ? ", a core was written" : "");
-	else
-		snprintf(out, size, "the call's process ended with exit code %d", WEXITSTATUS(status));
+	return code == 127 ? ", there is no such command" : code == 126 ? ", it cannot be executed" : "";
 }
 
+static void describe_exit(const struct worker *w, int status, char *out, size_t size)
+{
+	const char *wrapper = w->all->v->config->callworker_wrapper;
+	char who[100] = "the call's process";
+	/* Under a wrapper that is what ends, as long as no callworker has said a word. */
+	bool wrapped = wrapper[0] != '\0' && !w->prepared;
+	if (wrapped)
+		text_printf(who, sizeof who, "CALLWORKER_WRAPPER (%.*s)", TEXT_CUT(wrapper, 60));
+	if (status == STATUS_UNKNOWN)
+		text_printf(out, size, "%s has ended", who);
+	else if (WIFSIGNALED(status))
+		text_printf(out, size, "%s was ended by SIG%s (signal %d)%s", who,
+			    sigabbrev_np(WTERMSIG(status)), WTERMSIG(status),
+			    WCOREDUMP(status) ? ", a core was written" : "");
+	else
+		text_printf(out, size, "%s ended with exit code %d%s", who, WEXITSTATUS(status),
+			    wrapped ? shell_says(WEXITSTATUS(status)) : "");
+}
+
+/* How the call goes on without the worker: at once, after a while, or not at all. Tells it. */
 static void obituary(struct worker *w, int status)
 {
-	char words[128];
-	describe_exit(status, words, sizeof words);
+	char words[256];
+	describe_exit(w, status, words, sizeof words);
 	struct call *call = w->call;
 	/* One that had told everything closed the line itself. */
 	bool clean = status == STATUS_UNKNOWN ? call == NULL || call_is_over(call) || call_is_ending(call)
@@ -65,14 +85,22 @@ static void obituary(struct worker *w, int status)
 			log_warn("an idle callworker has ended: %s", words);
 		return;
 	}
-	if (clean)
+	if (clean && w->prepared)
 		return;
-	log_call(LOG_SEV_ERROR, call_sid(call), "%s; the line is kept and a new one is started", words);
+	bool hopeless = false;
+	if (!call_has_streamed(call, w->attempt) && !call_is_ending(call)) {
+		unsigned count = call_count_false_start(call);
+		hopeless = count >= FALSE_STARTS_MAX;
+		w->again_ms = hopeless ? 0 : FALSE_START_MS << (count - 1);
+	}
+	log_call(LOG_SEV_ERROR, call_sid(call), "%s; %s", words,
+		 hopeless ? "after so many tries the call is given up"
+			  : "the line is kept and a new one is started");
 	json_t *data = json_build("{s:s, s:i}", "reason", words, "pid", (int)w->pid);
 	if (status != STATUS_UNKNOWN && WIFSIGNALED(status))
 		json_object_set_new(data, "signal", json_integer(WTERMSIG(status)));
 	call_note(call, "worker-died", data);
-	call_set_error(call, words, false);
+	call_set_error(call, words, hopeless);
 	call_save(call, NULL, NULL);
 }
 
@@ -89,14 +117,38 @@ void worker_forget(struct worker *w)
 	OBJ_FREE(w);
 }
 
+static void on_late_close(void *arg)
+{
+	struct worker *w = arg;
+	close_stream(w);
+	worker_forget(w);
+}
+
+/* Nothing of it is left but its stream: closed later, the carrier comes back later. */
+static void linger(struct worker *w)
+{
+	if (w->call != NULL && call_worker(w->call) == w)
+		call_set_worker(w->call, NULL);
+	w->call = NULL;
+	w->pid = 0;
+	link_free(&w->link);
+	timer_start(&w->burial, w->all->v->base, w->again_ms, on_late_close, w);
+}
+
 void worker_end(struct worker *w, int status)
 {
-	obituary(w, status);
-	close_stream(w);
 	struct workers *all = w->all;
+	bool idle = w->call == NULL && w->late == NULL;
+	obituary(w, status);
 	if (w->named)
 		worker_sockets_remove(all->sockets, &w->name);
-	worker_forget(w);
+	all->false_starts = idle && !w->prepared ? all->false_starts + 1 : 0;
+	if (w->again_ms > 0 && !all->closing) {
+		linger(w);
+	} else {
+		close_stream(w);
+		worker_forget(w);
+	}
 	workers_refill(all);
 	load_tell(all->v);
 }
@@ -118,6 +170,8 @@ static void on_cell(struct worker *w, const struct frame *f)
 	struct json_reader r;
 	json_read_open(&r, f->body);
 	json_read_int(&r, "landlock", JSON_NEEDED, 0, 1000, &w->landlock);
+	w->prepared = true;
+	w->all->false_starts = 0;
 }
 
 static void on_told(void *arg, json_t *reply, const struct peer_error *error)

@@ -21,7 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { REFILL_MS = 20 };
+enum { REFILL_MS = 20, REFILL_SHIFT_MAX = 9 /* ten seconds */ };
 
 /* What the agent says first when the conversation goes on after the line was gone for a moment. */
 #define GO_ON "Sorry, the line was gone for a moment. Where were we?"
@@ -199,8 +199,10 @@ static void refill(void *arg)
 
 void workers_refill(struct workers *all)
 {
+	/* A program that cannot run is tried ever more slowly. */
+	unsigned shift = all->false_starts < REFILL_SHIFT_MAX ? all->false_starts : REFILL_SHIFT_MAX;
 	if (!all->closing && !timer_running(&all->refill))
-		timer_start(&all->refill, all->v->base, REFILL_MS, refill, all);
+		timer_start(&all->refill, all->v->base, REFILL_MS << shift, refill, all);
 }
 
 static struct worker *take_idle(struct workers *all)
@@ -294,7 +296,7 @@ static void on_found(void *arg, const struct worker_name *name, int fd)
 	struct workers *all = arg;
 	struct worker *w = new_worker(all, NULL, name->pid, false);
 	w->name = *name;
-	w->named = true;
+	w->named = w->prepared = true;
 	w->attempt = name->attempt;
 	w->link = link_new(all->v->base, fd, ROLE_VOICED, ROLE_CALLWORKER, &link_events, w);
 	worker_rejoin(w);
@@ -312,6 +314,8 @@ json_t *workers_list(const struct workers *all)
 	json_t *list = json_array();
 	const struct worker *w;
 	LIST_FOREACH (w, &all->list, next) {
+		if (w->pid == 0)
+			continue; /* its end is known, and told */
 		json_t *cell = cell_of(w->pid);
 		if (w->landlock >= 0)
 			json_object_set_new(cell, "landlock", json_integer(w->landlock));

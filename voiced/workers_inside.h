@@ -25,6 +25,8 @@ struct worker {
 	int64_t attempt;
 	int64_t stored, acknowledged; /* the last of its events that is; that it knows of */
 	char *late;     /* the id of a call that is over: only its last events are still to come */
+	bool prepared;  /* it has said so: it is callworker, ready for a call */
+	int again_ms;   /* its end: the carrier is to come back after so long */
 	bool announced; /* an earlier voiced's worker has told where it is */
 	bool named;     /* the next voiced finds it by this name */
 	struct worker_name name;
@@ -42,6 +44,7 @@ struct workers {
 	struct timer refill;
 	LIST_HEAD(, worker) list;
 	bool closing;
+	unsigned false_starts; /* idle ones in a row that ended before they were ready */
 };
 
 /* The worker has ended: told in words, its stream closed, its place filled again. status: as of waitpid(2).

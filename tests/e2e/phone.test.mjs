@@ -123,7 +123,7 @@ test('hung up from elsewhere, the page is told; a process that dies again and ag
     process.kill(processes().find((p) => p.name === 'callworker' && p.title.includes(ill)).pid, 'SIGKILL');
   }
   const call = await phony.over(ill);
-  assert.deepEqual([call.status, call.errorMessage], ['failed', 'the stream broke again and again']);
+  assert.deepEqual([call.status, call.errorMessage], ['failed', "the stream broke again and again: the call's process was ended by SIGKILL (signal 9)"]);
   await panel().waitFor({ state: 'detached' });
 });
 

@@ -338,6 +338,22 @@ test('the longest duration is kept by our own clock, too', async () => {
   });
 });
 
+test('a CALLWORKER_WRAPPER that cannot run: three tries, each later than the one before, and its own words', async () => {
+  for (const [wrapper, words] of [['/nonexistent/tool -x', /CALLWORKER_WRAPPER \(\/nonexistent\/tool -x\) ended with exit code 127, there is no such command$/],
+    ['true', /CALLWORKER_WRAPPER \(true\) ended with exit code 0$/]]) {
+    await withTree({ settings: { CALLWORKER_WRAPPER: wrapper } }, async ({ carrier, phony }) => {
+      const sid = (await phony.call('+12025550189')).body.callSid;
+      const call = await phony.over(sid);
+      assert.equal(call.status, 'failed');
+      assert.match(call.errorMessage, words);
+      const died = (await events(phony, sid)).filter((e) => e.type === 'worker-died').map((e) => Date.parse(e.timestamp));
+      assert.equal(died.length, 3);
+      assert.ok(died[1] - died[0] >= 240 && died[2] - died[1] >= 490, died.map((t) => t - died[0]).join());
+      assert.match(carrier.events.find((e) => e.event === 'say' && e.callSid === sid).text, /sorry/);
+    });
+  }
+});
+
 test('CALLWORKER_WRAPPER runs each worker under a tool', async () => {
   const folder = temporaryFolder();
   await withTree({ settings: { RUN_AS: 'root', CALLWORKER_WRAPPER: `strace -f -o ${folder}/call.%p` } }, async ({ phony }) => {
