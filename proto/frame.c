@@ -44,7 +44,14 @@ bool message_asks(unsigned type)
 
 bool message_known(unsigned type, unsigned version)
 {
-	return version >= (type == MSG_WORKER_LEVELS ? 5 : PROTO_VERSION_LEAST);
+	switch (type) {
+	case MSG_WORKER_LEVELS:
+		return version >= 5;
+	case MSG_ALIVE:
+		return version >= 7;
+	default:
+		return version >= PROTO_VERSION_LEAST;
+	}
 }
 
 static const struct {

@@ -12,7 +12,7 @@
 #define PHONY_MESSAGES_H
 
 enum {
-	PROTO_VERSION = 6,
+	PROTO_VERSION = 7,
 	/* Still understood: a worker of before an upgrade speaks on until its call is over. */
 	PROTO_VERSION_LEAST = 4,
 };
@@ -52,6 +52,8 @@ enum {
 	MESSAGE(16, DOOR, ROLE_VOICED, ROLE_SUPERVISOR, TELLS, CARRIES)                             \
 	/* {}: settings were changed: the same, on a person's wish */                               \
 	MESSAGE(17, RELOAD, ROLE_VOICED, ROLE_SUPERVISOR, TELLS, BARE)                              \
+	/* {} -> {}: asked all the time; a daemon that does not answer any more is started again */  \
+	MESSAGE(18, ALIVE, ROLE_SUPERVISOR, ROLE_DAEMONS, ASKS, BARE)                              \
 	/* {} -> {}: new programs and settings, without hanging up */                              \
 	MESSAGE(15, UPGRADE, ROLE_TOOL, ROLE_SUPERVISOR, ASKS, BARE)                               \
                                                                                                    \

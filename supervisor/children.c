@@ -8,8 +8,10 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/daemon/cell.h"
+#include "lib/daemon/heartbeat.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
+#include "supervisor/descendants.h"
 #include "supervisor/obituary.h"
 #include "supervisor/policy.h"
 
@@ -44,6 +46,7 @@ struct child {
 	struct link *link;
 	struct policy policy;
 	struct timer timer;
+	struct heartbeat heartbeat;
 	unsigned starts;
 };
 
@@ -56,8 +59,7 @@ struct orphan {
 struct children {
 	unsigned magic;
 	struct event_base *base;
-	const struct doors *doors;
-	const char *config_file;
+	struct children_start with;
 	const struct children_handler *handler;
 	void *arg;
 	struct child list[CHILD_COUNT];
@@ -102,6 +104,13 @@ static void check_ready(struct children *all)
 	all->ready_told = true;
 }
 
+static void on_silent(void *arg)
+{
+	struct child *c = arg;
+	log_error("%s has not answered for %u s: it is killed", c->name, c->all->with.heartbeat_s);
+	apply(c, POLICY_SILENT);
+}
+
 static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
 {
 	(void)p;
@@ -110,6 +119,8 @@ static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
 	struct child *c = arg;
 	log_info("%s is ready", c->name);
 	apply(c, POLICY_HELLO);
+	heartbeat_start(&c->heartbeat, c->all->base, &c->link, c->pid, MSG_ALIVE, c->all->with.heartbeat_s,
+			on_silent, c);
 	if (c->role == ROLE_VOICED)
 		tell_orphans(c);
 	check_ready(c->all);
@@ -153,7 +164,7 @@ static void add_door(struct spawn *s, int fd, const char *name)
 
 static void add_doors(struct child *c, struct spawn *s)
 {
-	const struct doors *doors = c->all->doors;
+	const struct doors *doors = c->all->with.doors;
 	if (c->role == ROLE_VOICED) {
 		add_door(s, doors->http, DOOR_HTTP);
 		add_door(s, doors->voiced, DOOR_VOICED);
@@ -167,12 +178,18 @@ static void add_doors(struct child *c, struct spawn *s)
 static bool start(struct child *c)
 {
 	int pair[2];
-	const char *argv[] = {c->name, c->all->config_file ? "--config" : NULL, c->all->config_file, NULL};
+	const struct children_start *with = &c->all->with;
+	const char *argv[] = {c->name, with->config_file ? "--config" : NULL, with->config_file, NULL};
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return false;
 	char *path = spawn_sibling(c->name);
-	struct spawn s = {.path = path, .argv = argv, .envp = (const char *const *)environ, .stdin_fd = -1};
+	struct spawn s = {.path = path,
+			  .argv = argv,
+			  .envp = (const char *const *)environ,
+			  .own_session = true, /* Ctrl-C and the terminal's end are for us to pass on */
+			  .stdin_fd = -1};
 	add_door(&s, pair[1], DOOR_SUPERVISOR);
+	add_door(&s, with->settings, DOOR_SETTINGS);
 	add_doors(c, &s);
 	c->pid = spawn_program(&s);
 	int saved = errno;
@@ -203,7 +220,9 @@ static void apply(struct child *c, enum policy_event event)
 		return;
 	}
 	if (step.action == POLICY_KILL && c->pid > 0) {
-		log_error("%s has not become ready within %d s: ended", c->name, POLICY_READY_MS / 1000);
+		if (event == POLICY_TIME)
+			log_error("%s has not become ready within %d s: it is killed", c->name,
+				  POLICY_READY_MS / 1000);
 		kill(c->pid, SIGKILL);
 	}
 	if (step.deadline_ms >= 0) {
@@ -226,9 +245,9 @@ static void stop_child(struct child *c, unsigned seconds)
 {
 	if (c->policy.state == POLICY_STOPPING || c->policy.state == POLICY_ENDED)
 		return;
-	bool starting = c->policy.state == POLICY_STARTING;
 	apply(c, POLICY_STOP);
-	if (c->pid > 0 && c->link != NULL && !starting)
+	/* One that is only starting reads it when it is ready: it may have calls to take over first. */
+	if (c->pid > 0 && c->link != NULL)
 		peer_tell(link_peer(c->link), MSG_DRAIN, json_build("{s:i}", "seconds", (int)seconds), -1);
 	else if (c->pid > 0)
 		kill(c->pid, SIGTERM);
@@ -257,10 +276,10 @@ static void on_ended(struct child *c, int status)
 	else
 		log_error("%s", words);
 	c->pid = 0;
+	heartbeat_stop(&c->heartbeat);
 	link_free(&c->link);
-	bool hopeless = obituary_hopeless(status);
-	apply(c, hopeless ? POLICY_HOPELESS : POLICY_EXIT);
-	if (hopeless && !c->all->stopping) {
+	apply(c, obituary_hopeless(status) ? POLICY_HOPELESS : POLICY_EXIT);
+	if (c->policy.state == POLICY_ENDED && !c->all->stopping) {
 		c->all->exit_code = WEXITSTATUS(status);
 		children_stop(c->all, 0);
 	}
@@ -301,7 +320,7 @@ static void on_child_signal(evutil_socket_t number, short what, void *arg)
 	}
 }
 
-struct children *children_new(struct event_base *base, const struct doors *doors, const char *config_file,
+struct children *children_new(struct event_base *base, const struct children_start *with,
 			      const struct children_handler *h, void *arg)
 {
 	static const struct {
@@ -311,14 +330,14 @@ struct children *children_new(struct event_base *base, const struct doors *doors
 	struct children *all;
 	OBJ_ALLOC(all, CHILDREN_MAGIC);
 	all->base = base;
-	all->doors = doors;
-	all->config_file = config_file;
+	all->with = *with;
 	all->handler = h;
 	all->arg = arg;
 	for (int i = 0; i < CHILD_COUNT; i++) {
 		all->list[i].all = all;
 		all->list[i].name = daemons[i].name;
 		all->list[i].role = daemons[i].role;
+		all->list[i].policy.was_up = with->goes_on;
 	}
 	/* libmongoc would leave its counters in /dev/shm whenever a daemon is killed. */
 	setenv("MONGOC_DISABLE_SHM", "1", 1);
@@ -401,19 +420,6 @@ bool children_run(struct children *all, const char *path, const char *const argv
 	return false;
 }
 
-/* Every process whose parent we are by now: calls of a voiced that has just died, too. */
-static void signal_descendants(int number)
-{
-	char path[64];
-	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-	FILE *file = fopen(path, "re");
-	int pid;
-	while (file != NULL && fscanf(file, "%d", &pid) == 1)
-		kill(pid, number);
-	if (file != NULL)
-		fclose(file);
-}
-
 void children_kill(struct children *all)
 {
 	OBJ_CHECK(all, CHILDREN_MAGIC);
@@ -428,7 +434,7 @@ void children_kill(struct children *all)
 		waitpid(c->pid, &status, 0);
 		on_ended(c, status);
 	}
-	signal_descendants(SIGKILL);
+	descendants_kill(); /* calls of a voiced that has just died, too */
 	stop_rest(all);
 }
 
@@ -439,9 +445,10 @@ void children_free(struct children **aa)
 		return;
 	OBJ_CHECK(all, CHILDREN_MAGIC);
 	/* A worker that still waits for somebody to take its last events. */
-	signal_descendants(SIGTERM);
+	descendants_signal(SIGTERM);
 	for (int i = 0; i < CHILD_COUNT; i++) {
 		timer_stop(&all->list[i].timer);
+		heartbeat_stop(&all->list[i].heartbeat);
 		link_free(&all->list[i].link);
 	}
 	timer_stop(&all->patience);

@@ -21,7 +21,16 @@ struct children_handler {
 	void (*ended)(void *arg, int exit_code);
 };
 
-struct children *children_new(struct event_base *base, const struct doors *doors, const char *config_file,
+/* What every daemon is started with; borrowed. */
+struct children_start {
+	const struct doors *doors;
+	const char *config_file; /* NULL: the usual place */
+	int settings;            /* config_snapshot */
+	unsigned heartbeat_s;    /* HEARTBEAT_SECONDS */
+	bool goes_on;            /* another instance served before, and calls may be live */
+};
+
+struct children *children_new(struct event_base *base, const struct children_start *with,
 			      const struct children_handler *h, void *arg);
 void children_start(struct children *c);
 /* No new work; voiced ends first, when its calls have ended or the seconds are over. */

@@ -67,6 +67,11 @@ void doors_exec(struct doors *d, const char *path, const char *const argv[])
 {
 	char count[8], names[128] = "";
 	int high[DOOR_COUNT];
+	if (d->next_http >= 0) {
+		fd_close(&d->http);
+		d->http = d->next_http;
+		d->next_http = -1;
+	}
 	for (size_t i = 0; i < DOOR_COUNT; i++) {
 		size_t used = strlen(names);
 		snprintf(names + used, sizeof names - used, "%s%s", i ? ":" : "", all_doors[i].name);
@@ -78,6 +83,7 @@ void doors_exec(struct doors *d, const char *path, const char *const argv[])
 			return;
 	snprintf(count, sizeof count, "%d", DOOR_COUNT);
 	setenv("LISTEN_FDS", count, 1);
+	unsetenv("LISTEN_PID"); /* in our own words: all of them are for the next program */
 	setenv("LISTEN_FDNAMES", names, 1);
 	execv(path, (char *const *)argv);
 }
@@ -112,55 +118,102 @@ bool doors_open_local(struct doors *d, const struct config *config, char *why, s
 	return ok;
 }
 
-static int listen_on(const struct addrinfo *address)
+static void share_port(int fd, int on)
+{
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+}
+
+/*
+ * beside: a listening socket of ours (or -1), which may have the same port at another
+ * address; the two share it until the first is closed, and only the two.
+ */
+static int listen_on(const struct addrinfo *address, int beside)
 {
 	int on = 1;
 	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (bind(fd, address->ai_addr, address->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0) {
-		int saved = errno;
-		close(fd);
-		errno = saved;
-		return -1;
+	if (beside >= 0) {
+		share_port(fd, 1);
+		share_port(beside, 1);
 	}
+	bool ok = bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, SOMAXCONN) == 0;
+	int saved = errno;
+	if (beside >= 0) {
+		share_port(fd, 0);
+		share_port(beside, 0);
+	}
+	if (!ok)
+		fd_close(&fd);
+	errno = saved;
 	return fd;
 }
 
 /* The port of a service manager (sd_listen_fds(3)), which has it open before us and after; -1: none. */
 static int activated(void)
 {
-	const char *pid = getenv("LISTEN_PID");
-	int fd = pid != NULL && atoi(pid) == (int)getpid() ? fd_inherited(DOOR_HTTP) : -1;
+	int fd = getenv("LISTEN_PID") != NULL ? fd_inherited(DOOR_HTTP) : -1;
 	unsetenv("LISTEN_PID"); /* asked once */
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
 	if (fd >= 0)
 		fd_set_nonblock(fd, true);
 	return fd;
 }
 
-bool doors_open_http(struct doors *d, const struct config *config)
+/* The address that these settings name; the caller frees it. NULL: it is none. */
+static struct addrinfo *address_of(const struct config *config)
 {
 	char port[8];
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
 				 .ai_socktype = SOCK_STREAM};
-	struct addrinfo *found;
+	struct addrinfo *found = NULL;
 	snprintf(port, sizeof port, "%u", config->port);
-	if (getaddrinfo(config->bind_address, port, &hints, &found) != 0) {
+	return getaddrinfo(config->bind_address, port, &hints, &found) == 0 ? found : NULL;
+}
+
+bool doors_open_http(struct doors *d, const struct config *config)
+{
+	struct addrinfo *wanted = address_of(config);
+	if (wanted == NULL) {
 		errno = EADDRNOTAVAIL;
 		return false;
 	}
-	if (d->http < 0 && (d->http = activated()) >= 0 && port_differs(d->http, found))
+	if (d->http < 0 && (d->http = activated()) >= 0 && port_differs(d->http, wanted))
 		log_warn("the port that was handed to phony is not that of BIND_ADDRESS and PORT, which is "
 			 "opened");
-	if (d->http >= 0 && port_differs(d->http, found))
+	if (d->http < 0 || port_differs(d->http, wanted)) {
+		int fd = listen_on(wanted, d->http);
+		int saved = errno;
 		fd_close(&d->http);
-	if (d->http < 0)
-		d->http = listen_on(found);
+		d->http = fd;
+		errno = saved;
+	}
 	int saved = errno;
-	freeaddrinfo(found);
+	freeaddrinfo(wanted);
 	errno = saved;
 	return d->http >= 0;
+}
+
+bool doors_open_next(struct doors *d, const struct config *next, char *why, size_t size)
+{
+	struct addrinfo *wanted = address_of(next);
+	fd_close(&d->next_http); /* of an upgrade that was refused */
+	if (wanted == NULL) {
+		text_printf(why, size, "BIND_ADDRESS: %s is not an address of this machine.",
+			    next->bind_address);
+		return false;
+	}
+	bool stays = !port_differs(d->http, wanted);
+	if (!stays)
+		d->next_http = listen_on(wanted, d->http);
+	bool ok = stays || d->next_http >= 0;
+	if (!ok)
+		text_printf(why, size, "PORT: %s:%u cannot be bound: %s.", next->bind_address, next->port,
+			    strerror(errno));
+	freeaddrinfo(wanted);
+	return ok;
 }
 
 void doors_close(struct doors *d, const struct config *config)
@@ -178,5 +231,6 @@ void doors_close(struct doors *d, const struct config *config)
 	}
 	privileges_as_root();
 	fd_close(&d->http);
+	fd_close(&d->next_http);
 	fd_close(&d->lock);
 }

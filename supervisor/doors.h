@@ -12,9 +12,10 @@
 struct doors {
 	int lock;
 	int http, voiced, smsd, mcpd, supervisor; /* -1: not open */
+	int next_http;                            /* takes http's place in the next program; -1: http stays */
 };
 
-#define DOORS_NONE ((struct doors){-1, -1, -1, -1, -1, -1})
+#define DOORS_NONE ((struct doors){-1, -1, -1, -1, -1, -1, -1})
 
 /*
  * Those of the program that became this one by an upgrade; false: there are none.
@@ -36,6 +37,11 @@ bool doors_open_local(struct doors *d, const struct config *config, char *why, s
  * "http"; false with errno EADDRINUSE when somebody has it.
  */
 bool doors_open_http(struct doors *d, const struct config *config);
+/*
+ * The TCP port that other settings ask for, if it is not the one that is open:
+ * bound beside it, for doors_exec. False: why says what is wrong, and nothing has changed.
+ */
+bool doors_open_next(struct doors *d, const struct config *next, char *why, size_t size);
 /* Closes everything and removes the sockets. */
 void doors_close(struct doors *d, const struct config *config);
 

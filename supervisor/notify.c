@@ -40,6 +40,15 @@ void notify_reloading(void)
 	notify_send(text);
 }
 
+void notify_stopping(unsigned drain_s)
+{
+	enum { LAST_S = 60 }; /* what phony itself allows beyond the time to drain, and more */
+	char text[80];
+	snprintf(text, sizeof text, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
+		 (long long)(drain_s + LAST_S) * 1000000);
+	notify_send(text);
+}
+
 static void on_watchdog(void *arg)
 {
 	(void)arg;

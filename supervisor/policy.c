@@ -21,10 +21,11 @@ static struct policy_step up(struct policy *p, int64_t now_ms)
 {
 	p->state = POLICY_UP;
 	p->up_since_ms = now_ms;
+	p->was_up = true;
 	return nothing;
 }
 
-/* Never said hello: its exit brings the next start. */
+/* It never said hello, or hangs: its exit brings what follows. */
 static struct policy_step kill_it(struct policy *p, int64_t now_ms)
 {
 	(void)p;
@@ -60,14 +61,28 @@ static struct policy_step ended(struct policy *p, int64_t now_ms)
 	return nothing;
 }
 
+static struct policy_step hopeless(struct policy *p, int64_t now_ms)
+{
+	return p->was_up ? again(p, now_ms) : ended(p, now_ms);
+}
+
 /* clang-format off */
-static step_fn *const table[5][5] = {
-	/*                   TIME     HELLO   EXIT   HOPELESS  STOP */
-	[POLICY_DOWN] =     {start,   ignore, ignore, ignore,  ended},
-	[POLICY_STARTING] = {kill_it, up,     again,  ended,   stopping},
-	[POLICY_UP] =       {ignore,  ignore, again,  ended,   stopping},
-	[POLICY_STOPPING] = {ignore,  ignore, ended,  ended,   ignore},
-	[POLICY_ENDED] =    {ignore,  ignore, ignore, ignore,  ignore},
+static step_fn *const table[POLICY_STATES][POLICY_EVENTS] = {
+	[POLICY_DOWN] = {
+		[POLICY_TIME] = start,     [POLICY_HELLO] = ignore, [POLICY_EXIT] = ignore,
+		[POLICY_HOPELESS] = ignore, [POLICY_STOP] = ended,   [POLICY_SILENT] = ignore},
+	[POLICY_STARTING] = {
+		[POLICY_TIME] = kill_it,   [POLICY_HELLO] = up,     [POLICY_EXIT] = again,
+		[POLICY_HOPELESS] = hopeless, [POLICY_STOP] = stopping, [POLICY_SILENT] = ignore},
+	[POLICY_UP] = {
+		[POLICY_TIME] = ignore,    [POLICY_HELLO] = ignore, [POLICY_EXIT] = again,
+		[POLICY_HOPELESS] = hopeless, [POLICY_STOP] = stopping, [POLICY_SILENT] = kill_it},
+	[POLICY_STOPPING] = {
+		[POLICY_TIME] = ignore,    [POLICY_HELLO] = ignore, [POLICY_EXIT] = ended,
+		[POLICY_HOPELESS] = ended, [POLICY_STOP] = ignore,  [POLICY_SILENT] = kill_it},
+	[POLICY_ENDED] = {
+		[POLICY_TIME] = ignore,    [POLICY_HELLO] = ignore, [POLICY_EXIT] = ignore,
+		[POLICY_HOPELESS] = ignore, [POLICY_STOP] = ignore, [POLICY_SILENT] = ignore},
 };
 /* clang-format on */
 

@@ -14,6 +14,7 @@ enum policy_state {
 	POLICY_UP,
 	POLICY_STOPPING, /* told to end */
 	POLICY_ENDED,    /* will not be started again */
+	POLICY_STATES,
 };
 
 enum policy_event {
@@ -22,6 +23,8 @@ enum policy_event {
 	POLICY_EXIT,     /* it has ended */
 	POLICY_HOPELESS, /* it has ended with a code that says: starting again cannot help */
 	POLICY_STOP,     /* no child is wanted any more */
+	POLICY_SILENT,   /* it runs, and has not answered for too long */
+	POLICY_EVENTS,
 };
 
 enum policy_action { POLICY_NOTHING, POLICY_START, POLICY_KILL };
@@ -30,6 +33,11 @@ struct policy {
 	enum policy_state state;
 	unsigned failures; /* exits since it last was up for POLICY_HEALTHY_MS */
 	int64_t up_since_ms;
+	/*
+	 * It has been up, here or in the instance that this one goes on with: what is hopeless
+	 * now was not then, and calls may be live. It is tried again, whatever its exit says.
+	 */
+	bool was_up;
 };
 
 struct policy_step {

@@ -84,7 +84,9 @@ static void ask(struct predecessor *p, size_t i)
 	if (!daemon_is_there(p->config, daemons[i].name))
 		return;
 	char *path = config_run_path(p->config, daemons[i].socket);
+	privileges_as_root(); /* by which they know a supervisor: lib/daemon/identity.h */
 	int fd = fd_unix_connect(path);
+	privileges_as_user(p->config);
 	free(path);
 	if (fd >= 0)
 		p->asked[i].link =
@@ -94,7 +96,7 @@ static void ask(struct predecessor *p, size_t i)
 bool predecessor_replace(const struct config *c, int *http)
 {
 	struct predecessor p = {.config = c, .base = loop_new(false)};
-	privileges_as_user(c); /* all of this is in RUN_DIR */
+	privileges_as_user(c); /* the locks are in RUN_DIR */
 	for (size_t i = 0; i < sizeof daemons / sizeof *daemons; i++) {
 		p.asked[i].http = http;
 		ask(&p, i);

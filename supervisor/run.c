@@ -6,6 +6,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/daemon/identity.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
@@ -50,12 +51,16 @@ struct run {
 	unsigned signals;
 	int ready_fd; /* told who brought us up; -1: nobody waits */
 	int exit_code;
-	char *self; /* our program's path, before it may be replaced */
-	bool ready, upgrading;
+	char *self;   /* our program's path, before it may be replaced */
+	int settings; /* what the daemons have (config_snapshot) */
+	bool goes_on; /* another instance served before this one, and calls may be live */
+	/* upgrading: from the question on; giving_way: the daemons do; becoming: they have. */
+	bool ready, upgrading, giving_way, becoming, upgrade_again;
 	LIST_HEAD(, tool) upgraders;
 };
 
 static void tools_answer_upgrade(struct run *r, const char *refusal);
+static void upgrade_or_warn(struct run *r, const char *whose);
 
 /* A line to whoever brought us up: "ready", or what is being waited for. */
 static void tell_starter(struct run *r, const char *line, bool last)
@@ -100,7 +105,24 @@ static void on_ready(void *arg)
 
 /* ---- new programs, new settings: without hanging up ---- */
 
-/* The daemons have given way: this program becomes the new one, with the doors it holds. */
+/* Signals that end or change phony: they wait (sigprocmask(2)) while one program becomes the next. */
+static void hold_signals(bool hold)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+/*
+ * The daemons have given way: this program becomes the new one, with the doors it
+ * holds. A signal that came meanwhile is the new one's: what waits stays across
+ * execve(2), and it drains the calls that it has taken over. Returns when there is
+ * nothing to become.
+ */
 static void become(struct run *r)
 {
 	const char *argv[5] = {"phony", "run"};
@@ -112,26 +134,83 @@ static void become(struct run *r)
 	if (r->options->idle_exit)
 		argv[count++] = "--idle-exit";
 	argv[count] = NULL;
+	hold_signals(true);
+	event_base_loop(r->base, EVLOOP_NONBLOCK); /* those that libevent has caught already */
+	if (r->signals > 1)
+		return; /* everything was ended at once */
+	if (r->signals == 1)
+		kill(getpid(), SIGTERM);
+	if (r->upgrade_again)
+		kill(getpid(), SIGHUP);
 	log_info("the upgrade goes on with %s", r->self);
 	doors_exec(&r->doors, r->self, argv);
 	log_error("%s cannot be executed: %s; calls go on, start phony again", r->self, strerror(errno));
 	_exit(EXIT_FAILED);
 }
 
+/* What daemons and live calls hold on to: another value is another instance. */
+static const char *changed_for_good(const struct config *now, const struct config *next)
+{
+	const struct {
+		const char *name, *now, *next;
+	} fixed[] = {{"STATE_DIR", now->state_dir, next->state_dir},
+		     {"RUN_DIR", now->run_dir, next->run_dir},
+		     {"RUN_AS", now->run_as, next->run_as},
+		     {"MONGODB_URL", now->mongodb_url, next->mongodb_url}};
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+		if (strcmp(fixed[i].now, fixed[i].next) != 0)
+			return fixed[i].name;
+	return NULL;
+}
+
+/* Everything that could fail later, done first: on false nothing has changed, and why says what is wrong. */
+static bool prepare_next(struct run *r, bool accepted, char *why, size_t size)
+{
+	struct config next;
+	struct buffer faults = {0};
+	unsigned count = config_load(&next, r->options->config_file, &faults);
+	count += config_require_telephony(&next, &faults);
+	const char *fixed = changed_for_good(&r->config, &next);
+	bool ok = false;
+	if (count > 0)
+		text_printf(why, size, "%.*s", TEXT_SPAN((char *)faults.data, (int)(faults.len - 1)));
+	else if (!accepted)
+		text_printf(why, size,
+			    "The new program does not start with these settings; the log says why.");
+	else if (fixed != NULL)
+		text_printf(
+			why, size,
+			"%s cannot be changed while phony runs: end phony, then start it with the new value.",
+			fixed);
+	else
+		ok = doors_open_next(&r->doors, &next, why, size);
+	buffer_free(&faults);
+	config_free(&next);
+	return ok;
+}
+
 static void on_checked(void *arg, int status)
 {
 	struct run *r = arg;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_OK) {
+	char why[1200], refusal[1300];
+	bool accepted = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_OK;
+	if (r->signals > 0) {
+		r->upgrading = false;
+		tools_answer_upgrade(r, "phony is ending.");
+	} else if (prepare_next(r, accepted, why, sizeof why)) {
 		log_info("upgrade: the daemons give way to new ones; calls go on");
+		tools_answer_upgrade(r, NULL);
 		notify_reloading();
+		r->giving_way = true;
 		children_step_down(r->children);
 	} else {
 		r->upgrading = false;
-		log_error("upgrade refused: the new program does not accept the settings (see above)");
+		log_error("upgrade refused: %s", why);
+		text_printf(refusal, sizeof refusal, "%s\nNothing was changed.", why);
+		tools_answer_upgrade(r, refusal);
+		if (r->upgrade_again)
+			upgrade_or_warn(r, "SIGHUP");
 	}
-	tools_answer_upgrade(r, r->upgrading ? NULL
-					     : "The new program does not start with these settings; the log "
-					       "says why. Nothing was changed.");
 }
 
 /* NULL, or why it cannot be. */
@@ -148,23 +227,30 @@ static const char *begin_upgrade(struct run *r)
 	if (!children_run(r->children, r->self, argv, on_checked, r))
 		return "The new program cannot be executed: is it installed whole?";
 	r->upgrading = true;
+	r->upgrade_again = false;
 	return NULL;
+}
+
+/* Asked by somebody who waits for no answer. While one goes on, another follows: it may have begun too early.
+ */
+static void upgrade_or_warn(struct run *r, const char *whose)
+{
+	const char *refusal = r->upgrading ? NULL : begin_upgrade(r);
+	if (refusal != NULL)
+		log_warn("%s: %s", whose, refusal);
 }
 
 static void on_reload(void *arg)
 {
-	const char *refusal = begin_upgrade(arg);
-	if (refusal != NULL)
-		log_warn("the changed settings wait for the next start: %s", refusal);
+	struct run *r = arg;
+	r->upgrade_again = r->upgrading;
+	upgrade_or_warn(r, "the changed settings wait for the next start");
 }
 
 static void on_ended(void *arg, int exit_code)
 {
 	struct run *r = arg;
-	if (r->upgrading && r->signals == 0 && exit_code == EXIT_OK) {
-		become(r);
-		return;
-	}
+	r->becoming = r->giving_way && exit_code == EXIT_OK;
 	r->exit_code = exit_code;
 	event_base_loopbreak(r->base);
 }
@@ -180,6 +266,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	} else if (r->signals++ == 0) {
 		log_info("SIG%s: ending; live calls may go on for %u s, a second signal ends at once",
 			 sigabbrev_np((int)number), r->config.drain_s);
+		notify_stopping(r->config.drain_s);
 		children_stop(r->children, r->config.drain_s);
 	} else {
 		log_info("SIG%s again: ending at once", sigabbrev_np((int)number));
@@ -191,9 +278,9 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 {
 	(void)number;
 	(void)what;
-	const char *why = begin_upgrade(arg);
-	if (why != NULL)
-		log_warn("SIGHUP: %s", why);
+	struct run *r = arg;
+	r->upgrade_again = r->upgrading;
+	upgrade_or_warn(r, "SIGHUP");
 }
 
 /* ---- `phony status` and `phony upgrade` ask ---- */
@@ -307,7 +394,12 @@ static void open_port(void *arg)
 {
 	struct run *r = arg;
 	if (doors_open_http(&r->doors, &r->config)) {
-		r->children = children_new(r->base, &r->doors, r->options->config_file, &children_events, r);
+		const struct children_start with = {.doors = &r->doors,
+						    .config_file = r->options->config_file,
+						    .settings = r->settings,
+						    .heartbeat_s = r->config.heartbeat_s,
+						    .goes_on = r->goes_on};
+		r->children = children_new(r->base, &with, &children_events, r);
 		children_start(r->children);
 		on_load(r, 0, 0);
 		return;
@@ -354,6 +446,12 @@ static struct event *watch_signal(struct run *r, int number, event_callback_fn f
 
 static void run_loop(struct run *r)
 {
+	r->settings = config_snapshot(&r->config);
+	if (r->settings < 0) {
+		log_error("the settings cannot be kept for the daemons: %s", strerror(errno));
+		r->exit_code = EXIT_FAILED;
+		return;
+	}
 	r->base = loop_new(false);
 	r->term = watch_signal(r, SIGTERM, on_signal);
 	r->interrupt = watch_signal(r, SIGINT, on_signal);
@@ -361,7 +459,10 @@ static void run_loop(struct run *r)
 	r->tools = link_listen(r->base, r->doors.supervisor, on_tool, r);
 	notify_watchdog(r->base);
 	open_port(r);
+	hold_signals(false); /* the program before this one may have held some back for us */
 	event_base_dispatch(r->base);
+	if (r->becoming)
+		become(r);
 	notify_stop();
 	timer_stop(&r->port_retry);
 	timer_stop(&r->idle);
@@ -372,36 +473,46 @@ static void run_loop(struct run *r)
 	event_free(r->interrupt);
 	event_free(r->hangup);
 	event_base_free(r->base);
+	fd_close(&r->settings);
 	libevent_global_shutdown();
+}
+
+/* The doors of the program that became this one; else RUN_DIR is taken, also from daemons whose supervisor
+ * died. */
+static bool open_doors(struct run *r, char *why, size_t size)
+{
+	if (doors_inherited(&r->doors)) {
+		r->goes_on = true;
+		return true;
+	}
+	if (!doors_lock(&r->doors, &r->config, why, size)) {
+		fd_close(&r->doors.lock);
+		return false;
+	}
+	if (!predecessor_replace(&r->config, &r->doors.http)) {
+		text_printf(why, size,
+			    "a daemon of an earlier instance does not give way; end it, then try again");
+		return false;
+	}
+	r->goes_on = r->doors.http >= 0;
+	return doors_open_local(&r->doors, &r->config, why, size);
 }
 
 int command_run(const struct command_options *o)
 {
-	struct run r = {.options = o, .ready_fd = fd_inherited("ready"), .doors = DOORS_NONE};
+	struct run r = {.options = o, .ready_fd = fd_inherited("ready"), .settings = -1, .doors = DOORS_NONE};
 	char why[700];
 	signal(SIGPIPE, SIG_IGN);
 	r.exit_code = load(&r);
 	r.self = spawn_sibling_by_name("phony");
 	LIST_INIT(&r.upgraders);
-	if (r.exit_code == EXIT_OK && o->check)
+	if (r.exit_code == EXIT_OK && o->check) {
 		log_info("the settings are right");
-	else if (r.exit_code == EXIT_OK && doors_inherited(&r.doors))
+	} else if (r.exit_code == EXIT_OK && open_doors(&r, why, sizeof why)) {
 		run_loop(&r);
-	else if (r.exit_code == EXIT_OK && !doors_lock(&r.doors, &r.config, why, sizeof why)) {
-		log_error("%s", why);
-		fd_close(&r.doors.lock);
-		r.exit_code = EXIT_FAILED;
 	} else if (r.exit_code == EXIT_OK) {
-		if (!predecessor_replace(&r.config, &r.doors.http)) {
-			log_error(
-				"a daemon of an earlier instance does not give way; end it, then try again");
-			r.exit_code = EXIT_FAILED;
-		} else if (doors_open_local(&r.doors, &r.config, why, sizeof why)) {
-			run_loop(&r);
-		} else {
-			log_error("%s", why);
-			r.exit_code = EXIT_FAILED;
-		}
+		log_error("%s", why);
+		r.exit_code = EXIT_FAILED;
 	}
 	if (r.doors.lock >= 0)
 		doors_close(&r.doors, &r.config);

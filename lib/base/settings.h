@@ -73,6 +73,8 @@ SETTING(NUMBERS, sms_enabled_numbers, "SMS_ENABLED_NUMBERS", "", "",
 	"numbers that may send messages (TWILIO_NUMBER)")
 SETTING(UINT(0, 64), warm_workers, "WARM_WORKERS", "", "2", "callworkers kept ready")
 SETTING(UINT(0, 3600), drain_s, "DRAIN_SECONDS", "", "30", "how long calls may go on after SIGTERM")
+SETTING(UINT(0, 3600), heartbeat_s, "HEARTBEAT_SECONDS", "", "20",
+	"a daemon that does not answer for so long is killed and started again; 0: never")
 SETTING(UINT(1, 86400), idle_exit_s, "IDLE_EXIT_SECONDS", "", "60",
 	"an instance brought up by `phony mcp` ends after so long without client or call")
 SETTING(TEXT, trusted_proxies, "TRUSTED_PROXIES", "", "", "addresses whose X-Forwarded-For is believed, comma-separated")

@@ -105,6 +105,9 @@ static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
 	case MSG_DRAIN:
 		on_drain(r, f);
 		return;
+	case MSG_ALIVE:
+		peer_reply(p, f, json_object());
+		return;
 	case MSG_STATUS:
 		peer_reply(p, f, r->spec->status ? r->spec->status(&r->d) : json_object());
 		return;
@@ -301,7 +304,12 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
 {
 	struct running r = {.spec = spec};
 	const struct daemon_job *job = NULL;
+	bool supervised = fd_inherited(DOOR_SUPERVISOR) >= 0;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of write(2) */
+	signal(SIGHUP, SIG_IGN);
+	if (supervised)
+		signal(SIGINT, SIG_IGN); /* Ctrl-C is phony's, which lets calls go on */
 	umask(077);
 	panic_without_memory();
 	int code = read_options(argc, argv, &r, &job);
@@ -318,12 +326,15 @@ int daemon_main(int argc, char **argv, const struct daemon_spec *spec)
 		raise_descriptors();
 		r.d.base = loop_new(spec->any_fd);
 		r.term = evsignal_new(r.d.base, SIGTERM, on_signal, &r);
-		r.interrupt = evsignal_new(r.d.base, SIGINT, on_signal, &r);
 		evsignal_add(r.term, NULL);
-		evsignal_add(r.interrupt, NULL);
+		if (!supervised) {
+			r.interrupt = evsignal_new(r.d.base, SIGINT, on_signal, &r);
+			evsignal_add(r.interrupt, NULL);
+		}
 		code = run(&r);
 		event_free(r.term);
-		event_free(r.interrupt);
+		if (r.interrupt != NULL)
+			event_free(r.interrupt);
 		event_base_free(r.d.base);
 	}
 	config_free(&r.d.config);

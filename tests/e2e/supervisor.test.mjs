@@ -175,20 +175,95 @@ test('a second SIGTERM ends at once, and leaves nothing behind', async () => {
   assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
 });
 
-test('a daemon whose configuration became wrong ends phony with 78', async () => {
-  const folder = temporaryFolder();
-  const port = await freePort();
-  const file = path.join(folder, 'phony.env');
+test('the settings file breaks while phony runs: a daemon that is started again keeps the settings that were right', async () => {
+  const folder = temporaryFolder(), port = await freePort(), file = path.join(folder, 'phony.env');
   const write = (more) => fs.writeFileSync(file, Object.entries(settings({ port, folder, ...more })).map(([k, v]) => `${k}=${v}`).join('\n'));
   write({});
   const child = start(bin('phony'), ['run', '--config', file], { env: poorEnvironment(), cwd: '/' });
   let text = '';
   child.stderr.on('data', (d) => { text += d; });
   await until(() => text.includes('phony is ready'), 'ready');
-  write({ TWILIO_NUMBER: 'none' });
-  process.kill(pidOf('voiced'), 'SIGKILL');
-  assert.equal((await child.ended).code, 78);
-  assert.match(text, /TWILIO_NUMBER: Phone number must be in E.164 format/);
+  for (const broken of [() => write({ TWILIO_NUMBER: 'none', PORT: '0', LOG_LEVEL: 'loud' }), () => fs.unlinkSync(file)]) {
+    broken();
+    for (const name of ['voiced', 'smsd', 'mcpd']) {
+      const pid = pidOf(name), before = text.split(`${name} is ready`).length;
+      process.kill(pid, 'SIGKILL');
+      await until(() => text.split(`${name} is ready`).length > before, `${name} again`);
+    }
+    assert.equal((await fetch(`http://127.0.0.1:${port}/ready`)).status, 200);
+  }
+  assert.doesNotMatch(text, /TWILIO_NUMBER|refuses its configuration/);
+  child.kill('SIGTERM');
+  assert.equal((await child.ended).code, 0);
   await noProcesses();
   fs.rmSync(folder, { recursive: true });
+});
+
+test('what a daemon needs beside its settings goes away: it is tried again, the others go on, and it comes back', async () => {
+  const folder = temporaryFolder(), prompt = path.join(folder, 'prompt.txt'), text = '{{systemInstructions}} {{callInstructions}}';
+  fs.writeFileSync(prompt, text, { mode: 0o644 });
+  const phony = await startPhony({ folder, settings: { PROMPT_FILE: prompt } });
+  const others = [pidOf('smsd'), pidOf('mcpd')];
+  fs.unlinkSync(prompt);
+  process.kill(pidOf('voiced'), 'SIGKILL');
+  await phony.log.wait((l) => l.includes('voiced refuses its configuration'), 'the refusal');
+  await phony.log.wait((l) => /voiced is started again in [2-9]\d\d ms/.test(l), 'another try, later');
+  fs.writeFileSync(prompt, text, { mode: 0o644 });
+  await until(async () => (await phony.api('GET', '/ready').catch(() => ({}))).status === 200, 'it to be back');
+  assert.deepEqual([pidOf('smsd'), pidOf('mcpd')], others);
+  assert.equal((await phony.stop()).code, 0);
+  await noProcesses();
+});
+
+test('a daemon that hangs is killed and started again; one that a debugger holds is left alone', async () => {
+  const phony = await startPhony({ settings: { HEARTBEAT_SECONDS: '2' } });
+  const held = pidOf('mcpd');
+  const debug = process.getuid() === 0 && start('strace', ['-f', '-qq', '-o', '/dev/null', '-p', String(held)]);
+  if (debug) await until(() => /TracerPid:\s*[1-9]/.test(fs.readFileSync(`/proc/${held}/status`, 'utf8')), 'the debugger');
+  const stopped = { smsd: pidOf('smsd'), voiced: pidOf('voiced') };
+  for (const pid of [...Object.values(stopped), ...(debug ? [held] : [])]) process.kill(pid, 'SIGSTOP');
+  for (const [name, pid] of Object.entries(stopped)) {
+    await phony.log.wait((l) => l.includes(`${name} has not answered for 2 s: it is killed`), `${name} to be missed`);
+    await until(() => pidOf(name) && pidOf(name) !== pid, `a new ${name}`);
+  }
+  assert.equal((await phony.api('GET', '/api/sms/messages')).status, 200);
+  if (debug) {
+    await phony.log.wait((l) => l.includes(`process ${held} does not answer, and is held by a debugger`), 'the excuse');
+    assert.equal(pidOf('mcpd'), held);
+    process.kill(held, 'SIGCONT');
+    debug.kill();
+    await debug.ended;
+  }
+  // All of phony was stopped: nobody is to blame.
+  const all = processes();
+  for (const { pid } of all) process.kill(pid, 'SIGSTOP');
+  await new Promise((done) => setTimeout(done, 2500)); // longer than the limit, in real time
+  for (const { pid } of all.toReversed()) process.kill(pid, 'SIGCONT');
+  assert.equal((await phony.api('GET', '/ready')).status, 200);
+  const missed = (l) => /has not answered/.test(l);
+  assert.equal(phony.log.filter(missed).length, 2);
+  assert.equal((await phony.stop()).code, 0);
+  await noProcesses();
+});
+
+// What a terminal does: SIGINT for everybody in the foreground, a process group; and, harder, for each process.
+test('Ctrl-C in the foreground: phony drains, the calls go on', async () => {
+  const agent = await startAgent(scenario);
+  const carrier = await startCarrier({ default: { script: [] } });
+  for (const everybody of [false, true]) {
+    const phony = await startPhony({ sims: { carrier, agent }, settings: { DRAIN_SECONDS: '20' }, detached: true });
+    const { body } = await phony.call(everybody ? '+12025550125' : '+12025550126');
+    await carrier.events.wait((e) => e.event === 'stream-open' && e.callSid === body.callSid, 'the stream');
+    if (everybody) for (const { pid } of processes().toReversed()) process.kill(pid, 'SIGINT');
+    else process.kill(-phony.child.pid, 'SIGINT');
+    await phony.log.wait((l) => l.includes('draining: 1 live'), 'draining');
+    assert.equal((await phony.api('GET', `/api/calls/${body.callSid}`)).body.isLive, true);
+    assert.ok(!carrier.events.find((e) => e.event === 'stream-closed' && e.callSid === body.callSid));
+    carrier.command({ hangup: body.callSid });
+    assert.deepEqual(await phony.ended, { code: 0, signal: null });
+    fs.rmSync(phony.folder, { recursive: true });
+  }
+  assert.equal(carrier.events.filter((e) => e.event === 'stream-open').length, 2);
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
 });

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { bin, endWell, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { bin, endWell, freePort, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 
 const run = promisify(execFile);
 const hello = speech('Hello, this is Anna. May I ask you something?');
@@ -47,8 +48,8 @@ const isOld = ({ pid }) => fs.readlinkSync(`/proc/${pid}/exe`).endsWith(' (delet
 async function startWithFile(options) {
   const folder = temporaryFolder(), file = path.join(folder, 'more.env');
   const write = (text) => fs.writeFileSync(file, text);
-  write('');
-  return Object.assign(await startPhony({ ...options, folder, args: ['--config', file] }), { write });
+  write(options.first ?? '');
+  return Object.assign(await startPhony({ ...options, folder, args: ['--config', file] }), { write, file });
 }
 
 test('phony upgrade: new programs and settings, the same call', async () => {
@@ -116,6 +117,77 @@ test('an upgrade to wrong settings is refused in words, and changes nothing; SIG
   await until(async () => (await phony.api('GET', '/ready').catch(() => ({}))).status === 200, 'it to be ready');
   assert.equal(one('phony').pid, phony.child.pid);
   await phony.stop();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
+test('an upgrade to an occupied port, or to what cannot change, is refused in words; to a free port it goes', async () => {
+  const carrier = await startCarrier({ default: { script: [] } });
+  const agent = await startAgent({ agents });
+  const port = await freePort(), phony = await startWithFile({ sims: { carrier, agent }, port, without: ['PORT'], first: `PORT=${port}\n` });
+  const squatter = net.createServer(), taken = await freePort();
+  await new Promise((done) => squatter.listen(taken, '127.0.0.1', done));
+  const upgrade = () => run(bin('phony'), ['upgrade', '--config', phony.file], { env: phony.env, cwd: phony.folder, timeout: 20000 });
+  const refused = async (text, words) => {
+    const voiced = one('voiced').pid;
+    phony.write(text);
+    await assert.rejects(upgrade(), (error) => error.code === 1 && words.test(error.stderr) && /Nothing was changed/.test(error.stderr));
+    assert.equal(one('voiced').pid, voiced);
+    assert.equal((await phony.api('GET', '/ready')).status, 200);
+  };
+  await refused(`PORT=${squatter.address().port}\n`, /PORT: 127\.0\.0\.1:\d+ cannot be bound: Address already in use/);
+  await refused(`PORT=${port}\nBIND_ADDRESS=203.0.113.7\n`, /cannot be bound/);
+  await refused(`PORT=${port}\nBIND_ADDRESS=somewhere\n`, /BIND_ADDRESS/);
+  await refused(`PORT=${port}\nRUN_AS=daemon\n`, /RUN_AS cannot be changed/);
+  await refused(`PORT=${port}\nMONGODB_URL=mongodb://127.0.0.1:9/x\n`, /MONGODB_URL cannot be changed/);
+  await refused(`PORT=0\n`, /PORT: must be a whole number/);
+  // The same port at every address, then another port; who waited at the old door was served.
+  const next = await freePort();
+  for (const [text, at] of [[`PORT=${port}\nBIND_ADDRESS=0.0.0.0\n`, port], [`PORT=${next}\n`, next]]) {
+    phony.write(text);
+    await upgrade();
+    assert.equal((await fetch(`http://127.0.0.1:${at}/ready`)).status, 200);
+  }
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/ready`));
+  squatter.close();
+  await phony.stop();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
+// Whatever arrives while one program becomes the next, the next one has it.
+test('signals during upgrades: none ends phony, SIGTERM drains', async () => {
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
+  const carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier, agent }, settings: { DRAIN_SECONDS: '30' } });
+  const { callSid } = (await phony.call('+12025550137', { elevenLabsAgentId: 'agent-patient' })).body;
+  await carrier.events.wait((e) => e.event === 'stream-open' && e.callSid === callSid, 'the stream');
+  const upgrades = () => phony.log.filter((l) => l.includes('the upgrade goes on with')).length;
+  const storm = setInterval(() => phony.child.kill('SIGHUP'), 1);
+  await until(() => upgrades() >= 5, 'five upgrades under SIGHUP');
+  clearInterval(storm);
+  const seen = upgrades();
+  phony.child.kill('SIGHUP');
+  await until(() => upgrades() > seen, 'one more');
+  phony.child.kill('SIGTERM');
+  await phony.log.wait((l) => l.includes('draining: 1 live'), 'draining');
+  assert.equal((await until(async () => (await phony.api('GET', `/api/calls/${callSid}`).catch(() => ({}))).body, 'the call')).isLive, true);
+  assert.ok(!carrier.events.find((e) => e.event === 'stream-closed'));
+  carrier.command({ hangup: callSid });
+  assert.deepEqual(await phony.ended, { code: 0, signal: null });
+  fs.rmSync(phony.folder, { recursive: true });
+  // While the daemons step down.
+  const again = await startPhony({ sims: { carrier, agent }, settings: { DRAIN_SECONDS: '30' } });
+  const other = (await again.call('+12025550137', { elevenLabsAgentId: 'agent-patient' })).body.callSid;
+  await carrier.events.wait((e) => e.event === 'stream-open' && e.callSid === other, 'the stream');
+  again.child.kill('SIGHUP');
+  await again.log.wait((l) => l.includes('the daemons give way'), 'it');
+  again.child.kill('SIGTERM');
+  await again.log.wait((l) => l.includes('draining: 1 live'), 'draining');
+  assert.ok(!carrier.events.find((e) => e.event === 'stream-closed' && e.callSid === other));
+  carrier.command({ hangup: other });
+  assert.deepEqual(await again.ended, { code: 0, signal: null });
+  fs.rmSync(again.folder, { recursive: true });
   assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
   await noProcesses();
 });

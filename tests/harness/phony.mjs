@@ -220,8 +220,9 @@ export async function startPhony(options = {}) {
   const folder = options.folder ?? temporaryFolder();
   const port = options.port ?? await freePort();
   const env = { ...poorEnvironment(), ...settings({ ...options.sims, port, folder, ...options.settings }) };
+  for (const name of options.without ?? []) delete env[name]; // a file has it
   const command = [...(options.wrapper ?? []), options.program ?? bin('phony'), 'run', ...(options.args ?? [])];
-  const child = start(command[0], command.slice(1), { env, cwd: folder });
+  const child = start(command[0], command.slice(1), { env, cwd: folder, detached: options.detached ?? false });
   const log = new Log();
   lines(child.stderr, log, false);
   child.stdout.resume();
