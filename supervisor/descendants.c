@@ -17,7 +17,7 @@ static pid_t parent_of(const char *pid)
 {
 	char path[64], text[512], state;
 	int parent = -1;
-	snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+	snprintf(path, sizeof path, "/proc/%s/stat", pid);
 	FILE *file = fopen(path, "re");
 	if (file == NULL)
 		return -1;

@@ -93,7 +93,7 @@ static int let_go(struct visitor *v)
 
 static void refuse(struct visitor *v, int status, const char *code, const char *message)
 {
-	log_info("a connection was refused with %d: %s", status, message);
+	LOG_OUTSIDE(LOG_SEV_INFO, "a connection was refused with %d: %s", status, message);
 	door_refuse(let_go(v), status, code, message);
 }
 
@@ -193,7 +193,10 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 		if (errno == EINTR || errno == ECONNABORTED)
 			continue;
 		if (errno != EAGAIN) {
-			log_error("accepting a connection failed: %s", strerror(errno));
+			static struct log_limit once_a_minute = {.most = 1};
+			log_limited(&once_a_minute, LOG_SEV_ERROR,
+				    "accepting connections failed, and is tried again all the time: %s",
+				    strerror(errno));
 			event_del(d->accepting);
 			timer_start(&d->pause, d->base, ACCEPT_PAUSE_MS, on_pause_over, d);
 		}

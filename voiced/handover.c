@@ -88,7 +88,7 @@ static bool connected(struct handover *h)
 {
 	if (try_connect(h))
 		return true;
-	log_warn("%s cannot be reached: %s", role_name(h->role), strerror(errno));
+	LOG_OUTSIDE(LOG_SEV_WARN, "%s cannot be reached: %s", role_name(h->role), strerror(errno));
 	return false;
 }
 

@@ -111,7 +111,8 @@ static void on_call(void *arg, struct call *call, const char *error)
 	if (error != NULL) {
 		refuse(s, 503, "store", error);
 	} else if (call == NULL || call_is_over(call) || call_is_ending(call) || call_sid(call)[0] == '\0') {
-		log_warn("a stream with a wrong secret, or of a call that is over, was refused");
+		LOG_OUTSIDE(LOG_SEV_WARN,
+			    "a stream with a wrong secret, or of a call that is over, was refused");
 		refuse(s, 403, "secret", "The secret in the URL is no live call's.");
 	} else if (call_is_browser(call)) {
 		take_browser(s, call);

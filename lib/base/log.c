@@ -5,15 +5,22 @@
 #include "lib/base/json_build.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 4096, SECRETS_MAX = 32, SECRET_MIN_LEN = 6 };
+enum { LINE_MAX_BYTES = PIPE_BUF, SECRETS_MAX = 32, SECRET_MIN_LEN = 6 };
 
 static struct {
 	const char *process;
@@ -22,12 +29,38 @@ static struct {
 	char call_sid[48];
 	char *secrets[SECRETS_MAX];
 	size_t secret_count;
+	enum sink { SINK_PLAIN, SINK_SOCKET, SINK_MAY_BLOCK } sink;
+	bool torn;           /* a line was written in part: the disk is full */
+	atomic_uint dropped; /* lines since the last one that could be written */
 } logger = {.process = "phony", .least = LOG_SEV_INFO};
 
 static const char *const severity_names[] = {"debug", "info", "warn", "error"};
 
+/*
+ * A pipe's or terminal's O_NONBLOCK belongs to everybody who shares it, so it is
+ * opened anew, with flags that only we and our children have. A socket takes the
+ * wish with each message. Where neither can be, poll(2) is asked before each line.
+ */
+static enum sink open_sink(void)
+{
+	struct stat st;
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
+	if (flags < 0 || fstat(STDERR_FILENO, &st) != 0)
+		return SINK_PLAIN;
+	if (S_ISSOCK(st.st_mode))
+		return SINK_SOCKET;
+	if ((flags & O_NONBLOCK) || (!S_ISFIFO(st.st_mode) && !isatty(STDERR_FILENO)))
+		return SINK_PLAIN;
+	int fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	bool ok = fd >= 0 && dup2(fd, STDERR_FILENO) == STDERR_FILENO;
+	if (fd >= 0)
+		close(fd);
+	return ok ? SINK_PLAIN : SINK_MAY_BLOCK;
+}
+
 void log_open(const char *process, enum log_severity least, bool json)
 {
+	logger.sink = open_sink();
 	logger.process = process;
 	logger.least = least;
 	logger.json = json;
@@ -116,41 +149,110 @@ static void timestamp(char *out, size_t size)
 	snprintf(out + n, size - n, ".%03ldZ", now.tv_nsec / 1000000);
 }
 
-static int format_json(char *line, size_t size, const char *when, enum log_severity severity,
-		       const char *call_sid, const char *text)
+/* A whole line of at most size bytes; its length. */
+static size_t format_json(char *line, size_t size, const char *when, enum log_severity severity,
+			  const char *call_sid, const char *text)
 {
 	json_t *doc = json_build("{s:s, s:s, s:s, s:i}", "time", when, "level", severity_names[severity],
 				 "process", logger.process, "pid", (int)getpid());
 	if (call_sid[0] != '\0')
 		json_object_set_new(doc, "callSid", json_text(call_sid));
-	json_object_set_new(doc, "message", json_text(text));
-	size_t n = json_dumpb(doc, line, size - 1, JSON_COMPACT);
+	/* Escapes make it longer, by six at most: what does not fit is cut. */
+	size_t n = size, shown = strlen(text);
+	for (; n > size - 1; shown /= 2) {
+		json_object_set_new(doc, "message", json_text_cut(text, shown));
+		n = json_dumpb(doc, line, size - 1, JSON_COMPACT);
+	}
 	json_decref(doc);
-	if (n > size - 1)
-		n = 0;
 	line[n++] = '\n';
-	return (int)n;
+	return n;
+}
+
+static size_t format_text(char *line, size_t size, const char *when, enum log_severity severity,
+			  const char *call_sid, const char *text)
+{
+	size_t n = text_printf(line, size - 1, "%s %-5s %s[%d]%s%s: %s", when, severity_names[severity],
+			       logger.process, (int)getpid(), call_sid[0] ? " " : "", call_sid, text);
+	line[n++] = '\n';
+	return n;
+}
+
+/* False: it cannot be written now, or at all. */
+static bool put(const char *line, size_t len)
+{
+	struct pollfd writable = {.fd = STDERR_FILENO, .events = POLLOUT};
+	ssize_t n;
+	if (logger.sink == SINK_MAY_BLOCK && poll(&writable, 1, 0) != 1)
+		return false;
+	do
+		n = logger.sink == SINK_SOCKET ? send(STDERR_FILENO, line, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+					       : write(STDERR_FILENO, line, len);
+	while (n < 0 && errno == EINTR);
+	logger.torn = n > 0 && (size_t)n < len;
+	return n > 0;
+}
+
+static void put_line(enum log_severity severity, const char *call_sid, const char *text)
+{
+	char line[LINE_MAX_BYTES], when[40];
+	timestamp(when, sizeof when);
+	size_t len =
+		(logger.json ? format_json : format_text)(line, sizeof line, when, severity, call_sid, text);
+	if ((logger.torn && !put("\n", 1)) || !put(line, len))
+		logger.dropped++;
+}
+
+static void write_text(enum log_severity severity, const char *call_sid, char *text)
+{
+	for (char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = ' ';
+	log_scrub(text, LINE_MAX_BYTES);
+	unsigned dropped = atomic_exchange(&logger.dropped, 0);
+	if (dropped > 0) {
+		char told[80];
+		snprintf(told, sizeof told, "%u lines could not be written, and were left out", dropped);
+		put_line(LOG_SEV_WARN, "", told);
+		if (logger.dropped > 0) {
+			logger.dropped += dropped; /* nor can the next, which would stand without it */
+			return;
+		}
+	}
+	put_line(severity, call_sid, text);
 }
 
 static void write_line(enum log_severity severity, const char *call_sid, const char *fmt, va_list args)
 {
+	char text[LINE_MAX_BYTES];
 	if (severity < logger.least)
 		return;
-	char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES * 2], when[40];
-	vsnprintf(text, sizeof text, fmt, args);
-	for (char *c = text; *c != '\0'; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
-	log_scrub(text, sizeof text);
-	timestamp(when, sizeof when);
-	int len;
-	if (logger.json)
-		len = format_json(line, sizeof line, when, severity, call_sid, text);
-	else
-		len = snprintf(line, sizeof line, "%s %-5s %s[%d]%s%s: %s\n", when, severity_names[severity],
-			       logger.process, (int)getpid(), call_sid[0] ? " " : "", call_sid, text);
-	if (write(STDERR_FILENO, line, (size_t)len) < 0)
-		return; /* nobody left to tell */
+	text_vprintf(text, sizeof text, fmt, args);
+	write_text(severity, call_sid, text);
+}
+
+void log_limited(struct log_limit *l, enum log_severity severity, const char *fmt, ...)
+{
+	char text[LINE_MAX_BYTES];
+	struct timespec now;
+	va_list args;
+	if (severity < logger.least)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	unsigned left_out = l->left_out;
+	if (now.tv_sec >= l->until_s)
+		*l = (struct log_limit){.most = l->most, .until_s = now.tv_sec + LOG_LIMIT_PERIOD_S};
+	else if (l->written >= (l->most ? l->most : LOG_LIMIT_LINES)) {
+		l->left_out++;
+		return;
+	}
+	/* The first of a new minute tells of the last one. */
+	l->written++;
+	va_start(args, fmt);
+	size_t n = text_vprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	if (l->written == 1 && left_out > 0)
+		text_printf(text + n, sizeof text - n, " (%u more such lines were left out)", left_out);
+	write_text(severity, logger.call_sid, text);
 }
 
 #define DEFINE_LEVEL(name, severity)                              \

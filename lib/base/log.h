@@ -1,6 +1,10 @@
 /*
- * The one logger. A line is written to standard error with a single write(2),
- * so lines of several processes sharing the descriptor never mix.
+ * The one logger. A line is written to standard error with a single write, of at
+ * most PIPE_BUF bytes, so lines of several processes sharing the descriptor never mix.
+ *
+ * Writing never waits: where the reader of a pipe, a socket or a terminal does not
+ * keep up, lines are left out, and how many is told as soon as one can be written.
+ * Lines that anybody outside can cause have a limit (LOG_OUTSIDE).
  *
  * Every line is scrubbed before it is written: registered secrets and the
  * secret part of stream URLs become "***", and phone numbers are shortened
@@ -14,7 +18,11 @@
 
 enum log_severity { LOG_SEV_DEBUG, LOG_SEV_INFO, LOG_SEV_WARN, LOG_SEV_ERROR };
 
-/* Names the process in every line from now on; process must outlive the logger. */
+/*
+ * Names the process in every line from now on; process must outlive the logger.
+ * Standard error is opened anew where it could block others' writes, so that its
+ * flags are ours: to be called before root is given away.
+ */
 void log_open(const char *process, enum log_severity least, bool json);
 
 /* Parses a LOG_LEVEL value; false when text names no level. */
@@ -37,5 +45,25 @@ void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A line about one call, in a process that serves many. */
 void log_call(enum log_severity severity, const char *call_sid, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/*
+ * How often a kind of line may be written: `most` times a minute (0: LOG_LIMIT_LINES).
+ * Static, one for each place; the next line after a pause tells how many were left out.
+ */
+struct log_limit {
+	unsigned most, written, left_out;
+	long long until_s; /* CLOCK_MONOTONIC */
+};
+enum { LOG_LIMIT_LINES = 20, LOG_LIMIT_PERIOD_S = 60 };
+
+void log_limited(struct log_limit *limit, enum log_severity severity, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A line that somebody outside can cause as often as they like. */
+#define LOG_OUTSIDE(severity, ...)                                         \
+	do {                                                               \
+		static struct log_limit limit_of_this_line;                \
+		log_limited(&limit_of_this_line, (severity), __VA_ARGS__); \
+	} while (0)
 
 #endif

@@ -72,8 +72,8 @@ unsigned identity_roles(const struct identity *who, unsigned wanted, uid_t super
 	/* The supervisor is root, and phony's user asks. */
 	if (geteuid() == 0 && (wanted & ~(unsigned)ROLE_TOOL) == 0 && !identity_is_confined(who))
 		return wanted;
-	log_warn("process %d (user %u) may not speak here: its connection was closed", (int)who->pid,
-		 (unsigned)who->uid);
+	LOG_OUTSIDE(LOG_SEV_WARN, "process %d (user %u) may not speak here: its connection was closed",
+		    (int)who->pid, (unsigned)who->uid);
 	return 0;
 }
 
@@ -82,6 +82,6 @@ unsigned identity_roles_of(int fd, unsigned wanted, uid_t supervisor)
 	struct identity who;
 	if (identity_of(fd, &who))
 		return identity_roles(&who, wanted, supervisor);
-	log_warn("who has connected is not known: %s", strerror(errno));
+	LOG_OUTSIDE(LOG_SEV_WARN, "who has connected is not known: %s", strerror(errno));
 	return 0;
 }

@@ -11,6 +11,8 @@
 
 #define LINK_MAGIC 0x6c696e6bu
 
+enum { ACCEPT_PAUSE_MS = 100 }; /* when descriptors have run out */
+
 struct link {
 	unsigned magic;
 	struct event_base *base;
@@ -152,29 +154,48 @@ void link_free(struct link **ll)
 }
 
 struct link_listener {
+	struct event_base *base;
 	struct event *event;
+	struct timer pause;
 	link_accept_fn *fn;
 	void *arg;
 };
 
+static void on_pause_over(void *arg)
+{
+	struct link_listener *l = arg;
+	event_add(l->event, NULL);
+}
+
 static void on_accept(evutil_socket_t listener, short what, void *arg)
 {
 	(void)what;
+	static struct log_limit once_a_minute = {.most = 1};
 	struct link_listener *l = arg;
 	for (;;) {
 		int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0) {
-			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-				log_error("accepting a peer failed: %s", strerror(errno));
-			return;
+		if (fd >= 0) {
+			l->fn(fd, l->arg);
+			continue;
 		}
-		l->fn(fd, l->arg);
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno == EAGAIN)
+			return;
+		/* Descriptors or memory have run out: it stays readable, and who waits there does so in the
+		 * kernel. */
+		log_limited(&once_a_minute, LOG_SEV_ERROR,
+			    "accepting peers failed, and is tried again all the time: %s", strerror(errno));
+		event_del(l->event);
+		timer_start(&l->pause, l->base, ACCEPT_PAUSE_MS, on_pause_over, l);
+		return;
 	}
 }
 
 struct link_listener *link_listen(struct event_base *base, int fd, link_accept_fn *fn, void *arg)
 {
 	struct link_listener *l = xcalloc(1, sizeof *l);
+	l->base = base;
 	l->fn = fn;
 	l->arg = arg;
 	fd_set_nonblock(fd, true);
@@ -188,6 +209,7 @@ void link_listener_free(struct link_listener **l)
 {
 	if (*l == NULL)
 		return;
+	timer_stop(&(*l)->pause);
 	event_free((*l)->event);
 	free(*l);
 	*l = NULL;

@@ -313,7 +313,7 @@ void http_server_adopt(struct http_server *s, int fd)
 	}
 	fd_set_nonblock(fd, true);
 	if (MHD_add_connection(s->daemon, fd, (struct sockaddr *)&address, len) != MHD_YES)
-		log_warn("a connection could not be served: %s", strerror(errno));
+		LOG_OUTSIDE(LOG_SEV_WARN, "a connection could not be served: %s", strerror(errno));
 	http_server_kick(s);
 }
 

@@ -14,9 +14,11 @@ bool twilio_webhook_read(struct http_request *r, const char *token, const char *
 		http_reply_error(r, 400, "invalid", "The body is no form.");
 	} else if (!twilio_signature_valid(token, public_url, http_target(r), form,
 					   http_header(r, "X-Twilio-Signature"))) {
-		log_warn("a webhook with a wrong signature was refused: %s (is PUBLIC_URL the address that "
-			 "Twilio calls?)",
-			 http_path(r));
+		LOG_OUTSIDE(
+			LOG_SEV_WARN,
+			"a webhook with a wrong signature was refused: %s (is PUBLIC_URL the address that "
+			"Twilio calls?)",
+			http_path(r));
 		http_reply_error(r, 403, "signature", "X-Twilio-Signature is wrong or missing.");
 	} else {
 		return true;
