@@ -251,7 +251,7 @@ FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 FUZZ_SOURCES = $(call sources,lib/base proto) lib/twilio/signature.c lib/twilio/twiml.c lib/http/source.c lib/http/target.c voiced/route.c \
   smsd/segments.c tests/fuzz/stubs.c \
-  $(addprefix callworker/,twilio_stream.c elevenlabs.c openai.c openai_events.c openai_messages.c openai_responses.c response_state.c \
+  $(addprefix callworker/,twilio_stream.c elevenlabs.c elevenlabs_messages.c openai.c openai_events.c openai_messages.c openai_responses.c response_state.c \
     function_calls.c utterances.c json_scan.c goodbye.c dtmf.c mulaw.c) \
   $(addprefix mcpd/,rpc.c rpc_parse.c arguments.c request.c batch.c discover.c prompts.c resources.c tools.c complete.c confirm.c ask.c operator.c tasks.c \
     follow.c http_headers.c)

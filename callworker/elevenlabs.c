@@ -4,6 +4,7 @@
  */
 #include "callworker/provider.h"
 
+#include "callworker/elevenlabs_messages.h"
 #include "callworker/json_scan.h"
 #include "lib/base/buffer.h"
 #include "lib/base/json_build.h"
@@ -42,7 +43,8 @@ struct elevenlabs {
 	int64_t interrupted_id; /* audio before this event is stale */
 	int64_t audio_id;       /* of the newest audio */
 	struct said recent[RECENT];
-	unsigned said; /* so far */
+	char *original, *corrected; /* a correction that came before its utterance; or NULL */
+	unsigned said;              /* so far */
 	enum provider_end end;
 	struct ws_timer ready_timer;
 	char fault[300];
@@ -56,67 +58,6 @@ static void send_json(struct elevenlabs *e, json_t *message)
 		panic("a message to ElevenLabs is no JSON");
 	ws_send(e->ws, text, strlen(text));
 	free(text);
-}
-
-/* The prompt, and what was said when the conversation goes on; freed by the caller. */
-static char *make_prompt(const struct provider_setup *setup)
-{
-	struct buffer text = {0};
-	size_t i;
-	json_t *turn;
-	buffer_append_text(&text, setup->prompt);
-	if (json_array_size(setup->history) > 0)
-		buffer_append_text(&text,
-				   "\n\n=== THE CALL SO FAR (the line broke for a moment; go on from here, "
-				   "do not start over) ===\n");
-	json_array_foreach (setup->history, i, turn) {
-		const char *role = json_string_value(json_object_get(turn, "role"));
-		const char *content = json_string_value(json_object_get(turn, "content"));
-		char *line = xasprintf("%s: %s\n", role && strcmp(role, "assistant") == 0 ? "You" : "They",
-				       content ? content : "");
-		buffer_append_text(&text, line);
-		free(line);
-	}
-	buffer_append(&text, "", 1);
-	return (char *)text.data;
-}
-
-static char *make_initiation(const struct provider_setup *setup)
-{
-	char *prompt = make_prompt(setup);
-	json_t *agent = json_build("{s:{s:s}}", "prompt", "prompt", prompt);
-	free(prompt);
-	if (setup->first_message[0] != '\0')
-		json_object_set_new(agent, "first_message", json_text(setup->first_message));
-	json_t *override = json_build("{s:o}", "agent", agent);
-	if (setup->voice[0] != '\0')
-		json_object_set_new(override, "tts", json_build("{s:s}", "voice_id", setup->voice));
-	json_t *message = json_build("{s:s, s:o, s:{s:s, s:s, s:s}}", "type",
-				     "conversation_initiation_client_data", "conversation_config_override",
-				     override, "dynamic_variables", "call_type", setup->call_type,
-				     "from_number", setup->from_number, "to_number", setup->to_number);
-	char *text = json_dumps(message, JSON_COMPACT);
-	json_decref(message);
-	if (text == NULL)
-		panic("the prompt is no UTF-8");
-	return text;
-}
-
-static bool parse_format(const char *name, struct audio_format *format)
-{
-	static const unsigned rates[] = {8000, 16000, 22050, 24000, 44100, 48000};
-	if (strcmp(name, "ulaw_8000") == 0) {
-		*format = (struct audio_format){8000, true};
-		return true;
-	}
-	if (strncmp(name, "pcm_", 4) != 0)
-		return false;
-	for (size_t i = 0; i < sizeof rates / sizeof *rates; i++)
-		if ((unsigned)atoi(name + 4) == rates[i]) {
-			*format = (struct audio_format){rates[i], false};
-			return true;
-		}
-	return false;
 }
 
 static void give_up(struct elevenlabs *e, enum provider_end end, const char *why)
@@ -145,7 +86,7 @@ static void on_metadata(struct elevenlabs *e, json_t *event)
 	json_read_text(&r, "agent_output_audio_format", JSON_OPTIONAL, 1, 32, &gives);
 	if (!json_read_ok(&r)) {
 		give_up(e, PROVIDER_REFUSED, r.faults);
-	} else if (!parse_format(takes, &in) || !parse_format(gives, &out)) {
+	} else if (!elevenlabs_format(takes, &in) || !elevenlabs_format(gives, &out)) {
 		text_printf(why, sizeof why,
 			    "the agent's audio formats (%s, %s) are not known: set them to mu-law 8000 Hz at "
 			    "ElevenLabs",
@@ -226,6 +167,31 @@ static struct said *find_said(struct elevenlabs *e, const char *text, int64_t ev
 	return NULL;
 }
 
+static void keep_correction(struct elevenlabs *e, const char *original, const char *text)
+{
+	char *was = e->original, *said = e->corrected;
+	e->original = original ? xstrdup(original) : NULL;
+	e->corrected = text ? xstrdup(text) : NULL;
+	free(was);
+	free(said);
+}
+
+static void apply_correction(struct elevenlabs *e, const struct said *said, const char *text)
+{
+	if (said->number != 0)
+		e->events->agent_corrected(e->arg, said->number, text);
+	keep_correction(e, NULL, NULL);
+}
+
+/* Whether text, which may end with dots, can be what was heard of the utterance. */
+static bool is_part(const char *text, const char *of)
+{
+	size_t len = strlen(text);
+	while (len > 0 && text[len - 1] == '.')
+		len--;
+	return strncmp(text, of, len) == 0;
+}
+
 static void on_agent_said(struct elevenlabs *e, json_t *event)
 {
 	struct utterance_event u = read_utterance(event, "agent_response", 1);
@@ -238,6 +204,8 @@ static void on_agent_said(struct elevenlabs *e, json_t *event)
 	*said = (struct said){u.id, 0, xstrdup(u.text)};
 	e->said++;
 	said->number = e->events->agent_said(e->arg, u.text, (struct turn_place){0});
+	if (e->original != NULL && strcmp(e->original, u.text) == 0)
+		apply_correction(e, said, e->corrected);
 }
 
 static void on_agent_corrected(struct elevenlabs *e, json_t *event)
@@ -250,8 +218,12 @@ static void on_agent_corrected(struct elevenlabs *e, json_t *event)
 	struct said *said = find_said(e, original, u.id);
 	if (said == NULL && e->said > 0)
 		said = &e->recent[(e->said - 1) % RECENT];
-	if (u.text != NULL && said != NULL && said->number != 0)
-		e->events->agent_corrected(e->arg, said->number, u.text);
+	if (u.text == NULL)
+		return;
+	if (said != NULL && (strcmp(said->text, original) == 0 || is_part(u.text, said->text)))
+		apply_correction(e, said, u.text);
+	else
+		keep_correction(e, original, u.text); /* its utterance is still to come */
 }
 
 /*
@@ -418,7 +390,7 @@ static void *open_conversation(struct ws_loop *loop, const struct provider_setup
 	e->loop = loop;
 	e->events = events;
 	e->arg = arg;
-	e->initiation = make_initiation(setup);
+	e->initiation = elevenlabs_initiation(setup);
 	e->ws = ws_connect(loop, setup->url, setup->connection, setup->header, MESSAGE_MAX, &ws_events, e);
 	ws_timer_start(loop, &e->ready_timer, READY_TIMEOUT_MS, on_ready_timeout, e);
 	return e;
@@ -463,6 +435,7 @@ static void close_conversation(void *self)
 	ws_abandon(&e->ws);
 	for (unsigned i = 0; i < RECENT; i++)
 		free(e->recent[i].text);
+	keep_correction(e, NULL, NULL);
 	free(e->initiation);
 	OBJ_FREE(e);
 }

@@ -99,8 +99,12 @@ static void test_corrections(void **state)
 	expect_told("1 agent: One two three.\n2 agent: Four five six.\n");
 	corrects("One two three.", "One...", 3);
 	corrects("Four, five, six.", "Four...", 7);
-	corrects("Nobody knows", "", 9);
+	corrects("Four five six.", "", 9);
 	expect_told("corrected 1: One...\ncorrected 2: Four...\ncorrected 2: \n");
+	corrects("Seven eight nine.", "Seven...", 11); /* before what it corrects */
+	expect_told("");
+	says("Seven eight nine.", 10);
+	expect_told("3 agent: Seven eight nine.\ncorrected 3: Seven...\n");
 	talk_close();
 }
 
