@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { endWell, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { checkTypes } from '../harness/types.mjs';
 
 const hello = speech('Hello, this is Anna. May I ask you something?');
 const thanks = speech('Thank you. Goodbye!');
@@ -38,6 +39,7 @@ const agents = {
   'agent-lost-mute': { bad: 'refuse_first_message', script: [say('I would like to tell you a long story.', long, { crash_after_ms: 800 })], again: [say('Thank you. Goodbye!', thanks)] },
   'agent-closes': { script: [say('Hello, this is Anna.', hello), { close: 1000, reason: 'done' }] },
 };
+for (const name of ['agent-test', 'agent-menu', 'agent-tools', 'agent-interrupted', 'agent-context']) agents[name].trace = true;
 formats.forEach(([takes, gives], i) => { agents[`agent-format-${i}`] = { ...agents['agent-test'], takes, gives }; });
 
 const answer = { script: [{ hear: true }, { say: yes.at(8000) }] };
@@ -250,4 +252,16 @@ describe('outgoing calls', { concurrency: true }, () => {
     assert.deepEqual(list.body.calls.map((c) => c.callSid), [sid]);
     await phony.over(sid);
   });
+});
+
+// Both sides' messages of the calls above, each of its kind once, must have the types of the vendor's package.
+test('every message is one that @elevenlabs/types knows', () => {
+  const incoming = ['AgentResponseClientEvent', 'AgentResponseCorrectionClientEvent', 'AudioClientEvent', 'ClientToolCallClientEvent', 'InterruptionEvent', 'PingEvent', 'UserTranscriptionClientEvent'].map((name) => `Incoming.${name}`);
+  const outgoing = ['ClientToolResultClientToOrchestratorEvent', 'ContextualUpdateClientToOrchestratorEvent', 'ConversationInitiationClientToOrchestratorEvent', 'PongClientToOrchestratorEvent', 'UserAudio', 'UserMessageClientToOrchestratorEvent'].map((name) => `Outgoing.${name}`);
+  const check = checkTypes(agent.events.items, `import type { Incoming, Outgoing, ConversationMetadata, Interruption, Ping } from '@elevenlabs/types';
+    type Got = ${outgoing.join(' | ')}; type Sent = ConversationMetadata | Interruption | Ping | ${incoming.filter((name) => !/Interruption|Ping/.test(name)).join(' | ')};`);
+  assert.equal(check.stdout, '');
+  assert.equal(check.status, 0);
+  assert.deepEqual(check.got.toSorted(), ['client_tool_result', 'contextual_update', 'conversation_initiation_client_data', 'pong', 'user_audio_chunk']);
+  assert.ok(check.sent.length >= 7, check.sent.join());
 });

@@ -1,10 +1,8 @@
 // Calls through OpenAI Realtime: the same calls as through ElevenLabs, in another protocol.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import fs from 'node:fs';
-import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { endWell, root, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { endWell, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { checkTypes } from '../harness/types.mjs';
 
 const hello = speech('Hello, this is Anna. May I ask you something?');
 const thanks = speech('Thank you. Goodbye!');
@@ -194,18 +192,20 @@ test('a wrong key', async () => {
 
 // Both sides' messages of the calls above, each of its kind once, must have the types of the vendor's package.
 test('every message is one that the openai package knows', () => {
-  const shape = (value) => (Array.isArray(value) ? value.map(shape) : value && typeof value === 'object' ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, shape(v)])) : typeof value);
-  const kinds = { got: new Map(), sent: new Map() };
-  for (const e of agent.events.items) kinds[e.event]?.set(JSON.stringify([e.message.type, shape(e.message)]), e.message);
-  const folder = temporaryFolder(), name = { got: 'RealtimeClientEvent', sent: 'RealtimeServerEvent' };
-  fs.symlinkSync(path.join(root, 'tests/node_modules'), path.join(folder, 'node_modules'));
-  const lines = Object.entries(kinds).flatMap(([way, seen]) => [...seen.values()].map((message, i) => `export const ${way}${i}: ${name[way]} = ${JSON.stringify(message)};`));
-  fs.writeFileSync(path.join(folder, 'messages.ts'), [`import type { RealtimeClientEvent, RealtimeServerEvent } from 'openai/resources/realtime/realtime';`, ...lines].join('\n'));
-  const compiler = path.join(root, 'tests/node_modules/typescript/bin/tsc');
-  const check = spawnSync(process.execPath, [compiler, '--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--moduleResolution', 'nodenext', '--target', 'es2022', '--lib', 'es2022,dom', 'messages.ts'], { cwd: folder, encoding: 'utf8' });
-  const types = (way) => [...new Set([...kinds[way].values()].map((m) => m.type))];
-  assert.ok(['session.update', 'input_audio_buffer.append', 'response.create', 'conversation.item.truncate', 'conversation.item.create'].every((type) => types('got').includes(type)), types('got').join());
-  assert.ok(types('sent').length >= 10, types('sent').join());
+  const check = checkTypes(agent.events.items, `import type { RealtimeClientEvent as Got, RealtimeServerEvent as Sent } from 'openai/resources/realtime/realtime';`);
+  assert.ok(['session.update', 'input_audio_buffer.append', 'response.create', 'conversation.item.truncate', 'conversation.item.create'].every((type) => check.got.includes(type)), check.got.join());
+  assert.ok(check.sent.length >= 10, check.sent.join());
   assert.equal(check.stdout, '');
   assert.equal(check.status, 0);
+});
+
+test('a redirect of the agent\'s address is not followed', async () => {
+  const open = await startAgent({ agents: { 'agent-test': { bad: 'redirect' } } });
+  const other = await startPhony({ sims: { carrier, agent: open }, settings: { ELEVENLABS_API_KEY: '' } });
+  const { body } = await other.call('+12025550992');
+  const call = await other.over(body.callSid);
+  assert.equal(call.status, 'failed');
+  assert.match(call.errorMessage, /no conversation at ElevenLabs/);
+  assert.equal((await other.stop()).code, 0);
+  assert.equal(await open.stop(), 0);
 });

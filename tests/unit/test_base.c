@@ -5,6 +5,7 @@
 #include "lib/base/e164.h"
 #include "lib/base/form.h"
 #include "lib/base/json_read.h"
+#include "lib/base/model_shutdown.h"
 #include "lib/base/log.h"
 #include "lib/base/secret.h"
 #include "tests/unit/unit.h"
@@ -310,6 +311,74 @@ static char *loaded(const char *text, const char *(*get)(const struct config *c)
 	return value;
 }
 
+static const char *get_model(const struct config *c)
+{
+	return c->openai_model;
+}
+
+static const char *get_openai_url(const struct config *c)
+{
+	return c->openai_websocket_url;
+}
+
+/* A model named in the address goes before OPENAI_MODEL, which is added where there is none. */
+static void test_config_model(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *lines, *model, *url;
+	} cases[] = {
+		{"", "gpt-realtime-2.1", "wss://api.openai.com/v1/realtime?model=gpt-realtime-2.1"},
+		{"OPENAI_MODEL=a b", "a b", "wss://api.openai.com/v1/realtime?model=a%20b"},
+		{"OPENAI_WEBSOCKET_URL=wss://h/r?x=1\nOPENAI_MODEL=m", "m", "wss://h/r?x=1&model=m"},
+		{"OPENAI_WEBSOCKET_URL=wss://h/r?model=n\nOPENAI_MODEL=m", "n", "wss://h/r?model=n"},
+		{"OPENAI_WEBSOCKET_URL=wss://h/r?a=1&model=n&b=2", "n", "wss://h/r?a=1&model=n&b=2"},
+		{"OPENAI_WEBSOCKET_URL=wss://h/r?deployment=d", "d", "wss://h/r?deployment=d"},
+		{"OPENAI_WEBSOCKET_URL=wss://h/r?amodel=n", "gpt-realtime-2.1",
+		 "wss://h/r?amodel=n&model=gpt-realtime-2.1"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char *model = loaded(cases[i].lines, get_model, 0), *url = loaded(cases[i].lines, get_openai_url, 0);
+		assert_string_equal(model, cases[i].model);
+		assert_string_equal(url, cases[i].url);
+		free(model);
+		free(url);
+	}
+}
+
+static void test_model_shutdown(void **state)
+{
+	(void)state;
+	struct wall_ms now;
+	static const struct {
+		const char *model, *day, *words;
+		enum model_end end;
+	} cases[] = {
+		{"gpt-realtime", "2026-10-21", "", MODEL_LASTS},
+		{"gpt-realtime", "2026-10-22", "gpt-realtime is shut down on 2027-01-20; set S to gpt-realtime-2.1.",
+		 MODEL_ENDS_SOON},
+		{"gpt-realtime", "2027-01-20", "gpt-realtime was shut down on 2027-01-20", MODEL_ENDED},
+		{"whisper-1", "2027-02-25", "set S to gpt-transcribe.", MODEL_ENDS_SOON},
+		{"gpt-realtime-2.1", "2030-01-01", "", MODEL_LASTS},
+		{"gpt-transcribe", "2030-01-01", "", MODEL_LASTS},
+	};
+	char words[300];
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_true(wall_parse(cases[i].day, &now));
+		const char *date = model_shutdown_date(cases[i].model);
+		assert_int_equal(model_shutdown_check("S", cases[i].model, date, now, words, sizeof words),
+				 cases[i].end);
+		assert_non_null(strstr(words, cases[i].words));
+	}
+	/* The defaults are none that end. */
+	assert_null(model_shutdown_date("gpt-realtime-2.1"));
+	assert_null(model_shutdown_date("gpt-transcribe"));
+	/* What is no date, from outside. */
+	assert_int_equal(model_shutdown_check("S", "m", "soon", now, words, sizeof words), MODEL_LASTS);
+	assert_int_equal(model_shutdown_check("S", "m", "2020-01-01", now, words, sizeof words), MODEL_ENDED);
+	assert_non_null(strstr(words, "set S to one that lasts"));
+}
+
 static const char *get_voice(const struct config *c)
 {
 	return c->openai_voice;
@@ -433,7 +502,8 @@ int main(void)
 		cmocka_unit_test(test_form),      cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_json_read), cmocka_unit_test(test_json_read_schema),
 		cmocka_unit_test(test_moments),   cmocka_unit_test(test_log_scrub),
-		cmocka_unit_test(test_secret),    cmocka_unit_test(test_config), cmocka_unit_test(test_config_lines), cmocka_unit_test(test_config_snapshot),
+		cmocka_unit_test(test_secret),    cmocka_unit_test(test_config), cmocka_unit_test(test_config_lines), cmocka_unit_test(test_config_model),
+		cmocka_unit_test(test_model_shutdown), cmocka_unit_test(test_config_snapshot),
 		cmocka_unit_test(test_loopback),  cmocka_unit_test(test_api_token),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

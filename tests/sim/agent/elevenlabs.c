@@ -21,6 +21,8 @@ static void send_audio(struct conversation *c, const uint8_t *bytes, size_t len)
 	int n = asprintf(&text,
 			 "{\"audio_event\":{\"audio_base_64\":\"%s\",\"event_id\":%lld},\"type\":\"audio\"}",
 			 base64, (long long)++c->event_id);
+	if (c->trace)
+		report("sent", json_pack("{s:s, s:o}", "conversation", c->id, "message", json_loads(text, 0, NULL)));
 	if (strcmp(c->bad, "fragments") == 0)
 		sim_ws_fragments(c->ws, text, (size_t)n, 1000);
 	else
@@ -31,8 +33,9 @@ static void send_audio(struct conversation *c, const uint8_t *bytes, size_t len)
 
 static void says(struct conversation *c, const json_t *step)
 {
-	conversation_send(c, json_pack("{s:s, s:{s:s}}", "type", "agent_response", "agent_response_event",
-				       "agent_response", text_of(step, "say", "")));
+	conversation_send(c, json_pack("{s:s, s:{s:s, s:I}}", "type", "agent_response", "agent_response_event",
+				       "agent_response", text_of(step, "say", ""), "event_id",
+				       (json_int_t)++c->event_id));
 }
 
 static void said(struct conversation *c)
@@ -44,10 +47,10 @@ static void interrupts(struct conversation *c, const json_t *step)
 {
 	conversation_send(c, json_pack("{s:s, s:{s:I}}", "type", "interruption", "interruption_event",
 				       "event_id", (json_int_t)c->event_id));
-	conversation_send(c, json_pack("{s:s, s:{s:s, s:s}}", "type", "agent_response_correction",
+	conversation_send(c, json_pack("{s:s, s:{s:s, s:s, s:I}}", "type", "agent_response_correction",
 				       "agent_response_correction_event", "original_agent_response",
 				       text_of(step, "say", ""), "corrected_agent_response",
-				       text_of(step, "corrected", "")));
+				       text_of(step, "corrected", ""), "event_id", (json_int_t)c->event_id));
 	/* Stale audio, as the real service sends it now and then: it must not be heard. */
 	int64_t present = c->event_id;
 	uint8_t stale[1600];
@@ -59,8 +62,8 @@ static void interrupts(struct conversation *c, const json_t *step)
 
 static void heard(struct conversation *c, const char *text)
 {
-	conversation_send(c, json_pack("{s:s, s:{s:s}}", "type", "user_transcript", "user_transcription_event",
-				       "user_transcript", text));
+	conversation_send(c, json_pack("{s:s, s:{s:s, s:I}}", "type", "user_transcript", "user_transcription_event",
+				       "user_transcript", text, "event_id", (json_int_t)++c->event_id));
 }
 
 static void calls_tool(struct conversation *c, const json_t *step)
