@@ -20,7 +20,7 @@
 enum {
 	DELETE_MAX = 10000,
 	LIVE_MAX_MS = 24 * 3600 * 1000, /* longer than any call: its host is gone */
-	LOOK_MS = 5000,
+	LOOK_MS = 2000,
 	LOOK_MAX = 1000,
 };
 #define NOTE_KEPT_MS (INT64_C(30) * 86400 * 1000)

@@ -118,6 +118,10 @@ struct look_up {
 static void on_found(void *arg, json_t *result, const char *error)
 {
 	struct look_up *l = arg;
+	/* That there is none is not known. */
+	if (error == NULL && json_array_size(json_object_get(result, "documents")) == 0 &&
+	    json_object_get(result, "incomplete") != NULL)
+		error = "the database cannot be reached at the moment; try again";
 	json_t *context = json_array_get(json_object_get(result, "documents"), 0);
 	l->fn(l->arg, json_string_value(json_object_get(context, "systemInstructions")), error);
 	free(l);

@@ -75,9 +75,15 @@ static bool open_store(struct voiced *v)
 	}
 	v->store = store_open(v->base, v->config->mongodb_url, v->config->state_dir, "voiced", error,
 			      sizeof error);
-	if (v->store == NULL)
+	if (v->store == NULL) {
 		log_error("%s", error);
-	return v->store != NULL;
+		return false;
+	}
+	/* How a call is answered, and whom nobody may call, is known without the database, too. */
+	store_replicate(v->store, STORE_INCOMING_CONFIGS);
+	store_replicate(v->store, STORE_BARRED);
+	store_replicate(v->store, STORE_CONTEXTS);
+	return true;
 }
 
 static bool open_doors(struct voiced *v)

@@ -36,6 +36,8 @@ struct store_backend {
 	bool (*begin)(void *self);
 	bool (*end)(void *self);
 	void (*close)(void *self);
+	/* All of a collection is at hand from now on, should the database go away; NULL: it never does. */
+	void (*replicate)(void *self, const struct store_collection *c);
 	/* How many writes wait on local disk for the database; NULL: none ever do. */
 	size_t (*spooled)(void *self);
 

@@ -4,6 +4,7 @@
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/store/sqlite_query.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@ enum {
 	SWEPT_AT_ONCE = 100,
 	OPEN_AGAIN_MS = 1000,
 	CHANGES_MAX = 10000,
+	MIRROR_ALL = 1000000,
 };
 
 struct mirror {
@@ -23,6 +25,7 @@ struct mirror {
 	struct store_backend *local; /* NULL: not needed yet, or it cannot be opened at the moment */
 	struct mono_us tried, swept;
 	bool begun;
+	unsigned replicas, whole; /* collections, a bit each: to be here as a whole; are here */
 	json_t *changes; /* of this batch, and of earlier ones that could not be written: [{verb, kind, args}]
 			  */
 };
@@ -61,9 +64,20 @@ static bool is_open(struct mirror *m)
 	return m->local != NULL;
 }
 
+static unsigned bit_of(const struct store_collection *c)
+{
+	return 1u << (c - store_collections);
+}
+
+static bool is_mirrored(const struct mirror *m, const struct store_collection *c)
+{
+	return c == &store_collections[STORE_CALLS] || c == &store_collections[STORE_TURNS] ||
+	       (m->replicas & bit_of(c)) != 0;
+}
+
 static bool mirrors(struct mirror *m, const struct store_collection *c)
 {
-	return (c == &store_collections[STORE_CALLS] || c == &store_collections[STORE_TURNS]) && is_open(m);
+	return is_mirrored(m, c) && is_open(m);
 }
 
 struct mirror *mirror_new(const char *path)
@@ -137,7 +151,7 @@ json_t *mirror_change(struct mirror *m, enum mirror_verb verb, const struct stor
 		      const json_t *args)
 {
 	bool first = json_array_size(m->changes) == 0;
-	if (c != &store_collections[STORE_CALLS] && c != &store_collections[STORE_TURNS])
+	if (!is_mirrored(m, c))
 		return NULL;
 	if (json_array_size(m->changes) < CHANGES_MAX)
 		json_array_append_new(m->changes,
@@ -236,6 +250,72 @@ static void sweep(struct mirror *m)
 	}
 	json_decref(old);
 	json_decref(args);
+}
+
+/* ---- whole collections ---- */
+
+void mirror_replicate(struct mirror *m, const struct store_collection *c)
+{
+	m->replicas |= bit_of(c);
+}
+
+/* The document of STORE_HEALTH that tells, also a later process, that a collection is here as a whole. */
+static json_t *whole_mark(const struct store_collection *c)
+{
+	return json_text_printf("whole/%s", c->name);
+}
+
+bool mirror_is_whole(struct mirror *m, const struct store_collection *c)
+{
+	struct store_error error = {.text = ""};
+	if ((m->replicas & bit_of(c)) == 0 || !is_open(m))
+		return false;
+	if ((m->whole & bit_of(c)) == 0) {
+		json_t *args = json_build("{s:s, s:o}", "field", "host", "value", whole_mark(c));
+		json_t *mark = m->local->get(m->local->self, &store_collections[STORE_HEALTH], args, &error);
+		m->whole |= json_is_object(mark) ? bit_of(c) : 0;
+		json_decref(mark);
+		json_decref(args);
+	}
+	return (m->whole & bit_of(c)) != 0;
+}
+
+static json_t *by_key(const struct store_collection *c, const json_t *documents)
+{
+	json_t *all = json_object(), *document;
+	size_t i;
+	json_array_foreach (documents, i, document)
+		if (store_key(c, document) != NULL)
+			json_object_set(all, store_key(c, document), document);
+	return all;
+}
+
+/* Only what differs is written; what has gone goes, and what has changed loses the members it lost. */
+void mirror_replace(struct mirror *m, const struct store_collection *c, const json_t *documents)
+{
+	json_t *all = json_build("{s:i}", "limit", MIRROR_ALL), *document;
+	json_t *found = mirror_find(m, c, all), *here = by_key(c, found), *there = by_key(c, documents);
+	const char *key;
+	json_object_foreach (here, key, document)
+		if (!json_equal(document, json_object_get(there, key)))
+			drop(m, (enum store_kind)(c - store_collections), c->key, key);
+	json_object_foreach (there, key, document) {
+		json_t *args = json_build("{s:O}", "document", document);
+		if (!json_equal(document, json_object_get(here, key)))
+			json_decref(mirror_change(m, MIRROR_INSERT, c, args));
+		json_decref(args);
+	}
+	/* Behind all of them: without it nothing is taken for whole. */
+	if (found != NULL && !mirror_is_whole(m, c) && begin(m)) {
+		json_t *args = json_build("{s:{s:o, s:o}}", "document", "host", whole_mark(c), "checkedAt",
+					  wall_json(wall_now().ms));
+		json_decref(apply(m, MIRROR_PUT, &store_collections[STORE_HEALTH], args));
+		json_decref(args);
+	}
+	json_decref(here);
+	json_decref(there);
+	json_decref(found);
+	json_decref(all);
 }
 
 void mirror_tick(struct mirror *m)

@@ -3,9 +3,9 @@
  * read there of the live ones that it takes over, for a day, on local disk: so that
  * a call goes on as if nothing were, when the database goes away and another process
  * of the call ends meanwhile. It is only read while the database is away, and never
- * brought to it. What is deleted goes from here, too, whichever host deleted it.
- * Nothing here fails: what cannot be written (the disk is full) is kept in memory
- * until it can.
+ * brought to it. Collections of settings (store_replicate) are there as a whole. What is deleted goes from
+ * here, too, whichever host deleted it. Nothing here fails: what cannot be written (the disk is full) is kept
+ * in memory until it can.
  */
 #ifndef PHONY_STORE_MIRROR_H
 #define PHONY_STORE_MIRROR_H
@@ -30,6 +30,12 @@ json_t *mirror_change(struct mirror *m, enum mirror_verb verb, const struct stor
  * at is not kept; what was deleted (STORE_DELETIONS) goes.
  */
 void mirror_learn(struct mirror *m, const struct store_collection *c, const json_t *documents, bool keep);
+
+/* All of this collection is to be here; and is it, by now or by an earlier process? */
+void mirror_replicate(struct mirror *m, const struct store_collection *c);
+bool mirror_is_whole(struct mirror *m, const struct store_collection *c);
+/* Makes it what the database has: all its documents. */
+void mirror_replace(struct mirror *m, const struct store_collection *c, const json_t *documents);
 
 /* As the verbs of a backend; NULL where nothing is mirrored. */
 json_t *mirror_get(struct mirror *m, const struct store_collection *c, const json_t *args);

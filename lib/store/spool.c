@@ -23,81 +23,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
-	PROBE_MS = 500,
-	TICK_MS = 500,  /* looks whether the database is back */
-	SOON_MS = 30,   /* brings the next part of what it missed */
-	FIRST_MS = 400, /* that a start waits for the database */
+	TICK_MS = 500, /* looks whether the database is back */
+	SOON_MS = 30,  /* brings the next part of what it missed */
+	REMOVED_MAX = 1000000,
 };
-
-/* ---- away and back ---- */
-
-static struct timespec in_ms(int ms)
-{
-	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_nsec += ms * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	return until;
-}
-
-static void *probe(void *arg)
-{
-	struct spool *s = arg;
-	pthread_mutex_lock(&s->mutex);
-	while (!s->stopping) {
-		struct timespec until = in_ms(PROBE_MS);
-		if (!s->first)
-			pthread_cond_timedwait(&s->wake, &s->mutex, &until);
-		s->first = false;
-		if (!s->probing || s->stopping)
-			continue;
-		pthread_mutex_unlock(&s->mutex);
-		bool back = mongodb_takes_writes(s->db->self);
-		pthread_mutex_lock(&s->mutex);
-		if (back) {
-			s->probing = false;
-			atomic_store(&s->back, true);
-			pthread_cond_signal(&s->answered);
-		}
-	}
-	pthread_mutex_unlock(&s->mutex);
-	return NULL;
-}
-
-/* Whether the database answers by now; if not, it is asked on. */
-static bool first_contact(struct spool *s)
-{
-	struct timespec until = in_ms(FIRST_MS);
-	pthread_mutex_lock(&s->mutex);
-	while (!atomic_load(&s->back) && pthread_cond_timedwait(&s->answered, &s->mutex, &until) == 0)
-		;
-	pthread_mutex_unlock(&s->mutex);
-	return atomic_load(&s->back);
-}
-
-static void go_away(struct spool *s, const char *why)
-{
-	if (!s->away)
-		log_error("%s; writes are kept on local disk until it is back", why);
-	s->away = true;
-	atomic_store(&s->back, false);
-	pthread_mutex_lock(&s->mutex);
-	s->probing = true;
-	pthread_mutex_unlock(&s->mutex);
-}
-
-bool spool_lost(struct spool *s, struct store_error *error)
-{
-	if (error->failure != STORE_AWAY)
-		return false;
-	go_away(s, error->text);
-	*error = (struct store_error){.text = ""};
-	return true;
-}
 
 bool spool_begin_local(struct spool *s, struct store_error *error)
 {
@@ -123,7 +54,7 @@ json_t *spool_change(struct spool *s, enum mirror_verb verb, const struct store_
 	return result;
 }
 
-static bool direct(const struct spool *s)
+bool spool_is_direct(const struct spool *s)
 {
 	return !s->away && s->pending == 0;
 }
@@ -192,7 +123,7 @@ static json_t *put(void *self, const struct store_collection *c, const json_t *a
 {
 	struct spool *s = self;
 	const char *key = store_key(c, json_object_get(args, "document"));
-	if (direct(s)) {
+	if (spool_is_direct(s)) {
 		json_t *result = spool_change(s, MIRROR_PUT, c, args, error);
 		if (!spool_lost(s, error))
 			return result;
@@ -212,13 +143,17 @@ static json_t *insert(void *self, const struct store_collection *c, const json_t
 {
 	struct spool *s = self;
 	const char *key = store_key(c, json_object_get(args, "document"));
-	if (direct(s)) {
+	if (spool_is_direct(s)) {
 		json_t *result = spool_change(s, MIRROR_INSERT, c, args, error);
 		if (!spool_lost(s, error))
 			return result;
 	}
 	if (!spool_begin_local(s, error))
 		return NULL;
+	json_t *named = by_field(c->key, key), *there = s->away ? mirror_get(s->mirror, c, named) : NULL;
+	json_decref(named);
+	if (there != NULL) /* the database has it */
+		return json_build("{s:b, s:o}", "inserted", 0, "document", there);
 	json_t *result = s->local->insert(s->local->self, c, args, error);
 	if (json_is_true(json_object_get(result, "inserted")))
 		note(s, c, key, json_build("{s:s, s:s, s:b}", "op", "insert", "first", key, "changed", 0),
@@ -246,7 +181,7 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 {
 	struct spool *s = self;
 	const char *key = json_string_value(json_object_get(args, "key"));
-	if (direct(s)) {
+	if (spool_is_direct(s)) {
 		json_t *result = spool_change(s, MIRROR_UPDATE, c, args, error);
 		if (!spool_lost(s, error))
 			return result;
@@ -274,85 +209,6 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 		entry_changed(s, c, old_key, store_key(c, result), error);
 	free(old_key);
 	return result;
-}
-
-/*
- * The local documents that go: their entries would bring what comes under their keys
- * later, before that is removed. The database may have them already.
- */
-static void remove_entries(struct spool *s, const struct store_collection *c, const json_t *where,
-			   struct store_error *error)
-{
-	json_t *args = json_build("{s:O, s:i}", "where", where, "limit", 1000000), *document;
-	json_t *going = s->local->find(s->local->self, c, args, error);
-	size_t i;
-	json_array_foreach (going, i, document) {
-		const char *key = store_key(c, document);
-		json_t *entry = entry_of(s, c, key, error);
-		json_t *gone =
-			json_build("{s:[[s, s, O]]}", "where", "entry", "=", json_object_get(entry, "entry"));
-		if (entry != NULL) {
-			json_decref(s->local->remove(s->local->self, SPOOL_JOURNAL, gone, error));
-			s->pending -= strncmp(json_string_value(json_object_get(entry, "seq")), SPOOL_ASIDE,
-					      strlen(SPOOL_ASIDE)) != 0;
-			note(s, c, "",
-			     json_build("{s:s, s:{s:[[s, s, [s, O]]]}}", "op", "remove", "args", "where",
-					c->key, "in", key, json_object_get(entry, "first")),
-			     error);
-		}
-		json_decref(gone);
-		json_decref(entry);
-	}
-	json_decref(going);
-	json_decref(args);
-}
-
-static json_t *remove_documents(void *self, const struct store_collection *c, const json_t *args,
-				struct store_error *error)
-{
-	struct spool *s = self;
-	if (direct(s)) {
-		json_t *result = spool_change(s, MIRROR_REMOVE, c, args, error);
-		if (!spool_lost(s, error))
-			return result;
-	}
-	if (!spool_begin_local(s, error))
-		return NULL;
-	remove_entries(s, c, json_object_get(args, "where"), error);
-	json_t *removed = s->local->remove(s->local->self, c, args, error);
-	json_decref(mirror_change(s->mirror, MIRROR_REMOVE, c, args));
-	note(s, c, "", json_build("{s:s, s:O}", "op", "remove", "args", args), error);
-	return removed;
-}
-
-/* ---- reading: what is here stands before what is there ---- */
-
-static void set_away(struct store_error *error)
-{
-	text_printf(error->text, sizeof error->text,
-		    "the database cannot be reached at the moment; try again");
-	error->failure = STORE_AWAY;
-}
-
-static json_t *get(void *self, const struct store_collection *c, const json_t *args,
-		   struct store_error *error)
-{
-	struct spool *s = self;
-	if (s->away || s->pending > 0) {
-		json_t *local = s->local->get(s->local->self, c, args, error);
-		if (json_is_object(local) || error->text[0] != '\0')
-			return local;
-		json_decref(local);
-	}
-	if (!s->away) {
-		json_t *result = s->db->get(s->db->self, c, args, error);
-		if (!spool_lost(s, error))
-			return result;
-	}
-	json_t *mirrored = mirror_get(s->mirror, c, args);
-	if (mirrored == NULL)
-		set_away(error); /* that it is not here says nothing of there */
-	return mirrored;
 }
 
 static bool has_key(const struct store_collection *c, const json_t *documents, const json_t *one)
@@ -390,6 +246,95 @@ static json_t *merge(const struct store_collection *c, const json_t *args, json_
 	return merged;
 }
 
+/*
+ * The local documents that go: their entries would bring what comes under their keys
+ * later, before that is removed. The database may have them already.
+ */
+static void remove_entries(struct spool *s, const struct store_collection *c, const json_t *where,
+			   struct store_error *error)
+{
+	json_t *args = json_build("{s:O, s:i}", "where", where, "limit", REMOVED_MAX), *document;
+	json_t *going = s->local->find(s->local->self, c, args, error);
+	size_t i;
+	json_array_foreach (going, i, document) {
+		const char *key = store_key(c, document);
+		json_t *entry = entry_of(s, c, key, error);
+		json_t *gone =
+			json_build("{s:[[s, s, O]]}", "where", "entry", "=", json_object_get(entry, "entry"));
+		if (entry != NULL) {
+			json_decref(s->local->remove(s->local->self, SPOOL_JOURNAL, gone, error));
+			s->pending -= strncmp(json_string_value(json_object_get(entry, "seq")), SPOOL_ASIDE,
+					      strlen(SPOOL_ASIDE)) != 0;
+			note(s, c, "",
+			     json_build("{s:s, s:{s:[[s, s, [s, O]]]}}", "op", "remove", "args", "where",
+					c->key, "in", key, json_object_get(entry, "first")),
+			     error);
+		}
+		json_decref(gone);
+		json_decref(entry);
+	}
+	json_decref(going);
+	json_decref(args);
+}
+
+static json_t *remove_documents(void *self, const struct store_collection *c, const json_t *args,
+				struct store_error *error)
+{
+	struct spool *s = self;
+	if (spool_is_direct(s)) {
+		json_t *result = spool_change(s, MIRROR_REMOVE, c, args, error);
+		if (!spool_lost(s, error))
+			return result;
+	}
+	if (!spool_begin_local(s, error))
+		return NULL;
+	/* Here, in the copy of what the database has, or in both. */
+	json_t *all = json_build("{s:O, s:i}", "where", json_object_get(args, "where"), "limit", REMOVED_MAX);
+	json_t *going =
+		merge(c, all, s->local->find(s->local->self, c, all, error), mirror_find(s->mirror, c, all));
+	json_t *removed = json_integer((json_int_t)json_array_size(going));
+	json_decref(going);
+	json_decref(all);
+	remove_entries(s, c, json_object_get(args, "where"), error);
+	json_decref(s->local->remove(s->local->self, c, args, error));
+	json_decref(mirror_change(s->mirror, MIRROR_REMOVE, c, args));
+	note(s, c, "", json_build("{s:s, s:O}", "op", "remove", "args", args), error);
+	return removed;
+}
+
+/* ---- reading: what is here stands before what is there ---- */
+
+static void set_away(struct store_error *error)
+{
+	text_printf(error->text, sizeof error->text,
+		    "the database cannot be reached at the moment; try again");
+	error->failure = STORE_AWAY;
+}
+
+static json_t *get(void *self, const struct store_collection *c, const json_t *args,
+		   struct store_error *error)
+{
+	struct spool *s = self;
+	if (s->away || s->pending > 0) {
+		json_t *local = s->local->get(s->local->self, c, args, error);
+		if (json_is_object(local) || error->text[0] != '\0')
+			return local;
+		json_decref(local);
+	}
+	if (!s->away) {
+		json_t *result = s->db->get(s->db->self, c, args, error);
+		if (!spool_lost(s, error))
+			return result;
+	}
+	json_t *mirrored = mirror_get(s->mirror, c, args);
+	if (mirrored != NULL)
+		return mirrored;
+	if (mirror_is_whole(s->mirror, c))
+		return json_null();
+	set_away(error); /* that it is not here says nothing of there */
+	return NULL;
+}
+
 static json_t *find(void *self, const struct store_collection *c, const json_t *args,
 		    struct store_error *error)
 {
@@ -404,12 +349,12 @@ static json_t *find(void *self, const struct store_collection *c, const json_t *
 	}
 	if (error->text[0] == '\0' && !s->away)
 		mirror_learn(s->mirror, c, theirs, json_is_true(json_object_get(args, "keep")));
-	if (direct(s) || error->text[0] != '\0')
+	if (spool_is_direct(s) || error->text[0] != '\0')
 		return theirs;
 	if (s->away)
 		theirs = mirror_find(s->mirror, c, args);
 	json_t *all = merge(c, args, s->local->find(s->local->self, c, args, error), theirs);
-	error->failure = s->away ? STORE_AWAY : STORE_DONE;
+	error->failure = s->away && !mirror_is_whole(s->mirror, c) ? STORE_AWAY : STORE_DONE;
 	return all;
 }
 
@@ -429,6 +374,15 @@ static json_t *count(void *self, const struct store_collection *c, const json_t 
 	return json_integer(all);
 }
 
+static void replicate(void *self, const struct store_collection *c)
+{
+	struct spool *s = self;
+	s->replicas |= 1u << (c - store_collections);
+	mirror_replicate(s->mirror, c);
+	if (spool_is_direct(s))
+		spool_copy(s, c);
+}
+
 /* ---- the backend's frame ---- */
 
 /* Before each batch. */
@@ -441,12 +395,13 @@ static void tick(void *self)
 	if (s->away && atomic_load(&s->back)) {
 		s->away = !s->db->begin(s->db->self);
 		if (s->away)
-			go_away(s, "the database answers but cannot be used yet");
+			spool_go_away(s, "the database answers but cannot be used yet");
 		else
 			log_info("the database is back; %zu spooled writes to bring", s->pending);
 	}
 	if (!s->away && s->pending > 0)
 		spool_replay(s);
+	spool_copy_when_due(s);
 }
 
 static int tick_again_ms(void *self)
@@ -480,19 +435,12 @@ static size_t spooled(void *self)
 static void close_store(void *self)
 {
 	struct spool *s = self;
-	pthread_mutex_lock(&s->mutex);
-	s->stopping = true;
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->mutex);
-	pthread_join(s->prober, NULL);
+	spool_probe_stop(s);
 	s->db->close(s->db->self);
 	s->local->close(s->local->self);
 	mirror_free(&s->mirror);
 	free(s->db);
 	free(s->local);
-	pthread_mutex_destroy(&s->mutex);
-	pthread_cond_destroy(&s->wake);
-	pthread_cond_destroy(&s->answered);
 	free(s);
 }
 
@@ -509,19 +457,14 @@ struct store_backend *spool_backend_open(const char *url, const char *path, stru
 	struct spool *s = xcalloc(1, sizeof *s);
 	s->db = db;
 	s->local = local;
-	pthread_mutex_init(&s->mutex, NULL);
-	pthread_cond_init(&s->wake, NULL);
-	pthread_cond_init(&s->answered, NULL);
-	s->probing = s->first = true;
 	spool_read_journal(s, error);
 	char *mirror = xasprintf("%s.mirror", path);
 	s->mirror = mirror_new(mirror);
 	free(mirror);
-	if (pthread_create(&s->prober, NULL, probe, s) != 0)
-		panic("no thread to be had");
+	spool_probe_start(s);
 	/* The first contact makes the indexes; without it phony starts all the same. */
-	if (!first_contact(s) || !db->begin(db->self))
-		go_away(s, "MongoDB does not answer");
+	if (!spool_first_contact(s) || !db->begin(db->self))
+		spool_go_away(s, "MongoDB does not answer");
 	struct store_backend *backend = xcalloc(1, sizeof *backend);
 	*backend = (struct store_backend){.kind = "mongodb",
 					  .self = s,
@@ -531,6 +474,7 @@ struct store_backend *spool_backend_open(const char *url, const char *path, stru
 					  .end = end,
 					  .close = close_store,
 					  .spooled = spooled,
+					  .replicate = replicate,
 					  .put = put,
 					  .insert = insert,
 					  .get = get,

@@ -148,6 +148,13 @@ static json_t *run_find(struct store *s, struct job *j)
 	return result;
 }
 
+static json_t *run_replicate(struct store *s, struct job *j)
+{
+	if (s->backend->replicate != NULL)
+		s->backend->replicate(s->backend->self, j->collection);
+	return NULL;
+}
+
 static json_t *run_check(struct store *s, struct job *j)
 {
 	json_decref(s->backend->put(s->backend->self, j->collection, j->args, &j->error));
@@ -284,6 +291,11 @@ const char *store_kind_name(const struct store *s)
 {
 	OBJ_CHECK(s, STORE_MAGIC);
 	return s->backend->kind;
+}
+
+void store_replicate(struct store *s, enum store_kind kind)
+{
+	post(s, run_replicate, false, kind, json_object(), NULL, NULL);
 }
 
 void store_check(struct store *s, store_fn *fn, void *arg)

@@ -52,6 +52,14 @@ void store_close(struct store **s);
 size_t store_pending(const struct store *s);
 const char *store_kind_name(const struct store *s); /* "sqlite" or "mongodb" */
 
+/*
+ * All of a collection is at hand from now on, should the database go away: settings
+ * without which a call would be answered wrongly, or placed that must not be. A copy
+ * is kept on local disk and compared every five seconds (lib/store/spool_copy.c); until there
+ * has been one, reading it is an error while the database is away, not "none".
+ */
+void store_replicate(struct store *s, enum store_kind kind);
+
 /* Writes and reads back -> {spooled: writes that wait for the database}. */
 void store_check(struct store *s, store_fn *fn, void *arg);
 

@@ -3,13 +3,15 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, afterEach, before, test } from 'node:test';
-import { account, endAll, noProcesses, speech, startAgent, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
+import { account, endAll, noProcesses, processes, speech, startAgent, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
+import { hook, sid } from '../harness/webhooks.mjs';
 
 afterEach((t) => { if (t.error) endAll(); });
 
 const still = speech('I am on the line still.'), bye = speech('Thank you. Goodbye!');
-let mongo, agent, carrier, one, other;
+let mongo, agent, carrier, settings, one, other;
 before(async () => {
   mongo = await startMongo();
   agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: {
@@ -17,7 +19,7 @@ before(async () => {
     'agent-patient': { script: [{ say: 'I am on the line still.', wav: still.pattern }, { pause_ms: 60000 }] },
     'agent-odd': { script: [{ tool: 'report_outcome', parameters: { booked: true, '': 'x', $set: { 'a.b': 1 }, 'a.b': null } }, { say: 'Thank you. Goodbye!', wav: bye.pattern }] } } });
   carrier = await startCarrier({ default: { script: [] }, numbers: [account.number] });
-  const settings = { MONGODB_URL: mongo.url, API_TOKEN: 'a-token-that-all-hosts-share-0001', WARM_WORKERS: '1' };
+  settings = { MONGODB_URL: mongo.url, API_TOKEN: 'a-token-that-all-hosts-share-0001', WARM_WORKERS: '1' };
   one = await startPhony({ sims: { carrier, agent }, settings });
   other = await startPhony({ sims: { carrier, agent }, settings });
 });
@@ -62,7 +64,7 @@ test('what is live or scheduled is not deleted, whichever host is asked', async 
   const later = (await one.call('+12025556406', { callAt: new Date(Date.now() + 3600e3).toISOString() })).body.callSid;
   await until(async () => (await said(one, live)).length > 0, 'the first words');
   for (const phony of [one, other]) {
-    for (const sid of [live, later]) assert.equal((await phony.api('DELETE', `/api/calls/${sid}`)).status, 409);
+    for (const id of [live, later]) assert.equal((await phony.api('DELETE', `/api/calls/${id}`)).status, 409);
     for (const status of ['in-progress', 'scheduled']) assert.equal((await phony.api('DELETE', '/api/calls', { status })).body.data.deletedCount, 0);
   }
   assert.deepEqual(await said(one, live), ['I am on the line still.']);
@@ -72,12 +74,56 @@ test('what is live or scheduled is not deleted, whichever host is asked', async 
   await until(async () => (await other.api('DELETE', '/api/calls', { callType: 'outbound' })).status === 200 && (await one.api('GET', `/api/calls/${live}`)).status === 404, 'them to be deleted');
 });
 
+const barred = '+12025557777', allowed = '+12025557778', instructions = 'You sell bicycles.';
+// By the other host: this one has a copy of them a little later.
+async function settingsOfOthers() {
+  for (const phoneNumber of [barred, allowed]) assert.equal((await other.api('POST', '/api/do-not-call', { phoneNumber })).status, 201);
+  assert.equal((await other.api('POST', '/api/incoming-configs', { phoneNumber: account.number, systemInstructions: instructions, callInstructions: 'Be brief.', elevenLabsAgentId: 'agent-patient' })).status, 201);
+  assert.equal((await other.api('POST', '/api/contexts', { name: 'dinner', systemInstructions: 'You book tables.', contextType: 'outgoing' })).status, 201);
+  const copy = path.join(one.folder, 'state/spool-voiced.db.mirror');
+  const count = (table) => { const db = new DatabaseSync(copy, { readOnly: true }); try { return db.prepare(`SELECT count(*) AS n FROM ${table}`).get().n; } finally { db.close(); } };
+  await until(() => count('donotcall') === 2 && count('incomingconfigs') === 1 && count('contexts') === 1, 'the copies', 30000);
+}
+// What is settled is as it was, though the database is away.
+async function asSettled(n) {
+  const refused = await one.call(barred);
+  assert.deepEqual([refused.status, refused.body.code], [403, 'do_not_call'], refused.text);
+  const booked = await one.call(`+1202555787${n}`, { context: 'dinner', systemInstructions: undefined, elevenLabsAgentId: 'agent-patient' });
+  assert.equal(booked.status, 201, booked.text);
+  assert.equal((await one.call('+12025557879', { context: 'supper', systemInstructions: undefined })).status, 404);
+  const params = { CallSid: sid(900 + n, 'CA'), From: '+12025552222', To: account.number, CallStatus: 'ringing', AccountSid: account.sid, Direction: 'inbound' };
+  const answered = await hook(one, '/call/incoming', params);
+  assert.match(answered.text, /<Connect>/, `${answered.status} ${answered.text}`);
+  const { body } = await one.api('GET', `/api/calls/${params.CallSid}`);
+  assert.equal(body.systemInstructions, instructions);
+  const { body: { configs } } = await one.api('GET', '/api/incoming-configs').then((a) => ({ body: a.body.data }));
+  assert.deepEqual(configs.map((c) => c.phoneNumber), [account.number]);
+  assert.equal((await one.api('POST', '/api/incoming-configs', { phoneNumber: account.number, systemInstructions: 'x' })).status, 409);
+  for (const callSid of [booked.body.callSid, params.CallSid]) await one.api('POST', `/api/calls/${callSid}/hangup`);
+  await one.over(booked.body.callSid);
+  await hook(one, '/call/status', { ...params, CallStatus: 'completed', CallDuration: '1' });
+}
+
 // The last: it takes the database away.
 test('changed, then ended, while the database is away: it has both when it is back', async () => {
   const calls = await Promise.all(['+12025556404', '+12025556405'].map(async (to) => (await one.call(to, { elevenLabsAgentId: 'agent-patient' })).body.callSid));
   for (const callSid of calls) await until(async () => (await said(one, callSid)).length > 0, 'the first words');
+  await settingsOfOthers();
   await mongo.kill();
   await until(async () => (await one.api('GET', '/ready')).body.status === 'degraded', 'it to be noticed');
+  await asSettled(1);
+  assert.equal((await one.api('DELETE', `/api/do-not-call/${encodeURIComponent(allowed)}`)).status, 200);
+  const placed = await one.call(allowed, { elevenLabsAgentId: 'agent-patient' });
+  assert.equal(placed.status, 201, placed.text);
+  calls.push(placed.body.callSid);
+  process.kill(processes().find((p) => p.name === 'voiced' && p.runDir === one.env.RUN_DIR).pid, 'SIGKILL');
+  await until(async () => (await one.api('GET', '/ready').catch(() => ({}))).body?.status === 'degraded', 'another voiced');
+  await asSettled(2);
+  assert.equal((await one.call(allowed, { elevenLabsAgentId: 'agent-patient' })).body.code !== 'do_not_call', true);
+  // A host that has never seen the database knows nothing: it does not take that for "none".
+  const stranger = await startPhony({ sims: { carrier, agent }, settings: { ...settings, WARM_WORKERS: '0' } });
+  assert.equal((await stranger.call('+12025557880', { context: 'dinner', systemInstructions: undefined })).status, 503);
+  assert.equal((await stranger.stop()).code, 0);
   assert.equal((await one.api('POST', '/api/tags', { recordType: 'call', recordId: calls[0], tags: ['dinner'] })).status, 200);
   for (const callSid of calls) {
     assert.equal((await one.api('POST', `/api/calls/${callSid}/hangup`)).status, 200);
