@@ -215,7 +215,7 @@ static void on_closed(void *arg, const char *why)
 	bool cut = false;
 	if (s->fault[0] == '\0' && !s->closing && s->state != STOPPED) {
 		text_printf(s->fault, sizeof s->fault, "%s", why);
-		cut = s->state == STARTED;
+		cut = true; /* not the protocol's fault: a caller may hang up before the first message */
 	}
 	s->state = STOPPED;
 	s->handler->ended(s->arg, s->fault[0] ? s->fault : NULL, cut);

@@ -63,13 +63,24 @@ static void on_check(void *arg)
 
 void call_heard_of(struct call *call)
 {
+	if (call_is_over(call))
+		return; /* nothing more is asked about it */
 	timer_start(&call->check, call->calls->base, CHECK_AFTER_S * 1000, on_check, call);
+}
+
+static void on_expected(void *arg)
+{
+	struct call *call = arg;
+	struct calls *c = call->calls;
+	if (c->check)
+		c->check(call, c->check_arg);
 }
 
 void call_check_soon(struct call *call, int ms)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
-	timer_start(&call->check, call->calls->base, ms, on_check, call);
+	if (!call_is_over(call))
+		timer_start(&call->expect, call->calls->base, ms, on_expected, call);
 }
 
 static void on_overdue(void *arg)
@@ -177,6 +188,8 @@ json_t *call_document_public(const json_t *document)
 	json_object_del(copy, "searchText");
 	json_object_del(copy, "streamedAt");
 	json_object_del(copy, "goOn");
+	json_object_del(copy, "recordingTold");
+	json_object_del(copy, "transfersDone");
 	json_object_del(copy, "sums"); /* figures has them, and more */
 	json_object_del(copy, "costAt");
 	json_object_del(copy, "recordingUntilAt");
@@ -207,10 +220,22 @@ static void set_text(struct call *call, const char *field, const char *text)
 bool call_set_sid(struct call *call, const char *sid)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
-	if (call_sid(call)[0] != '\0')
-		return strcmp(call_sid(call), sid) == 0;
-	set_text(call, "callSid", sid);
-	return true;
+	if (call_sid(call)[0] == '\0' || call->sid_is_guess) {
+		if (call->sid_is_guess && strcmp(call_sid(call), sid) != 0)
+			log_call(LOG_SEV_WARN, sid, "this is the call's SID; it was taken for %s",
+				 call_sid(call));
+		call->sid_is_guess = false;
+		set_text(call, "callSid", sid);
+	}
+	return strcmp(call_sid(call), sid) == 0;
+}
+
+void call_name(struct call *call, const char *sid, bool certain)
+{
+	if (!call_set_sid(call, sid))
+		log_call(LOG_SEV_WARN, sid, "the call is known by another SID, %s", call_sid(call));
+	else
+		call->sid_is_guess = !certain;
 }
 
 static void become_over(struct call *call)
@@ -223,19 +248,16 @@ static void become_over(struct call *call)
 	if (json_object_get(call->document, "duration") == NULL)
 		call_set_duration(call, lround((double)(ended.ms - started.ms) / 1000));
 	timer_stop(&call->check);
+	timer_stop(&call->expect);
 	timer_stop(&call->overdue);
 	if (call->calls->over)
 		call->calls->over(call, call->calls->over_arg);
 }
 
-static void on_over_saved(void *arg, json_t *result, const char *error);
+static void save_last(struct call *call);
+static void on_save_again(void *arg);
 
 /* The end of a call is tried until it is durable, or refused for good. */
-static void save_again(void *arg)
-{
-	call_save(arg, on_over_saved, arg);
-}
-
 static void on_over_saved(void *arg, json_t *result, const char *error)
 {
 	(void)result;
@@ -244,18 +266,44 @@ static void on_over_saved(void *arg, json_t *result, const char *error)
 	if (error != NULL)
 		log_call(LOG_SEV_ERROR, call_sid(call), "the call's end is not stored: %s", error);
 	if (error != NULL && store_failure(error) != STORE_REFUSED) {
-		timer_start(&call->check, call->calls->base, SAVE_AGAIN_MS, save_again, call);
+		call->last_save = LAST_SAVE_FAILED;
+		timer_start(&call->save_again, call->calls->base, SAVE_AGAIN_MS, on_save_again, call);
 		return;
 	}
-	if (--call->last_saves == 0 && call->worker == NULL)
+	bool again = call->last_save == LAST_SAVE_STALE;
+	call->last_save = LAST_SAVE_NONE;
+	if (again)
+		save_last(call);
+	else if (call->worker == NULL)
 		call_leave(call);
 }
 
-/* A call that is over leaves the register once its document is stored and its worker gone. */
+static void on_save_again(void *arg)
+{
+	struct call *call = arg;
+	call->last_save = LAST_SAVE_NONE;
+	save_last(call);
+}
+
+/*
+ * A call that is over leaves the register once its document is stored and its
+ * worker gone. One write is on its way at a time; what changes meanwhile, or while
+ * the store fails, is in the next one.
+ */
 static void save_last(struct call *call)
 {
-	call->last_saves++;
-	call_save(call, on_over_saved, call);
+	switch (call->last_save) {
+	case LAST_SAVE_NONE:
+		call->last_save = LAST_SAVE_ASKED;
+		call_save(call, on_over_saved, call);
+		break;
+	case LAST_SAVE_ASKED:
+		call->last_save = LAST_SAVE_STALE;
+		break;
+	case LAST_SAVE_STALE:
+	case LAST_SAVE_FAILED: /* the timer runs */
+		break;
+	}
 }
 
 bool call_set_status(struct call *call, enum call_status status)

@@ -5,11 +5,12 @@
 #include "lib/base/secret.h"
 #include "voiced/calls_inside.h"
 
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SECRET_LEN = 32 }; /* compared in constant time; 190 bits */
+enum { NAME_SIZE = 35, SECRET_LEN = 32 }; /* compared in constant time; 190 bits */
 
 struct calls *calls_new(struct event_base *base, struct store *store, const struct config *config,
 			const char *host_id)
@@ -56,7 +57,9 @@ void call_leave(struct call *call)
 {
 	LIST_REMOVE(call, next);
 	timer_stop(&call->check);
+	timer_stop(&call->expect);
 	timer_stop(&call->overdue);
+	timer_stop(&call->save_again);
 	json_decref(call->document);
 	free(call->token);
 	json_decref(call->history);
@@ -116,15 +119,27 @@ void calls_forget(struct call *call)
 	call_leave(call);
 }
 
+/* Our own name of a call, for life: PC and 32 hexadecimal digits. */
+static void make_name(char out[NAME_SIZE])
+{
+	unsigned char bytes[(NAME_SIZE - 3) / 2];
+	if (RAND_bytes(bytes, sizeof bytes) != 1)
+		panic("OpenSSL has no random bytes");
+	snprintf(out, NAME_SIZE, "PC");
+	for (size_t i = 0; i < sizeof bytes; i++)
+		snprintf(out + 2 + 2 * i, 3, "%02x", bytes[i]);
+}
+
 json_t *calls_new_document(const struct calls *c)
 {
 	OBJ_CHECK(c, CALLS_MAGIC);
-	char id[CALL_ID_LEN + 1], secret[SECRET_LEN + 1], now[WALL_TEXT_SIZE];
+	char id[CALL_ID_LEN + 1], secret[SECRET_LEN + 1], name[NAME_SIZE], now[WALL_TEXT_SIZE];
 	secret_make(id, CALL_ID_LEN);
+	make_name(name);
 	secret_make(secret, SECRET_LEN);
 	wall_format(wall_now(), now);
-	return json_build("{s:s, s:s, s:s, s:i, s:s, s:s, s:[]}", "callId", id, "secret", secret, "host",
-			  c->host_id, "attempt", 0, "startedAt", now, "status",
+	return json_build("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:[]}", "callId", id, "requestId", name,
+			  "secret", secret, "host", c->host_id, "attempt", 0, "startedAt", now, "status",
 			  call_status_name(CALL_INITIATED), "tags");
 }
 
@@ -161,6 +176,18 @@ struct call *calls_by_sid(struct calls *c, const char *sid)
 	return NULL;
 }
 
+struct call *calls_by_name(struct calls *c, const char *name)
+{
+	OBJ_CHECK(c, CALLS_MAGIC);
+	struct call *call;
+	if (name[0] != '\0')
+		LIST_FOREACH (call, &c->all, next)
+			if (strcmp(call_sid(call), name) == 0 ||
+			    strcmp(call_text(call, "requestId"), name) == 0)
+				return call;
+	return NULL;
+}
+
 struct call *calls_by_id(struct calls *c, const char *id)
 {
 	OBJ_CHECK(c, CALLS_MAGIC);
@@ -192,6 +219,23 @@ unsigned calls_count(const struct calls *c, const char *call_type)
 	return count;
 }
 
+static bool is_served(const struct call *call)
+{
+	const char *handled_by = call_text(call, "handledBy");
+	return handled_by[0] == '\0' || strcmp(handled_by, "agent") == 0;
+}
+
+unsigned calls_count_served(const struct calls *c, const char *call_type)
+{
+	OBJ_CHECK(c, CALLS_MAGIC);
+	unsigned count = 0;
+	const struct call *call;
+	LIST_FOREACH (call, &c->all, next)
+		count += !call_is_over(call) && is_served(call) &&
+			 (call_type == NULL || strcmp(call_text(call, "callType"), call_type) == 0);
+	return count;
+}
+
 void calls_each(struct calls *c, void (*fn)(struct call *call, void *arg), void *arg)
 {
 	OBJ_CHECK(c, CALLS_MAGIC);
@@ -202,15 +246,15 @@ void calls_each(struct calls *c, void (*fn)(struct call *call, void *arg), void 
 	}
 }
 
-double calls_seconds_since(const struct calls *c, const char *to_number)
+double calls_seconds_since(const struct calls *c, const char *to_number, const struct call *except)
 {
 	OBJ_CHECK(c, CALLS_MAGIC);
 	double least = -1;
 	const struct call *call;
 	LIST_FOREACH (call, &c->all, next) {
 		double age = (double)(mono_now().us - call->created.us) / 1e6;
-		if (!call_is_over(call) && strcmp(call_text(call, "toNumber"), to_number) == 0 &&
-		    (least < 0 || age < least))
+		if (call != except && !call_is_over(call) &&
+		    strcmp(call_text(call, "toNumber"), to_number) == 0 && (least < 0 || age < least))
 			least = age;
 	}
 	return least;

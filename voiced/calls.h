@@ -67,6 +67,8 @@ json_t *calls_make_document(const struct calls *c, const struct call_request *r)
 struct call *calls_create(struct calls *c, const struct call_request *r);
 
 struct call *calls_by_sid(struct calls *c, const char *sid);
+/* By either name that a person may know: Twilio's callSid, or the PC… of our own (requestId). */
+struct call *calls_by_name(struct calls *c, const char *name);
 struct call *calls_by_id(struct calls *c, const char *id);
 /* Compares the secret part in constant time. NULL when the token is no live call's. */
 struct call *calls_by_token(struct calls *c, const char *token);
@@ -74,8 +76,10 @@ struct call *calls_by_token(struct calls *c, const char *token);
 unsigned calls_count(const struct calls *c, const char *call_type);
 /* Calls fn for each call; it may end calls. */
 void calls_each(struct calls *c, void (*fn)(struct call *call, void *arg), void *arg);
-/* Seconds since a call to this number was placed, or -1. */
-double calls_seconds_since(const struct calls *c, const char *to_number);
+/* Those of them that need a worker: all but voicemails and messages that are told. */
+unsigned calls_count_served(const struct calls *c, const char *call_type);
+/* Seconds since another call to this number, one that is not over, was placed; or -1. except may be NULL. */
+double calls_seconds_since(const struct calls *c, const char *to_number, const struct call *except);
 
 /* Writes the document; fn (may be NULL) when it is durable. */
 void call_save(struct call *call, store_fn *fn, void *arg);
@@ -104,11 +108,13 @@ bool call_is_over(const struct call *call);
 json_t *call_public(const struct call *call);
 json_t *call_document_public(const json_t *document);
 
-/* Twilio is asked about the call in ms, unless something is heard of it before. */
+/* Twilio is asked about the call in ms, unless it is over before. */
 void call_check_soon(struct call *call, int ms);
 
-/* Names the call; false when it has another name already. */
+/* Twilio tells the call's SID; false when it has another one already, unless that was a guess. */
 bool call_set_sid(struct call *call, const char *sid);
+/* The same, of a SID that is certain, or the best guess. */
+void call_name(struct call *call, const char *sid, bool certain);
 /* Moves forward only. True when something changed. A failure turns completed into failed. */
 bool call_set_status(struct call *call, enum call_status status);
 bool call_parse_status(const char *text, enum call_status *out);

@@ -12,6 +12,14 @@
 #define CALLS_MAGIC 0x63616c73u
 #define CALL_MAGIC 0x63616c6cu
 
+/* The write of a call that is over. */
+enum last_save {
+	LAST_SAVE_NONE,
+	LAST_SAVE_ASKED,
+	LAST_SAVE_STALE,  /* asked, and the call has changed since */
+	LAST_SAVE_FAILED, /* tried again soon */
+};
+
 struct call {
 	unsigned magic;
 	LIST_ENTRY(call) next;
@@ -19,17 +27,20 @@ struct call {
 	json_t *document; /* the contract's fields, and callId, secret, attempt */
 	enum call_status status;
 	char *token; /* id, then secret */
-	bool failed, ending;
+	bool failed, ending, sid_is_guess;
 	char *agent_text, *agent_address;
 	unsigned agent_tries, false_starts;
 	bool retiring;
 	json_t *history;
 	enum call_agent agent;
 	struct worker *worker;
-	struct timer check, overdue;
+	struct timer check;      /* nothing was heard of it for a while */
+	struct timer expect;     /* its end is expected: call_check_soon */
+	struct timer overdue;    /* its duration is used up */
+	struct timer save_again; /* its end could not be stored */
 	struct mono_us created;
 	int64_t last_note;
-	unsigned last_saves; /* writes of a call that is over, on their way */
+	enum last_save last_save;
 };
 
 struct calls {

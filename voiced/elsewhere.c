@@ -34,6 +34,14 @@ bool elsewhere_token_fits(const json_t *document, const char *token)
 	return fits;
 }
 
+struct call *elsewhere_take(struct voiced *v, const json_t *document)
+{
+	if (!is_live(document))
+		return NULL;
+	log_call(LOG_SEV_INFO, text_of(document, "callSid"), "this call was another host's");
+	return calls_restore(v->calls, document);
+}
+
 static void on_document(void *arg, json_t *document, const char *error)
 {
 	struct finding *f = arg;

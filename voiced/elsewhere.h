@@ -18,6 +18,9 @@ void elsewhere_find(struct voiced *v, const char *token, elsewhere_fn *fn, void 
 /* Whether the token is that of the call with this document. */
 bool elsewhere_token_fits(const json_t *document, const char *token);
 
+/* A call that another host stored, if it is live, in the register from now on; else NULL. */
+struct call *elsewhere_take(struct voiced *v, const json_t *document);
+
 /* Lets go of a call that another host has taken or ended; else fn goes on with it. */
 void elsewhere_check(struct voiced *v, struct call *call, void (*fn)(struct voiced *v, struct call *call));
 

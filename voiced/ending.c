@@ -5,6 +5,7 @@
 #include "lib/base/object.h"
 #include "voiced/browser.h"
 #include "voiced/elsewhere.h"
+#include "voiced/placement.h"
 #include "voiced/workers.h"
 
 #include <stdlib.h>
@@ -114,9 +115,7 @@ void ending_check(struct voiced *v, struct call *call)
 		return;
 	}
 	if (call_sid(call)[0] == '\0') {
-		/* Placing it has neither succeeded nor failed for a whole minute. */
-		call_set_error(call, "Twilio never confirmed that it placed this call.", true);
-		call_set_status(call, CALL_FAILED);
+		placement_give_up(v, call);
 		return;
 	}
 	twilio_fetch_call(v->twilio, call_sid(call), on_fetched, new_asked(v, call, NULL, NULL));

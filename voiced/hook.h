@@ -13,6 +13,7 @@ struct hook {
 	struct form form, query;
 	int64_t attempt;
 	size_t route; /* of the table in routes_twilio.c */
+	char *key;    /* what the answer is kept by, for a repeat (webhook_answers.h); or NULL */
 };
 
 /* A field of the form; "" when it is not there. */

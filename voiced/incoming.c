@@ -8,6 +8,7 @@
 #include "lib/base/text.h"
 #include "lib/store/store.h"
 #include "lib/twilio/twiml.h"
+#include "voiced/elsewhere.h"
 #include "voiced/ending.h"
 #include "voiced/handlers.h"
 #include "voiced/hook.h"
@@ -135,20 +136,35 @@ static void store_then(struct hook *h, json_t *handler, const char *handled_by,
 	call_save(new_call(h, handler, handled_by), on_stored, a);
 }
 
-static void on_handler(void *arg, json_t *handler, const char *error)
+/* Twilio asks again about a call: it gets the answer that it got, also from another host. */
+static void answer_again(struct hook *h, const char *handled_by, const json_t *handler, struct call *call)
 {
-	struct hook *h = arg;
+	if (call != NULL)
+		h->call_id = xstrdup(call_id(call));
+	if (strcmp(handled_by, "message") == 0) {
+		tell_message(h, handler);
+	} else if (strcmp(handled_by, "voicemail") == 0) {
+		take_voicemail(h, handler);
+	} else if (call == NULL || call_is_over(call) || call_is_ending(call)) {
+		hook_reply_hangup(h, NULL);
+	} else {
+		h->attempt = call_attempt(call);
+		hook_connect(h, call);
+	}
+}
+
+/* Whether another call would need a worker that there is none for. */
+static bool is_full(const struct voiced *v)
+{
+	return calls_count_served(v->calls, NULL) >= v->config->max_calls ||
+	       calls_count_served(v->calls, "inbound") >= v->config->max_incoming_calls;
+}
+
+static void answer_first(struct hook *h, json_t *handler)
+{
 	struct voiced *v = h->v;
 	const char *from = hook_field(h, "From");
-	bool full = calls_count(v->calls, NULL) >= v->config->max_calls ||
-		    calls_count(v->calls, "inbound") >= v->config->max_incoming_calls;
-	struct call *known = calls_by_sid(v->calls, hook_field(h, "CallSid"));
-	if (error != NULL) {
-		hook_reply_error(h, 503, "store", error);
-	} else if (known != NULL) {
-		h->call_id = xstrdup(call_id(known)); /* Twilio asks a second time */
-		hook_connect(h, known);
-	} else if (v->draining || full) {
+	if (v->draining) {
 		hook_reply_hangup(h, CAPACITY);
 	} else if (!json_is_object(handler) || json_is_false(json_object_get(handler, "enabled"))) {
 		log_info("a call to %s has no handler", hook_field(h, "To"));
@@ -159,9 +175,41 @@ static void on_handler(void *arg, json_t *handler, const char *error)
 		store_then(h, handler, "message", tell_message);
 	} else if (says(handler, "voicemailEnabled")) {
 		store_then(h, handler, "voicemail", take_voicemail);
+	} else if (is_full(v)) {
+		hook_reply_hangup(h, CAPACITY);
 	} else {
 		hook_connect(h, new_call(h, handler, "agent"));
 	}
+}
+
+static void on_known(void *arg, json_t *document, const char *error)
+{
+	struct answering *a = arg;
+	struct hook *h = a->hook;
+	struct call *call = calls_by_sid(h->v->calls, hook_field(h, "CallSid"));
+	(void)error; /* away: a call of another host is not known then */
+	if (call == NULL && json_is_object(document))
+		call = elsewhere_take(h->v, document);
+	if (call != NULL)
+		answer_again(h, call_text(call, "handledBy"), a->handler, call);
+	else if (json_is_object(document))
+		answer_again(h, text_of(document, "handledBy", "agent"), a->handler, NULL);
+	else
+		answer_first(h, a->handler);
+	json_decref(a->handler);
+	free(a);
+}
+
+static void on_handler(void *arg, json_t *handler, const char *error)
+{
+	struct hook *h = arg;
+	if (error != NULL) {
+		hook_reply_error(h, 503, "store", error);
+		return;
+	}
+	struct answering *a = xcalloc(1, sizeof *a);
+	*a = (struct answering){h, json_incref(handler), NULL};
+	store_get(h->v->store, STORE_CALLS, "callSid", hook_field(h, "CallSid"), on_known, a);
 }
 
 void incoming_take(struct hook *h)

@@ -19,6 +19,7 @@
 #include "voiced/models.h"
 #include "voiced/news.h"
 #include "voiced/prompt.h"
+#include "voiced/quota.h"
 #include "voiced/recording_removal.h"
 #include "voiced/recordings.h"
 #include "voiced/resolver.h"
@@ -29,6 +30,7 @@
 #include "voiced/stats.h"
 #include "voiced/streams.h"
 #include "voiced/voicemail.h"
+#include "voiced/webhook_answers.h"
 #include "voiced/workers.h"
 
 #include "lib/base/fd.h"
@@ -144,6 +146,8 @@ static bool start(struct daemon *d)
 	v->news = news_new(v);
 	v->live = live_new(v);
 	v->stats = stats_new();
+	v->quota = quota_new(v);
+	v->answers = webhook_answers_new();
 	if (!restore_calls(v))
 		return false;
 	v->resolver = resolver_new(v->base);
@@ -202,6 +206,8 @@ static void stop(struct daemon *d)
 	struct voiced *v = d->state;
 	v->draining = true; /* nothing new is begun by what the store still answers */
 	timer_stop(&v->drain_timer);
+	if (v->quota != NULL)
+		quota_close(v->quota);
 	recordings_free(&v->recordings);
 	checkup_free(&v->checkup);
 	afterwards_free(&v->afterwards);
@@ -219,6 +225,8 @@ static void stop(struct daemon *d)
 	http_client_free(&v->http_out);
 	store_close(&v->store);
 	schedule_free(&v->schedule);
+	quota_free(&v->quota);
+	webhook_answers_free(&v->answers);
 	voicemails_free(&v->voicemails);
 	errands_drop(v);
 	events_forget(v);

@@ -1,4 +1,4 @@
-/* Placing a call: what must be given, the limits, Twilio, and the doubt in between. */
+/* Placing a call: what must be given, then the gate (gate.h), then its way to Twilio (placement.h). */
 #ifndef PHONY_OUTGOING_H
 #define PHONY_OUTGOING_H
 
@@ -11,10 +11,8 @@ void outgoing_place(struct voiced *v, json_t *args, struct reply reply);
 /* The same without numbers, at once: see voiced/browser.h. */
 void outgoing_place_in_browser(struct voiced *v, json_t *args, struct reply reply);
 
-/* A scheduled call whose time has come, taken by this host: placed. document is borrowed. */
-void outgoing_due(struct voiced *v, json_t *document);
-
-/* A call of an earlier voiced that never heard Twilio's answer: looks whether it was placed. */
-void outgoing_recover(struct voiced *v, struct call *call);
+/* A scheduled call whose time has come, taken by this host: placed, postponed or failed. document is
+ * borrowed. */
+void outgoing_due(struct voiced *v, json_t *document, int64_t due_ms);
 
 #endif

@@ -4,6 +4,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
+#include "voiced/country_time.h"
+
 #include "prompt_incoming_txt.h" /* made from the .txt files */
 #include "prompt_outgoing_txt.h"
 
@@ -25,6 +27,7 @@ enum field {
 	FROM_NUMBER,
 	TO_NUMBER,
 	DATE,
+	TIME,
 	TRANSFER,
 	OUTCOME,
 	FIELDS
@@ -35,6 +38,7 @@ static const char *const names[FIELDS] = {[SYSTEM_INSTRUCTIONS] = "systemInstruc
 					  [FROM_NUMBER] = "fromNumber",
 					  [TO_NUMBER] = "toNumber",
 					  [DATE] = "date",
+					  [TIME] = "time",
 					  [TRANSFER] = "transfer",
 					  [OUTCOME] = "outcome"};
 
@@ -124,11 +128,19 @@ static char *outcome_of(const struct call *call)
 	return line;
 }
 
+/* The number whose clock counts: the called one's, or, where that is not known, the other one's. */
+static const char *place_of(const struct call *call)
+{
+	struct country_time time;
+	bool known = country_time_of(call_text(call, "toNumber"), wall_now().ms, &time);
+	return call_text(call, known ? "toNumber" : "fromNumber");
+}
+
 static char *value_of(enum field field, const struct call *call)
 {
 	static const char transfer[] =
 		"- The other side needs a human: announce it, then use transfer_call.\n";
-	char now[WALL_TEXT_SIZE];
+	char clock[COUNTRY_TIME_TEXT_SIZE];
 	switch (field) {
 	case SYSTEM_INSTRUCTIONS:
 	case CALL_INSTRUCTIONS:
@@ -136,8 +148,11 @@ static char *value_of(enum field field, const struct call *call)
 	case TO_NUMBER:
 		return xstrdup(call_text(call, names[field]));
 	case DATE:
-		wall_format(wall_now(), now);
-		return xasprintf("%.*s", TEXT_CUT(now, 10));
+		country_time_date(place_of(call), wall_now().ms, clock);
+		return xstrdup(clock);
+	case TIME:
+		country_time_text(place_of(call), wall_now().ms, clock);
+		return xstrdup(clock);
 	case TRANSFER:
 		return xstrdup(call_text(call, "transferNumber")[0] ? transfer : "");
 	case OUTCOME:

@@ -208,7 +208,7 @@ void reading_levels(struct voiced *v, json_t *args, struct reply reply)
 	const char *sid = verb_read_sid(&r, args);
 	if (verb_refuse_faults(&r, reply))
 		return;
-	struct call *call = calls_by_sid(v->calls, sid);
+	struct call *call = calls_by_name(v->calls, sid);
 	if (call != NULL && !call_is_over(call))
 		worker_ask(call, MSG_WORKER_LEVELS, json_object(), on_levels,
 			   call_question_new(v, sid, reply));

@@ -2,7 +2,7 @@
 
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
-#include "voiced/outgoing.h"
+#include "voiced/placement.h"
 
 #include <string.h>
 
@@ -47,7 +47,7 @@ static void go_on(struct call *call, void *arg)
 	struct voiced *v = arg;
 	store_have_turns(v->store, call_id(call));
 	if (call_sid(call)[0] == '\0')
-		outgoing_recover(v, call);
+		placement_recover(v, call);
 }
 
 void restore_go_on(struct voiced *v)

@@ -16,6 +16,7 @@
 #include "voiced/recording_removal.h"
 #include "voiced/routes.h"
 #include "voiced/voicemail.h"
+#include "voiced/webhook_answers.h"
 #include "voiced/workers.h"
 
 #include <stdio.h>
@@ -36,6 +37,7 @@ void hook_free(struct hook *h)
 	form_free(&h->form);
 	form_free(&h->query);
 	free(h->call_id);
+	free(h->key);
 	free(h);
 }
 
@@ -59,6 +61,8 @@ struct call *hook_call(const struct hook *h)
 void hook_reply_twiml(struct hook *h, struct buffer *b)
 {
 	twiml_close(b);
+	if (h->key != NULL)
+		webhook_answers_keep(h->v->answers, h->key, b);
 	http_reply(h->request, 200, "text/xml", (char *)b->data, b->len, NULL);
 	buffer_free(b);
 	hook_free(h);
@@ -225,10 +229,17 @@ static void note_recording(struct hook *h, const char *call_id, json_t *data)
 {
 	struct call *call = calls_by_id(h->v->calls, call_id);
 	char now[WALL_TEXT_SIZE];
-	if (call != NULL) {
+	char *told = xasprintf("%s %s", hook_field(h, "RecordingSid"), hook_field(h, "RecordingStatus"));
+	bool again = call != NULL && strcmp(call_text(call, "recordingTold"), told) == 0;
+	if (call != NULL && !again) {
+		call_put(call, "recordingTold", json_text(told));
 		call_note(call, "recording", data);
-		return;
+	} else if (again) {
+		json_decref(data); /* a repeat changes nothing */
 	}
+	free(told);
+	if (call != NULL)
+		return;
 	/* As call_note does. */
 	wall_format(wall_now(), now);
 	struct store_event event = {call_id, -1, wall_now().ms * 1000, "recording", now, data};
@@ -269,6 +280,10 @@ static void on_recording(struct hook *h)
 
 static void on_amd(struct hook *h, struct call *call)
 {
+	if (strcmp(call_text(call, "answeredBy"), hook_field(h, "AnsweredBy")) == 0) {
+		hook_reply_noted(h); /* a repeat: what follows from it was begun */
+		return;
+	}
 	call_note(call, "answered-by", json_build("{s:o}", "answeredBy", text(h, "AnsweredBy")));
 	call_put(call, "answeredBy", text(h, "AnsweredBy"));
 	call_save(call, NULL, NULL);
@@ -380,7 +395,16 @@ static void handle(struct voiced *v, struct http_request *r, size_t i)
 		return;
 	}
 	form_parse(http_query(r), strlen(http_query(r)), &h->query);
-	find_call(h);
+	if (hooks[i].control)
+		h->key = xasprintf("%s?%s %s %s", hooks[i].path, http_query(r), hook_field(h, "CallSid"),
+				   hook_field(h, "RecordingSid"));
+	const struct buffer *answer = h->key ? webhook_answers_find(v->answers, h->key) : NULL;
+	if (answer != NULL) {
+		http_reply(r, 200, "text/xml", (char *)answer->data, answer->len, NULL);
+		hook_free(h);
+	} else {
+		find_call(h);
+	}
 }
 
 bool routes_twilio(struct voiced *v, struct http_request *r)

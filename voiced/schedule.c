@@ -10,12 +10,11 @@
 #include "lib/store/answers.h"
 #include "voiced/outgoing.h"
 
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_MS = 1000, DUE_MAX = 20, ID_SIZE = 35 };
+enum { LOOK_MS = 1000, DUE_MAX = 20, ID_SIZE = 35, LATE_MS = 24 * 3600 * 1000, CANCEL_MAX = 10000 };
 
 struct schedule {
 	struct voiced *v;
@@ -26,16 +25,6 @@ bool schedule_is_id(const char *text)
 {
 	return strncmp(text, "PC", 2) == 0 && strlen(text) == ID_SIZE - 1 &&
 	       strspn(text + 2, "0123456789abcdef") == ID_SIZE - 3;
-}
-
-static void make_id(char out[ID_SIZE])
-{
-	unsigned char bytes[16];
-	if (RAND_bytes(bytes, sizeof bytes) != 1)
-		panic("OpenSSL has no random bytes");
-	snprintf(out, ID_SIZE, "PC");
-	for (size_t i = 0; i < sizeof bytes; i++)
-		snprintf(out + 2 + 2 * i, 3, "%02x", bytes[i]);
 }
 
 /* ---- keeping ---- */
@@ -71,15 +60,46 @@ static void on_kept(void *arg, json_t *result, const char *error)
 
 void schedule_call(struct voiced *v, json_t *document, int64_t due_ms, struct reply reply)
 {
-	char id[ID_SIZE];
-	make_id(id);
-	json_object_set_new(document, "requestId", json_text(id));
-	json_object_set_new(document, "callSid", json_text(id));
+	json_object_set(document, "callSid", json_object_get(document, "requestId"));
 	json_object_set_new(document, "status", json_text("scheduled"));
 	json_object_set_new(document, "dueAt", wall_json(due_ms));
+	json_object_set_new(document, "callAt", wall_json(due_ms));
+	/* When it was asked for: an emergency shutdown after that stands against it. */
+	if (json_object_get(document, "scheduledAt") == NULL)
+		json_object_set_new(document, "scheduledAt", wall_json(wall_now().ms));
 	struct keeping *k = xcalloc(1, sizeof *k);
 	*k = (struct keeping){reply, document};
 	store_put(v->store, STORE_CALLS, document, on_kept, k);
+}
+
+bool schedule_is_late(const struct call *call, int64_t now_ms)
+{
+	struct wall_ms wanted = {now_ms};
+	wall_parse(call_text(call, "callAt"), &wanted);
+	return now_ms > wanted.ms + LATE_MS;
+}
+
+static void on_postponed(void *arg, json_t *result, const char *error)
+{
+	(void)result;
+	char *id = arg;
+	if (error != NULL)
+		log_error("the scheduled call %s could not be kept again: %s", id, error);
+	free(id);
+}
+
+bool schedule_postpone(struct voiced *v, const struct call *call, int64_t due_ms, const char *why)
+{
+	const char *id = call_text(call, "requestId");
+	if (schedule_is_late(call, due_ms))
+		return false;
+	log_info("the scheduled call %s is postponed: %s", id, why);
+	struct store_change change = {.key = call_id(call),
+				      .set = json_build("{s:s, s:s, s:o, s:s}", "status", "scheduled",
+							"callSid", id, "dueAt", wall_json(due_ms),
+							"postponedReason", why)};
+	store_update(v->store, STORE_CALLS, &change, on_postponed, xstrdup(id));
+	return true;
 }
 
 void schedule_retry(struct voiced *v, const struct call *call)
@@ -113,6 +133,9 @@ void schedule_retry(struct voiced *v, const struct call *call)
 			json_object_set(document, kept[i], call_value(call, kept[i]));
 	json_object_set_new(document, "retries", json_integer(left - 1));
 	json_object_set_new(document, "retryOf", json_text(call_sid(call)));
+	json_object_set_new(
+		document, "scheduledAt",
+		json_text(call_text(call, call_text(call, "scheduledAt")[0] ? "scheduledAt" : "startedAt")));
 	log_call(LOG_SEV_INFO, call_sid(call), "trying again in %lld s; %lld more time(s)",
 		 (long long)call_number(call, "retryDelay"), (long long)left);
 	struct reply nobody = {NULL, NULL, NULL};
@@ -123,13 +146,14 @@ void schedule_retry(struct voiced *v, const struct call *call)
 
 struct taking {
 	struct voiced *v;
+	int64_t due_ms;
 };
 
 static void on_taken(void *arg, json_t *document, const char *error)
 {
 	struct taking *t = arg;
 	if (error == NULL && json_is_object(document))
-		outgoing_due(t->v, document);
+		outgoing_due(t->v, document, t->due_ms);
 	else if (error != NULL)
 		log_warn("a scheduled call could not be taken: %s", error);
 	free(t);
@@ -150,7 +174,10 @@ static void on_due(void *arg, json_t *result, const char *error)
 		log_debug("scheduled calls cannot be read: %s", error);
 	json_array_foreach (json_object_get(result, "documents"), i, document) {
 		struct taking *t = xcalloc(1, sizeof *t);
-		t->v = s->v;
+		struct wall_ms due_at = {0};
+		const char *text = json_string_value(json_object_get(document, "dueAt"));
+		wall_parse(text ? text : "", &due_at);
+		*t = (struct taking){s->v, due_at.ms};
 		/* Whoever changes it first has it. */
 		struct store_change change = {.key = store_key(&store_collections[STORE_CALLS], document),
 					      .where = json_build("[[s, s, s], [s, s, O]]", "status", "=",
@@ -200,7 +227,14 @@ void schedule_free(struct schedule **ss)
 struct canceling {
 	struct voiced *v;
 	struct reply reply;
+	char *reason;
 };
+
+static void canceling_end(struct canceling *c)
+{
+	free(c->reason);
+	free(c);
+}
 
 static void on_canceled(void *arg, json_t *document, const char *error)
 {
@@ -212,28 +246,40 @@ static void on_canceled(void *arg, json_t *document, const char *error)
 	else
 		answer_error(c->reply, 409, "not_scheduled",
 			     "This call is not waiting any more; phony_hangup_call ends a live one.");
-	free(c);
+	canceling_end(c);
+}
+
+static struct store_change cancellation(const json_t *document, const char *reason)
+{
+	char now[WALL_TEXT_SIZE];
+	wall_format(wall_now(), now);
+	return (struct store_change){.key = store_key(&store_collections[STORE_CALLS], document),
+				     .where = json_build("[[s, s, s]]", "status", "=", "scheduled"),
+				     .set = json_build("{s:s, s:s, s:s}", "status", "canceled", "endedAt",
+						       now, "endReason", reason),
+				     .unset = json_build("[s]", "dueAt"),
+				     .strict = true};
 }
 
 static void on_found(void *arg, json_t *document, const char *error)
 {
 	struct canceling *c = arg;
-	char now[WALL_TEXT_SIZE];
 	if (error != NULL || !json_is_object(document)) {
 		if (!answer_store_error(c->reply, error))
 			answer_error(c->reply, 404, "not_found",
 				     "No scheduled call has this callSid; phony_list_calls lists them.");
-		free(c);
+		canceling_end(c);
 		return;
 	}
-	wall_format(wall_now(), now);
-	struct store_change change = {.key = store_key(&store_collections[STORE_CALLS], document),
-				      .where = json_build("[[s, s, s]]", "status", "=", "scheduled"),
-				      .set = json_build("{s:s, s:s, s:s}", "status", "canceled", "endedAt",
-							now, "endReason", "canceled before it was placed"),
-				      .unset = json_build("[s]", "dueAt"),
-				      .strict = true};
+	struct store_change change = cancellation(document, c->reason);
 	store_update(c->v->store, STORE_CALLS, &change, on_canceled, c);
+}
+
+void schedule_cancel_one(struct voiced *v, const char *id, const char *reason, struct reply reply)
+{
+	struct canceling *c = xcalloc(1, sizeof *c);
+	*c = (struct canceling){v, reply, xstrdup(reason)};
+	store_get(v->store, STORE_CALLS, "requestId", id, on_found, c);
 }
 
 void schedule_cancel(struct voiced *v, json_t *args, struct reply reply)
@@ -245,9 +291,61 @@ void schedule_cancel(struct voiced *v, json_t *args, struct reply reply)
 	if (id[0] != '\0' && !schedule_is_id(id))
 		json_read_fault(&r, "callSid must be the PC… that phony_create_call gave a scheduled call; "
 				    "phony_hangup_call ends a live one");
-	if (answer_faults(reply, &r))
+	if (!answer_faults(reply, &r))
+		schedule_cancel_one(v, id, "canceled before it was placed", reply);
+}
+
+/* ---- taking all back ---- */
+
+struct canceling_all {
+	struct voiced *v;
+	char *reason;
+	schedule_canceled_fn *fn;
+	void *arg;
+	unsigned pending, canceled;
+	char error[200];
+};
+
+static void canceling_step(struct canceling_all *all)
+{
+	if (--all->pending > 0)
 		return;
-	struct canceling *c = xcalloc(1, sizeof *c);
-	*c = (struct canceling){v, reply};
-	store_get(v->store, STORE_CALLS, "requestId", id, on_found, c);
+	all->fn(all->arg, all->canceled, all->error[0] ? all->error : NULL);
+	free(all->reason);
+	free(all);
+}
+
+static void on_one_canceled(void *arg, json_t *document, const char *error)
+{
+	struct canceling_all *all = arg;
+	if (error != NULL)
+		text_printf(all->error, sizeof all->error, "%s", error);
+	else
+		all->canceled +=
+			json_is_object(document); /* else it was just placed: it is live, and ended */
+	canceling_step(all);
+}
+
+static void on_all_found(void *arg, json_t *result, const char *error)
+{
+	struct canceling_all *all = arg;
+	size_t i;
+	json_t *document, *documents = json_object_get(result, "documents");
+	if (error != NULL || json_object_get(result, "incomplete") != NULL)
+		text_printf(all->error, sizeof all->error, "%s", error ? error : "the database is away");
+	json_array_foreach (documents, i, document) {
+		struct store_change change = cancellation(document, all->reason);
+		all->pending++;
+		store_update(all->v->store, STORE_CALLS, &change, on_one_canceled, all);
+	}
+	canceling_step(all);
+}
+
+void schedule_cancel_all(struct voiced *v, const char *reason, schedule_canceled_fn *fn, void *arg)
+{
+	struct canceling_all *all = xcalloc(1, sizeof *all);
+	*all = (struct canceling_all){.v = v, .reason = xstrdup(reason), .fn = fn, .arg = arg, .pending = 1};
+	struct store_query waiting = {.where = json_build("[[s, s, s]]", "status", "=", "scheduled"),
+				      .limit = CANCEL_MAX};
+	store_find(v->store, STORE_CALLS, &waiting, on_all_found, all);
 }

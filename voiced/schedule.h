@@ -17,10 +17,24 @@ void schedule_free(struct schedule **s);
 void schedule_call(struct voiced *v, json_t *document, int64_t due_ms, struct reply reply);
 /* The call is over: tried again if it is to be. */
 void schedule_retry(struct voiced *v, const struct call *call);
+/*
+ * A call that was taken and cannot be placed yet: kept again until due_ms, and why
+ * is noted. False when that would be more than a day late.
+ */
+bool schedule_postpone(struct voiced *v, const struct call *call, int64_t due_ms, const char *why);
+/* Whether a scheduled call should have been placed more than a day ago. */
+bool schedule_is_late(const struct call *call, int64_t now_ms);
 /* phony_cancel_call */
 void schedule_cancel(struct voiced *v, json_t *args, struct reply reply);
+/* The same for the PC… or callSid of a scheduled call, by a reason. */
+void schedule_cancel_one(struct voiced *v, const char *id, const char *reason, struct reply reply);
 
-/* Whether this names a call that was kept for later: PC and 32 hexadecimal digits. */
+/* error is NULL when all scheduled calls of the database were canceled. */
+typedef void schedule_canceled_fn(void *arg, unsigned canceled, const char *error);
+/* Cancels them all, whichever host scheduled them. */
+void schedule_cancel_all(struct voiced *v, const char *reason, schedule_canceled_fn *fn, void *arg);
+
+/* Whether this is our own name of a call: PC and 32 hexadecimal digits. */
 bool schedule_is_id(const char *text);
 
 #endif

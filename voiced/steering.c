@@ -5,6 +5,7 @@
 #include "lib/store/answers.h"
 #include "voiced/ending.h"
 #include "voiced/guard.h"
+#include "voiced/schedule.h"
 #include "voiced/verbs_call.h"
 
 #include <string.h>
@@ -26,9 +27,14 @@ static void on_hung_up_elsewhere(void *arg, const struct twilio_answer *answer)
 /* A live call of another host is ended at Twilio: its host hears of it. */
 static void hangup_elsewhere(struct call_question *q)
 {
-	if (json_is_true(json_object_get(q->document, "isLive")))
-		twilio_end_call(q->v->twilio, json_string_value(json_object_get(q->document, "callSid")),
-				on_hung_up_elsewhere, q);
+	const char *sid = json_string_value(json_object_get(q->document, "callSid"));
+	bool live = json_is_true(json_object_get(q->document, "isLive"));
+	if (call_question_is_scheduled(q)) {
+		schedule_cancel_one(q->v, json_string_value(json_object_get(q->document, "requestId")),
+				    "hung up on request, before it was placed", q->reply);
+		call_question_free(q);
+	} else if (live && sid != NULL && twilio_is_call_sid(sid))
+		twilio_end_call(q->v->twilio, sid, on_hung_up_elsewhere, q);
 	else
 		call_question_not_live(q);
 }
@@ -39,7 +45,7 @@ void steering_hang_up(struct voiced *v, json_t *args, struct reply reply)
 	const char *sid = verb_read_sid(&r, args);
 	if (verb_refuse_faults(&r, reply))
 		return;
-	struct call *call = calls_by_sid(v->calls, sid);
+	struct call *call = calls_by_name(v->calls, sid);
 	if (call != NULL && !call_is_over(call))
 		ending_begin(v, call, "hung up on request", on_hung_up, call_question_new(v, sid, reply));
 	else
@@ -141,7 +147,7 @@ void steering_transfer(struct voiced *v, json_t *args, struct reply reply)
 	json_read_text(&r, "reason", JSON_OPTIONAL, 0, 500, &reason);
 	if (verb_refuse_faults(&r, reply))
 		return;
-	const struct call *call = calls_by_sid(v->calls, sid);
+	const struct call *call = calls_by_name(v->calls, sid);
 	if (call != NULL && call_is_browser(call))
 		reply.fail(reply.arg, 409, "browser", "A call in the browser cannot be transferred.");
 	else if (guard_denies(v->config, number, why, sizeof why))

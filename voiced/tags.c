@@ -6,6 +6,7 @@
 #include "lib/base/text.h"
 #include "lib/store/tags.h"
 #include "voiced/handover.h"
+#include "voiced/schedule.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +87,7 @@ static void on_found(void *arg, json_t *result, const char *error)
 
 static bool id_fits(const char *type, const char *id)
 {
-	return strcmp(type, "call") == 0 ? twilio_is_call_sid(id)
+	return strcmp(type, "call") == 0 ? twilio_is_call_sid(id) || schedule_is_id(id)
 					 : strncmp(id, "RE", 2) == 0 && strlen(id) == 34;
 }
 
@@ -111,8 +112,11 @@ void tags_change(struct voiced *v, json_t *args, struct reply reply, bool add)
 	else if (message)
 		handover_ask(v->to_smsd, add ? MSG_ADD_TAGS : MSG_REMOVE_TAGS, json_incref(args), on_smsd, t);
 	else
-		store_get(v->store, kind_of(t), strcmp(type, "call") == 0 ? "callSid" : "recordingSid", id,
-			  on_found, t);
+		store_get(v->store, kind_of(t),
+			  strcmp(type, "call") != 0 ? "recordingSid"
+			  : schedule_is_id(id)      ? "requestId"
+						    : "callSid",
+			  id, on_found, t);
 }
 
 /* ---- searching: three collections, one list ---- */

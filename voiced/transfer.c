@@ -5,7 +5,7 @@
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
 #include "lib/twilio/twiml.h"
-#include "voiced/guard.h"
+#include "voiced/gate.h"
 #include "voiced/hook.h"
 #include "voiced/workers.h"
 
@@ -13,10 +13,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct asked {
+/* A transfer on its way through the gate and to Twilio. */
+struct transfer {
 	struct voiced *v;
-	char *call_id;
+	char *call_id, *number, *reason;
 };
+
+static void transfer_free(struct transfer *t)
+{
+	free(t->call_id);
+	free(t->number);
+	free(t->reason);
+	free(t);
+}
 
 static void on_told(void *arg, json_t *reply, const struct peer_error *error)
 {
@@ -49,37 +58,57 @@ static void failed(struct call *call, const char *why)
 
 static void on_redirected(void *arg, const struct twilio_answer *answer)
 {
-	struct asked *a = arg;
-	struct call *call = calls_by_id(a->v->calls, a->call_id);
+	struct transfer *t = arg;
+	struct call *call = calls_by_id(t->v->calls, t->call_id);
+	if (answer->outcome == TWILIO_REFUSED || answer->outcome == TWILIO_UNREACHED)
+		gate_give_back(t->v, NULL);
 	if (call != NULL && answer->outcome != TWILIO_DONE)
 		failed(call, answer->message);
-	free(a->call_id);
-	free(a);
+	transfer_free(t);
+}
+
+static void on_gate(void *arg, const struct gate_verdict *verdict)
+{
+	struct transfer *t = arg;
+	struct call *call = calls_by_id(t->v->calls, t->call_id);
+	bool live = call != NULL && !call_is_over(call) && !call_is_ending(call);
+	if (verdict->rule == GATE_OPEN && !live)
+		gate_give_back(t->v, NULL);
+	if (verdict->rule != GATE_OPEN && live)
+		failed(call, verdict->why);
+	if (verdict->rule != GATE_OPEN || !live) {
+		transfer_free(t);
+		return;
+	}
+	log_call(LOG_SEV_INFO, call_sid(call), "transferring the call to %s: %s", t->number, t->reason);
+	note_turn(call, "The call is transferred to %s.", t->number);
+	int64_t transfers = call_number(call, "transfers") + 1;
+	call_put(call, "transfers", json_integer(transfers));
+	call_save(call, NULL, NULL);
+	char *url = xasprintf("%s/call/transfer?call=%s&again=%lld", t->v->config->public_url,
+			      call_token(call), (long long)transfers);
+	twilio_redirect_call(t->v->twilio, call_sid(call), url, on_redirected, t);
+	free(url);
 }
 
 void transfer_begin(struct voiced *v, struct call *call, const char *number, const char *reason)
 {
-	char why[300];
 	if (call_text(call, "transferTo")[0] != '\0' || call_is_over(call) || call_is_ending(call))
 		return; /* a repeat */
 	if (call_is_browser(call)) {
 		failed(call, "a call in the browser cannot be transferred");
 		return;
 	}
-	if (guard_denies(v->config, number, why, sizeof why)) {
-		failed(call, why);
-		return;
-	}
-	log_call(LOG_SEV_INFO, call_sid(call), "transferring the call to %s: %s", number, reason);
-	note_turn(call, "The call is transferred to %s.", number);
-	call_put(call, "transferTo", json_text(number));
-	call_put(call, "transfers", json_integer(call_number(call, "transfers") + 1));
-	call_save(call, NULL, NULL);
-	struct asked *a = xcalloc(1, sizeof *a);
-	*a = (struct asked){v, xstrdup(call_id(call))};
-	char *url = xasprintf("%s/call/transfer?call=%s", v->config->public_url, call_token(call));
-	twilio_redirect_call(v->twilio, call_sid(call), url, on_redirected, a);
-	free(url);
+	struct transfer *t = xcalloc(1, sizeof *t);
+	*t = (struct transfer){v, xstrdup(call_id(call)), xstrdup(number), xstrdup(reason)};
+	/* A number's own transferNumber is its owner's, who chose it for callers at any hour. */
+	bool own = call_is_inbound(call) && strcmp(call_text(call, "transferNumber"), number) == 0;
+	call_put(call, "transferTo", json_text(number)); /* one at a time */
+	const struct gate_request request = {
+		.action = GATE_TRANSFER,
+		.number = number,
+		.at_any_hour = own || json_is_true(call_value(call, "ignoreQuietHours"))};
+	gate_ask(v, &request, on_gate, t);
 }
 
 /* ---- what Twilio asks then ---- */
@@ -92,7 +121,8 @@ void transfer_dial(struct hook *h, struct call *call)
 		hook_reply_hangup(h, NULL);
 		return;
 	}
-	char *done = xasprintf("%s/call/transferred?call=%s", h->v->config->public_url, call_token(call));
+	char *done = xasprintf("%s/call/transferred?call=%s&again=%lld", h->v->config->public_url,
+			       call_token(call), (long long)call_number(call, "transfers"));
 	twiml_open(&b);
 	twiml_dial(&b, number, call_text(call, call_is_inbound(call) ? "toNumber" : "fromNumber"), done);
 	free(done);
@@ -102,6 +132,13 @@ void transfer_dial(struct hook *h, struct call *call)
 void transfer_done(struct hook *h, struct call *call)
 {
 	const char *status = hook_field(h, "DialCallStatus");
+	int64_t transfer = atoll(hook_query(h, "again"));
+	if (transfer > 0 && call_number(call, "transfersDone") >= transfer && !call_is_over(call)) {
+		h->attempt = call_attempt(call); /* a repeat: the stream that it was answered with */
+		hook_connect(h, call);
+		return;
+	}
+	call_put(call, "transfersDone", json_integer(transfer));
 	bool talked = strcmp(status, "completed") == 0 || strcmp(status, "answered") == 0;
 	if (talked || call_is_over(call) || call_is_ending(call)) {
 		if (talked)

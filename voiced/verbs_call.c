@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void free_question(struct call_question *q)
+void call_question_free(struct call_question *q)
 {
 	json_decref(q->document);
 	free(q->sid);
@@ -20,13 +20,13 @@ static void free_question(struct call_question *q)
 void call_question_fail(struct call_question *q, int http_status, const char *code, const char *message)
 {
 	q->reply.fail(q->reply.arg, http_status, code, message);
-	free_question(q);
+	call_question_free(q);
 }
 
 void call_question_done(struct call_question *q, json_t *body)
 {
 	q->reply.done(q->reply.arg, 200, body);
-	free_question(q);
+	call_question_free(q);
 }
 
 struct call_question *call_question_new(struct voiced *v, const char *sid, struct reply reply)
@@ -76,8 +76,8 @@ const char *verb_read_sid(struct json_reader *r, json_t *args)
 	json_read_open(r, args);
 	json_read_text(r, "callSid", JSON_NEEDED, 1, 64, &sid);
 	if (sid != NULL && !twilio_is_call_sid(sid) && !schedule_is_id(sid))
-		json_read_fault(
-			r, "callSid must be CA and 32 hexadecimal digits, as phony_create_call returns it");
+		json_read_fault(r, "callSid must be CA or PC and 32 hexadecimal digits, as phony_create_call "
+				   "returns it");
 	return sid;
 }
 
@@ -90,6 +90,12 @@ bool verb_refuse_faults(struct json_reader *r, struct reply reply)
 	return true;
 }
 
+bool call_question_is_scheduled(const struct call_question *q)
+{
+	const char *status = json_string_value(json_object_get(q->document, "status"));
+	return status != NULL && strcmp(status, "scheduled") == 0;
+}
+
 void call_question_not_live(struct call_question *q)
 {
 	if (json_is_true(json_object_get(q->document, "isLive"))) {
@@ -97,12 +103,18 @@ void call_question_not_live(struct call_question *q)
 				   "This call is served by another host of this database; ask there.");
 		return;
 	}
-	call_question_fail(q, 409, "not_live", "This call is over; see its status with phony_get_call.");
+	if (call_question_is_scheduled(q))
+		call_question_fail(
+			q, 409, "not_live",
+			"This call is scheduled and not placed yet; phony_cancel_call takes it back.");
+	else
+		call_question_fail(q, 409, "not_live",
+				   "This call is over; see its status with phony_get_call.");
 }
 
 struct call *verb_live_call(struct voiced *v, const char *sid, struct reply reply)
 {
-	struct call *call = calls_by_sid(v->calls, sid);
+	struct call *call = calls_by_name(v->calls, sid);
 	if (call != NULL && !call_is_over(call))
 		return call;
 	call_question_look_up(v, sid, NULL, reply, call_question_not_live);

@@ -24,9 +24,12 @@ void call_question_look_up(struct voiced *v, const char *sid, const char *text, 
 /* Each answers and ends the question; acted: {status: "success", message, callSid}. */
 void call_question_done(struct call_question *q, json_t *body);
 void call_question_acted(struct call_question *q, const char *message);
+void call_question_free(struct call_question *q); /* somebody else answers */
 void call_question_fail(struct call_question *q, int http_status, const char *code, const char *message);
 
-/* Answers with 409: the call is over, or another host's. */
+/* Whether the call that was looked up waits for its time. */
+bool call_question_is_scheduled(const struct call_question *q);
+/* Answers with 409: the call is over, not placed yet, or another host's. */
 void call_question_not_live(struct call_question *q);
 
 /* Opens the reader and reads callSid; "" after a fault. */

@@ -36,6 +36,8 @@ struct voiced {
 	struct news *news;
 	struct stats *stats;
 	struct schedule *schedule;
+	struct quota *quota;
+	struct webhook_answers *answers;
 	struct voicemails *voicemails;
 	struct recordings *recordings;
 	struct checkup *checkup;     /* NULL: nobody looks just now */

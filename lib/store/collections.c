@@ -65,6 +65,7 @@ const struct store_collection store_collections[STORE_TABLES] = {
 			    .finds = {"name"}},
 	[STORE_INCOMING_CONFIGS] = {.name = "incomingconfigs", .key = "phoneNumber", .order = "createdAt"},
 	[STORE_BARRED] = {.name = "donotcall", .key = "phoneNumber", .order = "createdAt"},
+	[STORE_QUOTAS] = {.name = "quotas", .key = "name", .order = "updatedAt"},
 	[STORE_REMOVALS] = {.name = "recordingremovals",
 			    .key = "recordingSid",
 			    .order = "createdAt",

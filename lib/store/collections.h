@@ -27,6 +27,7 @@ enum store_kind {
 	STORE_CONTEXTS,
 	STORE_INCOMING_CONFIGS,
 	STORE_BARRED,
+	STORE_QUOTAS,
 	STORE_REMOVALS,  /* recordings that Twilio is to remove */
 	STORE_DELETIONS, /* what was deleted: for other hosts, and what comes late */
 	STORE_HEALTH,

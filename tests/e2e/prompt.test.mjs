@@ -36,6 +36,7 @@ test('the built-in prompt says who calls, for what, how to speak, and what may h
     const prompt = await told({ systemInstructions: 'You are Anna.', callInstructions: 'Ask for {{date}}.', transferNumber: '+13035550009',
       outcomeSchema: { type: 'object', properties: { booked: { type: 'boolean' } } } });
     for (const words of [/^You are Anna\.\n/, new RegExp(`dialled \\+13035550001 from \\${phony.env.TWILIO_NUMBER}`), new RegExp(`Today is ${new Date().toISOString().slice(0, 8)}`),
+      /Where \+13035550001 rings it is \w+day, \d+ \w+ \d{4}, \d\d:\d\d \(America\/Denver, UTC-0[67]:00\)/,
       /\nAsk for \{\{date\}\}\.\n/, /One short sentence at a time/, /Speak the language that the instructions ask for/, /A menu: .*send_dtmf/,
       /Hold music/, /A voicemail .*wait for the tone/, /A wrong number: /, /whether you are a machine or an AI: say yes/, /ask_operator/,
       /use transfer_call/, /then use end_call/, /report_outcome once\..*"booked"/])
