@@ -24,8 +24,8 @@ test('three hosts: calls and messages go on wherever they are reached; one is ki
   const outside = await freePort();
   const ports = [await freePort(), await freePort(), await freePort()];
   const nginx = await startNginx(outside, ports);
-  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }] },
-    'agent-talks': { script: [{ say: 'Hello, this is Anna.', wav: speech('Hello, this is Anna. May I ask you something?').pattern }, { pause_ms: 60000 }], again: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }] } } });
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }, { tool: 'end_call', parameters: {} }] },
+    'agent-talks': { script: [{ say: 'Hello, this is Anna.', wav: speech('Hello, this is Anna. May I ask you something?').pattern }, { pause_ms: 60000 }], again: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }, { tool: 'end_call', parameters: {} }] } } });
   const carrier = await startCarrier({ default: { script: [] }, messages: { random: { seed: 3, drop: 0.1, lose: 0.1 } } });
   const hosts = [];
   for (const port of ports)

@@ -12,7 +12,7 @@ const question = 'Window or garden?';
 let carrier, agent, phony, endpoint, person = 5000;
 before(async () => {
   agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { ...agents,
-    'agent-asks': { script: [{ tool: 'ask_operator', parameters: { question } }, goodbye] } } });
+    'agent-asks': { script: [{ tool: 'ask_operator', parameters: { question } }, goodbye, { tool: 'end_call', parameters: {} }] } } });
   carrier = await startCarrier({ default: { script: [] }, callees: { '+12025569999': { outcome: 'busy' } }, numbers: [account.number] });
   phony = await startPhony({ sims: { carrier, agent } });
   endpoint = new URL(`http://127.0.0.1:${phony.port}/mcp`);

@@ -14,7 +14,7 @@ test('a call through nginx, by the block of the README alone', async () => {
   const thanks = speech('Thank you. Goodbye!');
   const [outside, inside] = [await freePort(), await freePort()];
   const nginx = await startNginx(outside, [inside], 'README.md');
-  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }] } } });
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }, { tool: 'end_call', parameters: {} }] } } });
   const carrier = await startCarrier({ default: { script: [] } });
   const phony = await startPhony({ sims: { carrier, agent }, port: inside, settings: { PUBLIC_URL: `http://127.0.0.1:${outside}` } });
   try {

@@ -11,8 +11,8 @@ const moment = speech('One moment please.');
 const thanks = speech('Thank you. Goodbye!');
 const agents = {
   'agent-test': { script: [{ say: 'Hello, this is Anna.', wav: hello.pattern }, { context: 'blue bicycle' }, { say: 'One moment please.', wav: moment.pattern }, { pause_ms: 60000 }] },
-  'agent-asks': { script: [{ say: 'One moment please.', wav: moment.pattern }, { tool: 'ask_operator', parameters: { question: 'Window or garden?' } }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }] },
-  'agent-talks': { script: Array.from({ length: 6 }, (_, i) => ({ say: `Sentence ${i + 1}.`, wav: moment.pattern })).concat({ say: 'Thank you. Goodbye!', wav: thanks.pattern }) },
+  'agent-asks': { script: [{ say: 'One moment please.', wav: moment.pattern }, { tool: 'ask_operator', parameters: { question: 'Window or garden?' } }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }, { tool: 'end_call', parameters: {} }] },
+  'agent-talks': { script: Array.from({ length: 6 }, (_, i) => ({ say: `Sentence ${i + 1}.`, wav: moment.pattern })).concat({ say: 'Thank you. Goodbye!', wav: thanks.pattern }, { tool: 'end_call', parameters: {} }) },
 };
 let agent, carrier, phony, browser, page, base, problems;
 

@@ -32,7 +32,7 @@ function phonyCommand(command, env, input) {
 test('the database away: writes are kept, read, and brought to it in order when it is back', async () => {
   const mongo = await startMongo();
   const thanks = speech('Thank you. Goodbye!');
-  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }] } } });
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }, { tool: 'end_call', parameters: {} }] } } });
   const carrier = await startCarrier({ default: { script: [] } });
   const phony = await startPhony({ sims: { carrier, agent }, settings: { MONGODB_URL: mongo.url } });
   await incoming(phony, one(1));

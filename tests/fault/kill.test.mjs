@@ -156,7 +156,7 @@ test('voiced killed while the agent is being looked for: the next voiced finds i
 });
 
 test('SIGKILL of the supervisor: live calls end as they would, then everything is gone', async () => {
-  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ pause_ms: 1500 }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }] } } });
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ pause_ms: 1500 }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }, { tool: 'end_call', parameters: {} }] } } });
   const carrier = await startCarrier({ default: { script: [] } });
   const folder = temporaryFolder();
   const phony = await startPhony({ sims: { carrier, agent }, folder, keep: true });
@@ -265,7 +265,7 @@ function certificates() {
 
 test('TLS to the agent is verified: a trusted certificate is taken, others are not', async () => {
   const file = certificates();
-  const talk = { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }] } };
+  const talk = { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: thanks.pattern }, { tool: 'end_call', parameters: {} }] } };
   const cases = [['good', file('ca.pem'), true], ['good', '', false], ['other', file('ca.pem'), false]];
   for (const [name, ca, ok] of cases)
     await withTree({ agents: talk, agentTls: true, agentArgs: ['--tls', file(`${name}.pem`), file(`${name}.key`)], settings: ca ? { TLS_CA_FILE: ca } : {} }, async ({ carrier, phony }) => {

@@ -15,9 +15,9 @@ let mongo, agent, carrier, settings, one, other;
 before(async () => {
   mongo = await startMongo();
   agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: {
-    'agent-test': { script: [{ say: 'Your secret is xylophonist. Goodbye!', wav: bye.pattern }] },
+    'agent-test': { script: [{ say: 'Your secret is xylophonist. Goodbye!', wav: bye.pattern }, { tool: 'end_call', parameters: {} }] },
     'agent-patient': { script: [{ say: 'I am on the line still.', wav: still.pattern }, { pause_ms: 60000 }] },
-    'agent-odd': { script: [{ tool: 'report_outcome', parameters: { booked: true, '': 'x', $set: { 'a.b': 1 }, 'a.b': null } }, { say: 'Thank you. Goodbye!', wav: bye.pattern }] } } });
+    'agent-odd': { script: [{ tool: 'report_outcome', parameters: { booked: true, '': 'x', $set: { 'a.b': 1 }, 'a.b': null } }, { say: 'Thank you. Goodbye!', wav: bye.pattern }, { tool: 'end_call', parameters: {} }] } } });
   carrier = await startCarrier({ default: { script: [] }, numbers: [account.number] });
   settings = { MONGODB_URL: mongo.url, API_TOKEN: 'a-token-that-all-hosts-share-0001', WARM_WORKERS: '1' };
   one = await startPhony({ sims: { carrier, agent }, settings });

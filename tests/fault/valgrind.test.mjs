@@ -11,7 +11,7 @@ test('one call and a clean shutdown under valgrind', { skip: sanitized && 'Addre
   const thanks = speech('Thank you. Goodbye!');
   const logs = temporaryFolder();
   const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { gives: 'pcm_16000', takes: 'pcm_16000',
-    script: [{ tool: 'send_dtmf', parameters: { digits: '1' } }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }] } } });
+    script: [{ tool: 'send_dtmf', parameters: { digits: '1' } }, { say: 'Thank you. Goodbye!', wav: thanks.pattern }, { tool: 'end_call', parameters: {} }] } } });
   const carrier = await startCarrier({ default: { script: [] } });
   const phony = await startPhony({ sims: { carrier, agent }, settings: { RUN_AS: 'root', CALLWORKER_WRAPPER: 'env' }, // valgrind has to be let into the cell
     wrapper: ['valgrind', '--trace-children=yes', '--leak-check=full', '--show-leak-kinds=definite', '--errors-for-leak-kinds=definite', '--error-exitcode=99', `--log-file=${logs}/%p`] });

@@ -8,7 +8,7 @@ import { account, bin, Log, speech, start, until } from './phony.mjs';
 
 export const bye = speech('Thank you. Goodbye!');
 // For the story: an agent that says goodbye, one that waits.
-export const agents = { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: bye.pattern }] }, 'agent-patient': { script: [{ pause_ms: 60000 }] } };
+export const agents = { 'agent-test': { script: [{ say: 'Thank you. Goodbye!', wav: bye.pattern }, { tool: 'end_call', parameters: {} }] }, 'agent-patient': { script: [{ pause_ms: 60000 }] } };
 export const names = [
   'phony_create_call', 'phony_list_calls', 'phony_get_call', 'phony_get_call_transcript', 'phony_get_call_events', 'phony_get_call_instructions',
   'phony_hangup_call', 'phony_inject_context', 'phony_send_dtmf', 'phony_emergency_shutdown', 'phony_send_sms', 'phony_list_messages',
