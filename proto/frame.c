@@ -42,6 +42,12 @@ bool message_asks(unsigned type)
 	return rule != NULL && rule->asks;
 }
 
+bool message_carries(unsigned type)
+{
+	const struct message_rule *rule = find_rule(type);
+	return rule != NULL && rule->carries;
+}
+
 bool message_known(unsigned type, unsigned version)
 {
 	switch (type) {

@@ -48,6 +48,8 @@ enum role role_by_name(const char *name);
 /* Whether `from` may send this type to `to`, as an answer or not, with a descriptor or not. */
 bool message_allowed(const struct frame *f, enum role from, enum role to);
 bool message_asks(unsigned type);
+/* Whether a descriptor travels with it. */
+bool message_carries(unsigned type);
 /* Whether a process of this version, which we still understand, understands the message. */
 bool message_known(unsigned type, unsigned version);
 

@@ -374,7 +374,13 @@ bool peer_tell(struct peer *p, enum message type, json_t *body, int fd)
 {
 	OBJ_CHECK(p, PEER_MAGIC);
 	struct frame f = {(uint16_t)type, fd >= 0 ? FRAME_FD : 0, 0, body};
-	bool ok = enqueue(p, &f, fd);
+	/* Without its descriptor (none could be had) it would break the other side's rules, and end the
+	 * connection. */
+	bool whole = fd >= 0 || !message_carries(type);
+	if (!whole)
+		log_error("%s to %s was not sent: no descriptor could be had for it", message_name(type),
+			  role_name(p->role));
+	bool ok = whole && enqueue(p, &f, fd);
 	json_decref(body);
 	return ok;
 }

@@ -104,11 +104,32 @@ static void obituary(struct worker *w, int status)
 	call_save(call, NULL, NULL);
 }
 
+static void on_silent(void *arg)
+{
+	struct worker *w = arg;
+	log_call(LOG_SEV_ERROR, w->call ? call_sid(w->call) : "",
+		 "callworker %d has not answered for %u s: it is killed", (int)w->pid,
+		 w->all->v->config->heartbeat_s);
+	if (w->pid > 0)
+		kill(w->pid, SIGKILL); /* its exit brings the next one */
+}
+
+/* From now on it has a call, and what it is asked it answers. Under a wrapper it may be as slow as that is.
+ */
+void worker_watch(struct worker *w)
+{
+	const struct config *c = w->all->v->config;
+	if (c->callworker_wrapper[0] == '\0')
+		heartbeat_start(&w->heartbeat, w->all->v->base, &w->link, w->pid, MSG_WORKER_LEVELS,
+				c->heartbeat_s, on_silent, w);
+}
+
 void worker_forget(struct worker *w)
 {
 	struct call *call = w->call;
 	fd_close(&w->stream);
 	timer_stop(&w->burial);
+	heartbeat_stop(&w->heartbeat);
 	link_free(&w->link);
 	LIST_REMOVE(w, next);
 	if (call != NULL && call_worker(call) == w)
@@ -131,6 +152,7 @@ static void linger(struct worker *w)
 		call_set_worker(w->call, NULL);
 	w->call = NULL;
 	w->pid = 0;
+	heartbeat_stop(&w->heartbeat);
 	link_free(&w->link);
 	timer_start(&w->burial, w->all->v->base, w->again_ms, on_late_close, w);
 }
@@ -224,6 +246,7 @@ void worker_rejoin(struct worker *w)
 	/* Of several, the one of the last attempt serves it. */
 	const struct worker *now = call_worker(call);
 	w->call = call;
+	worker_watch(w);
 	if (now == NULL || now->attempt < w->attempt)
 		call_set_worker(call, w);
 }
@@ -274,6 +297,7 @@ static void bury(void *arg)
 void worker_link_gone(struct worker *w)
 {
 	OBJ_CHECK(w, WORKER_MAGIC);
+	heartbeat_stop(&w->heartbeat);
 	link_free(&w->link);
 	/*
 	 * A child's exit is still to come; an orphan's too, if its parent is the

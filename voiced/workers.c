@@ -279,6 +279,7 @@ void workers_serve(struct workers *all, struct call *call, int fd)
 	if (flight != FLIGHTS_LEFT_OUT)
 		peer_tell(link_peer(w->link), MSG_FLIGHT, json_object(), flight);
 	peer_tell(link_peer(w->link), MSG_ASSIGN, assignment(all, call), fd);
+	worker_watch(w);
 	worker_tell_agent(call);
 	workers_refill(all);
 }

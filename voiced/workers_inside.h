@@ -2,6 +2,7 @@
 #ifndef PHONY_WORKERS_INSIDE_H
 #define PHONY_WORKERS_INSIDE_H
 
+#include "lib/daemon/heartbeat.h"
 #include "lib/daemon/link.h"
 #include "lib/loop/loop.h"
 #include "voiced/worker_sockets.h"
@@ -31,8 +32,9 @@ struct worker {
 	bool named;     /* the next voiced finds it by this name */
 	struct worker_name name;
 	struct timer burial;
-	int64_t landlock; /* -1: not told, or to an earlier voiced */
-	int stream;       /* a duplicate of the stream's descriptor, never read; -1: none */
+	struct heartbeat heartbeat; /* while it serves a call */
+	int64_t landlock;           /* -1: not told, or to an earlier voiced */
+	int stream;                 /* a duplicate of the stream's descriptor, never read; -1: none */
 };
 
 struct workers {
@@ -50,6 +52,8 @@ struct workers {
 /* The worker has ended: told in words, its stream closed, its place filled again. status: as of waitpid(2).
  */
 void worker_end(struct worker *w, int status);
+/* It serves a call: from now on it is missed when it hangs. */
+void worker_watch(struct worker *w);
 /* A message of its; its link has ended. */
 void worker_message(struct worker *w, const struct frame *f, int fd);
 void worker_link_gone(struct worker *w);
