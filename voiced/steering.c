@@ -147,13 +147,19 @@ void steering_transfer(struct voiced *v, json_t *args, struct reply reply)
 	json_read_text(&r, "reason", JSON_OPTIONAL, 0, 500, &reason);
 	if (verb_refuse_faults(&r, reply))
 		return;
-	const struct call *call = calls_by_name(v->calls, sid);
-	if (call != NULL && call_is_browser(call))
+	struct call *call = calls_by_name(v->calls, sid);
+	if (call != NULL && call_is_browser(call)) {
 		reply.fail(reply.arg, 409, "browser", "A call in the browser cannot be transferred.");
-	else if (guard_denies(v->config, number, why, sizeof why))
+	} else if (guard_denies(v->config, number, why, sizeof why)) {
 		reply.fail(reply.arg, 403, "denied", why);
-	else
+	} else {
+		if (call != NULL) {
+			/* By which it is known again when the worker says that it is due. */
+			call_put(call, "transferAsked", json_text(number));
+			call_save(call, NULL, NULL);
+		}
 		verb_ask_worker(v, sid, MSG_WORKER_TRANSFER,
 				json_build("{s:s, s:s}", "toNumber", number, "reason", reason),
 				"The call is being transferred", reply);
+	}
 }

@@ -91,12 +91,23 @@ static void on_gate(void *arg, const struct gate_verdict *verdict)
 	free(url);
 }
 
+/* The worker says when; where to is not its to choose: the call's own number, or what a person asked for. */
+static bool was_asked_for(const struct call *call, const char *number)
+{
+	return strcmp(number, call_text(call, "transferNumber")) == 0 ||
+	       strcmp(number, call_text(call, "transferAsked")) == 0;
+}
+
 void transfer_begin(struct voiced *v, struct call *call, const char *number, const char *reason)
 {
 	if (call_text(call, "transferTo")[0] != '\0' || call_is_over(call) || call_is_ending(call))
 		return; /* a repeat */
 	if (call_is_browser(call)) {
 		failed(call, "a call in the browser cannot be transferred");
+		return;
+	}
+	if (!was_asked_for(call, number)) {
+		failed(call, "nobody asked for a transfer to this number");
 		return;
 	}
 	struct transfer *t = xcalloc(1, sizeof *t);

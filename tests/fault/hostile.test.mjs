@@ -83,6 +83,11 @@ test('what it tells voiced of other calls ends it, and nothing else', async () =
     assert.equal(call.status, 'failed', 'each worker of this call did the same');
   }
   assert.equal(phony.log.filter((l) => l.includes('hostile: the answer is given')).length, 0);
+  // Its own call, but a number that is its own idea: it would cost money.
+  const dear = (await phony.call('+12025550135', { transferNumber: '+12025550198' })).body.callSid;
+  await phony.log.wait((l) => l.includes(dear) && l.includes('nobody asked for a transfer'), 'the refusal');
+  assert.equal((await phony.api('GET', `/api/calls/${dear}`)).body.transferTo ?? '', '');
+  await phony.api('POST', `/api/calls/${dear}/hangup`);
   assert.equal((await phony.api('GET', `/api/calls/${live}`)).body.isLive, true, 'no emergency shutdown, and this call goes on');
   await phony.api('POST', `/api/calls/${live}/hangup`);
   await phony.over(live);

@@ -181,6 +181,12 @@ static void misbehave(struct peer *p)
 		peer_ask(p, MSG_LIST_CALLS, json_object(), 5000, on_answer, NULL);
 	else if (attack == '3')
 		peer_ask(p, MSG_EMERGENCY_SHUTDOWN, json_object(), 5000, on_answer, NULL);
+	else if (attack == '5')
+		peer_tell(p, MSG_EVENT,
+			  json_build("{s:i, s:s, s:s, s:{s:s, s:s}}", "seq", 1, "type", "transfer", "time",
+				     "2026-01-01T00:00:00.000Z", "data", "toNumber", "+12025550199", "reason",
+				     "it costs"),
+			  -1);
 }
 
 static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
