@@ -227,6 +227,10 @@ static void on_audio(void *arg, const char *base64, size_t len, struct mono_us b
 	struct agent *a = arg;
 	if (!a->ready)
 		return; /* nobody knows yet what its bytes are */
+	if (!base64_valid(base64, len)) {
+		log_warn("the agent's audio is not base64"); /* passed on as it is, it could say anything */
+		return;
+	}
 	int quiet_ms = playout_quiet_ms(a->playout);
 	if (lane_is_open(a->to_caller)) {
 		ssize_t given = base64_decoded_len(base64, len);
@@ -434,6 +438,8 @@ bool agent_is_open(const struct agent *a)
 void agent_hear(struct agent *a, const char *base64, size_t len, struct mono_us born)
 {
 	OBJ_CHECK(a, AGENT_MAGIC);
+	if (!base64_valid(base64, len))
+		return;
 	if (a->ready)
 		send_to_agent(a, base64, len, born);
 	else

@@ -50,14 +50,18 @@ static void on_updated(struct openai *o, json_t *m)
 
 static void on_error(struct openai *o, json_t *m)
 {
-	const char *code = "", *message = "an error without words", *type = "", *event = "";
+	const char *code = "", *message = "an error without words", *type = "", *event = "", *param = "";
 	char why[300];
 	json_t *error = part(m, "error");
 	text_member(error, "code", &code);
 	text_member(error, "message", &message);
 	text_member(error, "type", &type);
 	text_member(error, "event_id", &event);
+	text_member(error, "param", &param);
 	openai_describe(why, sizeof why, code, message);
+	if (strstr(param, "transcription") != NULL)
+		text_printf(why, sizeof why, "OpenAI: %.*s: check OPENAI_TRANSCRIPTION_MODEL",
+			    TEXT_CUT(message, 200));
 	if (openai_is_final(code)) {
 		openai_give_up(o, PROVIDER_REFUSED, why);
 	} else if (is(code, "session_expired")) {

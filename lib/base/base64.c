@@ -43,6 +43,16 @@ ssize_t base64_decoded_len(const char *text, size_t len)
 	return (ssize_t)(len / 4 * 3) - (text[len - 1] == '=') - (text[len - 2] == '=');
 }
 
+bool base64_valid(const char *text, size_t len)
+{
+	ssize_t bytes = base64_decoded_len(text, len);
+	size_t padding = bytes < 0 ? 0 : len / 4 * 3 - (size_t)bytes;
+	for (size_t i = 0; i + padding < len; i++)
+		if (values[(uint8_t)text[i]] == 0)
+			return false;
+	return bytes >= 0;
+}
+
 ssize_t base64_decode(const char *text, size_t len, void *out)
 {
 	ssize_t total = base64_decoded_len(text, len);

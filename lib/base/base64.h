@@ -2,6 +2,7 @@
 #ifndef PHONY_BASE64_H
 #define PHONY_BASE64_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -19,5 +20,7 @@ ssize_t base64_decode(const char *text, size_t len, void *out);
 
 /* Bytes that a padded base64 text of this length stands for, or -1; checks no characters. */
 ssize_t base64_decoded_len(const char *text, size_t len);
+/* Whether base64_decode would take it: then it can stand in a JSON text as it is. */
+bool base64_valid(const char *text, size_t len);
 
 #endif

@@ -19,6 +19,8 @@ enum { VALUE_MAX = 500, LINE_SIZE = 1024 };
 
 static const char *const changeable[] = {"VOICE_PROVIDER",
 					 "OPENAI_VOICE",
+					 "OPENAI_MODEL",
+					 "OPENAI_TRANSCRIPTION_MODEL",
 					 "ELEVENLABS_AGENT_ID",
 					 "ELEVENLABS_VOICE_ID",
 					 "SILENCE_SECONDS",

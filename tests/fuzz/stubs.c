@@ -59,6 +59,12 @@ void ws_close(struct ws *w, enum lws_close_status status, const char *reason)
 	(void)reason;
 }
 
+void ws_break(struct ws *w, const char *why)
+{
+	(void)w;
+	(void)why;
+}
+
 void ws_abandon(struct ws **w)
 {
 	*w = NULL;

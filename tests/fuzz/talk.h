@@ -85,7 +85,7 @@ static int talk(const struct provider *provider, const uint8_t *data, size_t siz
 {
 	json_t *history = json_pack("[{s:s, s:s}]", "role", "assistant", "content", "Hello.");
 	struct provider_setup setup = {.url = "ws://x",
-				       .address = "",
+				       .connection = -1,
 				       .prompt = "prompt",
 				       .voice = "",
 				       .transcription_model = "gpt-transcribe",

@@ -6,6 +6,7 @@
 static const struct provider_events *events;
 static void *events_arg;
 static uint64_t heard;
+static int played, heard_messages;
 
 static void *fake_open(struct ws_loop *loop, const struct provider_setup *setup, const struct provider_events *e,
 		       void *arg)
@@ -19,6 +20,7 @@ static void *fake_open(struct ws_loop *loop, const struct provider_setup *setup,
 static void fake_audio(void *self, const char *base64, size_t len, struct mono_us born)
 {
 	(void)self, (void)base64, (void)len, (void)born;
+	heard_messages++;
 }
 
 static void fake_inject(void *self, const char *text)
@@ -117,6 +119,7 @@ static void out_audio(void *arg, const char *base64, size_t len, const uint8_t *
 		      struct mono_us born)
 {
 	(void)arg, (void)base64, (void)len, (void)mulaw, (void)count, (void)born;
+	played++;
 }
 
 static void out_mark(void *arg, const char *name)
@@ -142,6 +145,7 @@ static int begin(void **state)
 	(void)state;
 	memset(&talk, 0, sizeof talk);
 	talk.now_us = 1000000;
+	played = heard_messages = 0;
 	pass(0);
 	struct playout_out out = {out_audio, out_mark, out_clear, NULL};
 	struct agent_setup setup = {.provider = &fake, .prompt = "", .voice = "", .transcription_model = "",
@@ -237,6 +241,23 @@ static void test_what_was_heard_is_counted_by_connection(void **state)
 	assert_int_equal(heard, 801);
 }
 
+/* What is pasted into the other side's messages is base64 and nothing else. */
+static void test_audio_that_is_not_base64(void **state)
+{
+	static const char *const bad[] = {"AA\"}", "AAA", "A=AA", "AAAA\"},\"event\":\"clear\"AA"};
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		events->audio(events_arg, bad[i], strlen(bad[i]), (struct mono_us){1});
+		agent_hear(agent, bad[i], strlen(bad[i]), (struct mono_us){1});
+	}
+	assert_int_equal(playout_given(playout), 0);
+	assert_int_equal(played + heard_messages, 0);
+	events->audio(events_arg, "AAAA", 4, (struct mono_us){1});
+	agent_hear(agent, "AAAA", 4, (struct mono_us){1});
+	assert_int_equal(played, 1);
+	assert_int_equal(heard_messages, 1);
+}
+
 static void test_steady_connections_are_given_back(void **state)
 {
 	(void)state;
@@ -262,6 +283,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_result_outlives_its_connection, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_it_was_told_outlives_its_connection, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_was_heard_is_counted_by_connection, begin, end),
+		cmocka_unit_test_setup_teardown(test_audio_that_is_not_base64, begin, end),
 		cmocka_unit_test_setup_teardown(test_steady_connections_are_given_back, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,11 +25,14 @@ static void test_base64(void **state)
 		text[base64_encode(vectors[i][0], len, text)] = '\0';
 		assert_string_equal(text, vectors[i][1]);
 		assert_int_equal(base64_decode(text, strlen(text), bytes), len);
+		assert_true(base64_valid(text, strlen(text)));
 		assert_memory_equal(bytes, vectors[i][0], len);
 	}
 	static const char *const bad[] = {"Zg=", "Z===", "====", "Zg==Zg==", "Zm9\n", "Z", "Zm-_"};
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		assert_int_equal(base64_decode(bad[i], strlen(bad[i]), bytes), -1);
+		assert_false(base64_valid(bad[i], strlen(bad[i])));
+	}
 }
 
 static void test_e164(void **state)

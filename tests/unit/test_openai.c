@@ -419,6 +419,12 @@ static void test_the_session_ends(void **state)
 	assert_non_null(strstr(talk.told, "ended lost: "));
 	talk_close();
 	talk_open(&provider_openai);
+	hear("{'type':'error','error':{'type':'invalid_request_error','code':'invalid_value','message':'No such model',"
+	     "'param':'session.audio.input.transcription.model'}}");
+	talk.handler->closed(talk.arg, "closed");
+	assert_non_null(strstr(talk.told, "ended refused: OpenAI: No such model: check OPENAI_TRANSCRIPTION_MODEL"));
+	talk_close();
+	talk_open(&provider_openai);
 	talk.http_status = 302;
 	talk.handler->closed(talk.arg, "redirected");
 	assert_non_null(strstr(talk.told, "ended refused: the server redirects"));
