@@ -44,8 +44,8 @@ json_t *message_read_filters(struct json_reader *r, bool with_numbers, bool with
 	json_t *where = json_array();
 	json_read_word(r, "direction", JSON_OPTIONAL, directions, &direction);
 	if (with_numbers) {
-		json_read_number(r, "fromNumber", JSON_OPTIONAL, &from);
-		json_read_number(r, "toNumber", JSON_OPTIONAL, &to);
+		json_read_address(r, "fromNumber", JSON_OPTIONAL, &from);
+		json_read_address(r, "toNumber", JSON_OPTIONAL, &to);
 	}
 	if (with_status)
 		json_read_word(r, "status", JSON_OPTIONAL, message_statuses, &status);
@@ -92,7 +92,7 @@ void search_messages(struct smsd *s, json_t *args, struct reply reply)
 	int64_t limit = LIST_DEFAULT;
 	json_read_open(&r, args);
 	json_read_text(&r, "query", JSON_NEEDED, 1, 500, &query_text);
-	json_read_number(&r, "phoneNumber", JSON_OPTIONAL, &number);
+	json_read_address(&r, "phoneNumber", JSON_OPTIONAL, &number);
 	json_t *where = message_read_filters(&r, false, false);
 	filter_read_page(&r, &limit, &cursor);
 	json_t *words = words_of(query_text, true);
@@ -136,8 +136,8 @@ void get_conversation(struct smsd *s, json_t *args, struct reply reply)
 	const char *one = "", *two = "", *cursor = NULL;
 	int64_t limit = LIST_DEFAULT;
 	json_read_open(&r, args);
-	json_read_number(&r, "phoneNumber1", JSON_NEEDED, &one);
-	json_read_number(&r, "phoneNumber2", JSON_NEEDED, &two);
+	json_read_address(&r, "phoneNumber1", JSON_NEEDED, &one);
+	json_read_address(&r, "phoneNumber2", JSON_NEEDED, &two);
 	filter_read_page(&r, &limit, &cursor);
 	if (answer_faults(reply, &r))
 		return;

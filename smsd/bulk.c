@@ -209,21 +209,22 @@ static void bulk_job_begin(void *arg)
 			   on_deleted_ones, job);
 }
 
-void bulk_store(struct bulks *b, const json_t *bulk)
+bool bulk_store(struct bulks *b, const json_t *bulk)
 {
 	OBJ_CHECK(b, BULKS_MAGIC);
 	struct bulk_job *job;
 	if (b->draining || bulk_action(bulk_state_of(bulk), BULK_RESUME) != BULK_STORE)
-		return;
+		return false;
 	LIST_FOREACH (job, &b->jobs, next)
 		if (strcmp(message_field(job->bulk, "bulkId"), message_field(bulk, "bulkId")) == 0)
-			return;
+			return false;
 	job = xcalloc(1, sizeof *job);
 	job->bulks = b;
 	job->bulk = json_incref((json_t *)bulk);
 	job->deleted = json_object();
 	LIST_INSERT_HEAD(&b->jobs, job, next);
 	bulk_job_begin(job);
+	return true;
 }
 
 /* ---- canceling ---- */
@@ -322,8 +323,8 @@ static void on_unfinished(void *arg, json_t *result, const char *error)
 		struct wall_ms created = {0};
 		wall_parse(message_field(bulk, "createdAt"), &created);
 		bool ours = strcmp(message_field(bulk, "host"), b->smsd->host_id) == 0;
-		if (ours || wall_now().ms - created.ms > ORPHAN_MS)
-			bulk_store(b, bulk);
+		if ((ours || wall_now().ms - created.ms > ORPHAN_MS) && bulk_store(b, bulk))
+			log_info("bulk %s was not all stored yet: storing it", message_field(bulk, "bulkId"));
 	}
 }
 

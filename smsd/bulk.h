@@ -19,8 +19,11 @@ struct bulks *bulks_new(struct smsd *s);
 void bulks_drain(struct bulks *b);
 void bulks_free(struct bulks **b);
 
-/* Stores the messages of a job whose list {bulkId, recipients: [{toNumber, body}], …} is stored. */
-void bulk_store(struct bulks *b, const json_t *bulk);
+/*
+ * Stores the messages of a job whose list {bulkId, recipients: [{toNumber, body}], …} is stored.
+ * False when there is nothing to do, or it is being done.
+ */
+bool bulk_store(struct bulks *b, const json_t *bulk);
 
 /* bulk: as it is then; canceled: messages that will not be sent. */
 typedef void bulk_cancel_fn(void *arg, json_t *bulk, size_t canceled, const char *error);

@@ -268,7 +268,7 @@ void list_conversations(struct smsd *s, json_t *args, struct reply reply)
 	const char *number = "", *cursor = NULL;
 	int64_t limit = LIST_DEFAULT;
 	json_read_open(&r, args);
-	json_read_number(&r, "phoneNumber", JSON_NEEDED, &number);
+	json_read_address(&r, "phoneNumber", JSON_NEEDED, &number);
 	filter_read_page(&r, &limit, &cursor);
 	if (answer_faults(reply, &r))
 		return;

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTICIPANTS_MAX = 100, NAME_BYTES = 200 };
+enum { PARTICIPANTS_MAX = 100, NAME_BYTES = 200, GROUPS_MAX = 100, PLACES_MAX = 1000 };
 
 static bool is_group(struct talk *t)
 {
@@ -32,14 +32,16 @@ static int by_text(const void *a, const void *b)
 	return strcmp(json_string_value(*(json_t *const *)a), json_string_value(*(json_t *const *)b));
 }
 
-/* The numbers, sorted, each once, and `more` among them. Owned by the caller. */
+/* The numbers, sorted, each once, and `more` (or NULL) among them. Owned by the caller. */
 static json_t *sorted_numbers(json_t *numbers, const char *more)
 {
-	json_t *items[PARTICIPANTS_MAX + 1], *result = json_array(), *extra = json_text(more);
-	size_t n = json_array_size(numbers);
-	for (size_t i = 0; i < n; i++)
-		items[i] = json_array_get(numbers, i);
-	items[n++] = extra;
+	json_t *items[PARTICIPANTS_MAX + 2], *result = json_array(), *extra = json_text(more), *number;
+	size_t n = 0, at;
+	json_array_foreach (numbers, at, number)
+		if (n <= PARTICIPANTS_MAX && json_is_string(number))
+			items[n++] = number;
+	if (more != NULL)
+		items[n++] = extra;
 	qsort(items, n, sizeof *items, by_text);
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || !json_equal(items[i], items[i - 1]))
@@ -48,12 +50,16 @@ static json_t *sorted_numbers(json_t *numbers, const char *more)
 	return result;
 }
 
-/* conv_group_ and the MD5 of the sorted numbers joined by ':', as the original names groups. */
-static char *group_id(const json_t *numbers)
+/*
+ * conv_group_ and the MD5 of the sorted numbers joined by ':', as the original
+ * names groups; a later group that begins with the same numbers has its own place
+ * in the hash. Which numbers take part may change; the id does not.
+ */
+static char *group_id(const json_t *numbers, unsigned place)
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
-	char hex[2 * 16 + 1] = "";
+	char hex[2 * 16 + 1] = "", nth[16];
 	struct buffer joined = {0};
 	size_t i;
 	json_t *number;
@@ -61,6 +67,8 @@ static char *group_id(const json_t *numbers)
 		buffer_append_text(&joined, i ? ":" : "");
 		buffer_append_text(&joined, json_string_value(number));
 	}
+	snprintf(nth, sizeof nth, "#%u", place);
+	buffer_append_text(&joined, place > 0 ? nth : "");
 	if (EVP_Digest(joined.data, joined.len, digest, &len, EVP_md5(), NULL) != 1)
 		panic("OpenSSL has no MD5");
 	for (i = 0; i < 16 && i < len; i++)
@@ -69,18 +77,83 @@ static char *group_id(const json_t *numbers)
 	return xasprintf("%s%s", GROUP_PREFIX, hex);
 }
 
-static void on_group(void *arg, json_t *result, const char *error)
+/* A group to be made: the first place whose id is free, or whose group has these numbers now. */
+struct group_making {
+	struct talk *talk;
+	json_t *group, *numbers;
+	unsigned place;
+};
+
+static void group_made(struct group_making *m, bool fresh, json_t *document)
 {
-	struct talk *t = arg;
-	if (answer_store_error(t->reply, error)) {
-		talk_free(t);
-		return;
-	}
-	bool fresh = json_is_true(json_object_get(result, "inserted"));
-	t->document = json_incref(json_object_get(result, "document"));
+	struct talk *t = m->talk;
+	t->document = json_incref(document);
+	free(t->id);
+	t->id = xstrdup(message_field(document, "conversationId"));
 	t->http_status = fresh ? 201 : 200;
 	t->said = fresh ? "Group conversation created" : "A group of these numbers is there already";
+	json_decref(m->group);
+	json_decref(m->numbers);
+	free(m);
 	talk_answer(t);
+}
+
+static void group_failed(struct group_making *m, const char *error)
+{
+	answer_store_error(m->talk->reply, error);
+	talk_free(m->talk);
+	json_decref(m->group);
+	json_decref(m->numbers);
+	free(m);
+}
+
+static bool has_numbers(const json_t *group, const json_t *numbers)
+{
+	json_t *now = sorted_numbers(json_object_get(group, "participants"), NULL);
+	bool same = json_equal(now, numbers);
+	json_decref(now);
+	return same;
+}
+
+static void try_place(struct group_making *m);
+
+static void on_inserted(void *arg, json_t *result, const char *error)
+{
+	struct group_making *m = arg;
+	json_t *document = json_object_get(result, "document");
+	bool fresh = json_is_true(json_object_get(result, "inserted"));
+	if (error != NULL || m->place > PLACES_MAX)
+		group_failed(m, error ? error : "too many groups began with these numbers");
+	else if (fresh || has_numbers(document, m->numbers))
+		group_made(m, fresh, document);
+	else
+		try_place(m); /* people have joined or left it: it is another group by now */
+}
+
+static void try_place(struct group_making *m)
+{
+	char *id = group_id(m->numbers, m->place++);
+	json_object_set_new(m->group, "conversationId", json_text(id));
+	store_insert(m->talk->smsd->store, STORE_CONVERSATIONS, m->group, on_inserted, m);
+	free(id);
+}
+
+/* A group that became one of these numbers, whatever it began with. */
+static void on_groups(void *arg, json_t *result, const char *error)
+{
+	struct group_making *m = arg;
+	size_t i;
+	json_t *group;
+	if (error != NULL) {
+		group_failed(m, error);
+		return;
+	}
+	json_array_foreach (json_object_get(result, "documents"), i, group)
+		if (has_numbers(group, m->numbers)) {
+			group_made(m, false, group);
+			return;
+		}
+	try_place(m);
 }
 
 void create_group(struct smsd *s, json_t *args, struct reply reply)
@@ -108,14 +181,17 @@ void create_group(struct smsd *s, json_t *args, struct reply reply)
 		json_decref(numbers);
 		return;
 	}
-	char *id = group_id(numbers);
 	json_t *now = message_time(wall_now().ms);
-	json_t *group = json_build("{s:s, s:s, s:o, s:s, s:s, s:O, s:O, s:o}", "conversationId", id, "type",
-				   "group", "participants", numbers, "name", name, "createdBy", created_by,
-				   "lastMessageAt", now, "createdAt", now, "updatedAt", now);
-	store_insert(s->store, STORE_CONVERSATIONS, group, on_group, talk_new(s, args, reply, id));
-	json_decref(group);
-	free(id);
+	struct group_making *m = xcalloc(1, sizeof *m);
+	m->talk = talk_new(s, args, reply, "");
+	m->numbers = json_incref(numbers);
+	m->group = json_build("{s:s, s:O, s:s, s:s, s:O, s:O, s:o}", "type", "group", "participants", numbers,
+			      "name", name, "createdBy", created_by, "lastMessageAt", now, "createdAt", now,
+			      "updatedAt", now);
+	struct store_query q = {.where = json_build("[[s, s, s], [s, s, o]]", "type", "=", "group",
+						    "participants", "all", numbers),
+				.limit = GROUPS_MAX};
+	store_find(s->store, STORE_CONVERSATIONS, &q, on_groups, m);
 }
 
 static void on_changed(void *arg, json_t *result, const char *error)

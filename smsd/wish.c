@@ -61,7 +61,7 @@ void wish_read(struct smsd *s, struct json_reader *r, struct wish *w, bool later
 	json_read_text(r, "template", JSON_OPTIONAL, 1, 100, &w->template_name);
 	json_read_object(r, "fields", JSON_OPTIONAL, &w->fields);
 	if (later)
-		json_read_time(r, "sendAt", JSON_OPTIONAL, &w->send_at);
+		json_read_moment(r, "sendAt", JSON_OPTIONAL, &w->send_at);
 	if (w->send_at != 0 && w->send_at < wall_now().ms)
 		json_read_fault(r, "sendAt is in the past; leave it out to send now");
 	if (w->send_at > wall_now().ms + year_ms)

@@ -167,8 +167,8 @@ void reading_list(struct voiced *v, json_t *args, struct reply reply)
 	json_read_open(&r, args);
 	json_read_word(&r, "callType", JSON_OPTIONAL, types, &type);
 	json_read_word(&r, "status", JSON_OPTIONAL, statuses, &status);
-	json_read_number(&r, "fromNumber", JSON_OPTIONAL, &from);
-	json_read_number(&r, "toNumber", JSON_OPTIONAL, &to);
+	json_read_address(&r, "fromNumber", JSON_OPTIONAL, &from);
+	json_read_address(&r, "toNumber", JSON_OPTIONAL, &to);
 	json_read_time(&r, "startDate", JSON_OPTIONAL, &from_ms);
 	json_read_until(&r, "endDate", JSON_OPTIONAL, &to_ms);
 	filter_read_page(&r, &limit, &cursor);

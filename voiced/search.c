@@ -71,7 +71,7 @@ void search_calls(struct voiced *v, json_t *args, struct reply reply)
 	int64_t limit = LIST_DEFAULT;
 	json_read_open(&r, args);
 	json_read_text(&r, "query", JSON_NEEDED, 1, 500, &query);
-	json_read_number(&r, "phoneNumber", JSON_OPTIONAL, &number);
+	json_read_address(&r, "phoneNumber", JSON_OPTIONAL, &number);
 	json_t *where = search_read_filters(&r), *words = words_of(query, true);
 	filter_read_page(&r, &limit, &cursor);
 	if (query[0] != '\0' && json_array_size(words) == 0)

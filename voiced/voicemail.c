@@ -39,8 +39,8 @@ static json_t *read_filters(struct json_reader *r)
 	int64_t start_ms = 0, end_ms = 0;
 	bool read = false;
 	json_t *where = json_array();
-	json_read_number(r, "fromNumber", JSON_OPTIONAL, &from);
-	json_read_number(r, "toNumber", JSON_OPTIONAL, &to);
+	json_read_address(r, "fromNumber", JSON_OPTIONAL, &from);
+	json_read_address(r, "toNumber", JSON_OPTIONAL, &to);
 	json_read_word(r, "status", JSON_OPTIONAL, statuses, &status);
 	json_read_time(r, "startDate", JSON_OPTIONAL, &start_ms);
 	json_read_until(r, "endDate", JSON_OPTIONAL, &end_ms);
@@ -77,7 +77,7 @@ void voicemail_search(struct voiced *v, json_t *args, struct reply reply)
 	int64_t limit = LIST_DEFAULT;
 	json_read_open(&r, args);
 	json_read_text(&r, "query", JSON_NEEDED, 1, 500, &query);
-	json_read_number(&r, "toNumber", JSON_OPTIONAL, &to);
+	json_read_address(&r, "toNumber", JSON_OPTIONAL, &to);
 	filter_read_page(&r, &limit, &cursor);
 	json_t *words = words_of(query, true);
 	if (query[0] != '\0' && json_array_size(words) == 0)

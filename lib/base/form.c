@@ -1,6 +1,7 @@
 #include "lib/base/form.h"
 
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -14,28 +15,42 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-char *form_unescape(const char *bytes, size_t len, bool plus)
+/* Without their %XX, as they are: any bytes, terminated. bytes is NULL when an escape is broken. */
+static struct form_bytes unescape(const char *bytes, size_t len, bool plus)
 {
-	char *out = xcalloc(1, len + 1), *at = out;
+	struct form_bytes out = {xcalloc(1, len + 1), 0};
 	for (size_t i = 0; i < len; i++) {
 		char c = plus && bytes[i] == '+' ? ' ' : bytes[i];
 		if (c == '%') {
 			int high = len - i > 2 ? hex(bytes[i + 1]) : -1;
 			int low = len - i > 2 ? hex(bytes[i + 2]) : -1;
 			if (high < 0 || low < 0) {
-				free(out);
-				return NULL;
+				free(out.bytes);
+				return (struct form_bytes){0};
 			}
 			c = (char)(high << 4 | low);
 			i += 2;
 		}
-		if (c == '\0') {
-			free(out);
-			return NULL;
-		}
-		*at++ = c;
+		out.bytes[out.len++] = c;
 	}
 	return out;
+}
+
+char *form_unescape(const char *bytes, size_t len, bool plus)
+{
+	struct form_bytes out = unescape(bytes, len, plus);
+	if (out.bytes == NULL || memchr(out.bytes, '\0', out.len) == NULL)
+		return out.bytes;
+	free(out.bytes);
+	return NULL;
+}
+
+static void field_free(struct form_field *field)
+{
+	free(field->name);
+	free(field->value);
+	free(field->raw_name.bytes);
+	free(field->raw_value.bytes);
 }
 
 static bool add_field(struct form *form, const char *bytes, size_t len)
@@ -45,13 +60,14 @@ static bool add_field(struct form *form, const char *bytes, size_t len)
 	const char *equals = memchr(bytes, '=', len);
 	size_t name_len = equals ? (size_t)(equals - bytes) : len;
 	size_t value_len = equals ? len - name_len - 1 : 0;
-	struct form_field field = {form_unescape(bytes, name_len, true),
-				   form_unescape(equals ? equals + 1 : "", value_len, true)};
-	if (field.name == NULL || field.value == NULL) {
-		free(field.name);
-		free(field.value);
+	struct form_field field = {.raw_name = unescape(bytes, name_len, true),
+				   .raw_value = unescape(equals ? equals + 1 : "", value_len, true)};
+	if (field.raw_name.bytes == NULL || field.raw_value.bytes == NULL) {
+		field_free(&field);
 		return false;
 	}
+	field.name = text_dup(field.raw_name.bytes, field.raw_name.len);
+	field.value = text_dup(field.raw_value.bytes, field.raw_value.len);
 	struct form_field *fields = realloc(form->fields, (form->count + 1) * sizeof *fields);
 	if (fields == NULL)
 		panic("out of memory for a form");
@@ -77,10 +93,8 @@ bool form_parse(const char *bytes, size_t len, struct form *form)
 
 void form_free(struct form *form)
 {
-	for (size_t i = 0; i < form->count; i++) {
-		free(form->fields[i].name);
-		free(form->fields[i].value);
-	}
+	for (size_t i = 0; i < form->count; i++)
+		field_free(&form->fields[i]);
 	free(form->fields);
 	memset(form, 0, sizeof *form);
 }

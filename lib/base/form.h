@@ -1,4 +1,8 @@
-/* application/x-www-form-urlencoded, as webhooks and query strings use it. */
+/*
+ * application/x-www-form-urlencoded, as webhooks and query strings use it. What
+ * is not UTF-8 and NUL become U+FFFD in the texts (lib/base/text.h); the bytes as
+ * they came are kept beside them, for a signature.
+ */
 #ifndef PHONY_FORM_H
 #define PHONY_FORM_H
 
@@ -7,9 +11,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct form_bytes {
+	char *bytes;
+	size_t len;
+};
 struct form_field {
 	char *name;
 	char *value;
+	struct form_bytes raw_name, raw_value;
 };
 struct form {
 	struct form_field *fields; /* in the order they came; names may repeat */
@@ -18,8 +27,7 @@ struct form {
 
 /*
  * Decodes len bytes into *form (free it with form_free, on failure too).
- * False when an escape is broken, a NUL is inside, or there are more than
- * FORM_FIELDS_MAX fields.
+ * False when an escape is broken, or there are more than FORM_FIELDS_MAX fields.
  */
 enum { FORM_FIELDS_MAX = 512 };
 bool form_parse(const char *bytes, size_t len, struct form *form);

@@ -138,6 +138,18 @@ void json_read_number(struct json_reader *r, const char *name, enum json_presenc
 		*out = text;
 }
 
+void json_read_address(struct json_reader *r, const char *name, enum json_presence presence, const char **out)
+{
+	const char *text = NULL;
+	json_read_text(r, name, presence, 1, 256, &text);
+	if (text == NULL)
+		return;
+	if (!address_valid(text))
+		json_read_fault(r, "%s: %s", name, ADDRESS_ADVICE);
+	else
+		*out = text;
+}
+
 void json_read_time(struct json_reader *r, const char *name, enum json_presence presence, int64_t *ms)
 {
 	const char *text = NULL;

@@ -56,6 +56,9 @@ void json_read_any(struct json_reader *r, const char *name, enum json_presence p
 void json_read_object(struct json_reader *r, const char *name, enum json_presence presence, json_t **out);
 /* A phone number in E.164. */
 void json_read_number(struct json_reader *r, const char *name, enum json_presence presence, const char **out);
+/* Whatever a call or a message may come from (address_valid in lib/base/e164.h): for filters. */
+void json_read_address(struct json_reader *r, const char *name, enum json_presence presence,
+		       const char **out);
 /* An ISO 8601 date or date and time, with or without zone: milliseconds since 1970. */
 void json_read_time(struct json_reader *r, const char *name, enum json_presence presence, int64_t *ms);
 /*

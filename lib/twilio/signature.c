@@ -13,12 +13,18 @@
 
 enum { SHA1_LEN = 20 };
 
+static int compare_bytes(const struct form_bytes *a, const struct form_bytes *b)
+{
+	int order = memcmp(a->bytes, b->bytes, a->len < b->len ? a->len : b->len);
+	return order != 0 ? order : (a->len > b->len) - (a->len < b->len);
+}
+
 static int by_name_and_value(const void *a, const void *b)
 {
 	const struct form_field *x = *(const struct form_field *const *)a;
 	const struct form_field *y = *(const struct form_field *const *)b;
-	int order = strcmp(x->name, y->name);
-	return order != 0 ? order : strcmp(x->value, y->value);
+	int order = compare_bytes(&x->raw_name, &y->raw_name);
+	return order != 0 ? order : compare_bytes(&x->raw_value, &y->raw_value);
 }
 
 static void append_form(struct buffer *b, const struct form *form)
@@ -31,8 +37,9 @@ static void append_form(struct buffer *b, const struct form *form)
 		/* A name given several times counts once with each distinct value. */
 		if (i > 0 && by_name_and_value(&sorted[i - 1], &sorted[i]) == 0)
 			continue;
-		buffer_append_text(b, sorted[i]->name);
-		buffer_append_text(b, sorted[i]->value);
+		/* As Twilio sent them: the texts may have been cleaned. */
+		buffer_append(b, sorted[i]->raw_name.bytes, sorted[i]->raw_name.len);
+		buffer_append(b, sorted[i]->raw_value.bytes, sorted[i]->raw_value.len);
 	}
 	free(sorted);
 }

@@ -29,7 +29,7 @@ test('three hosts: calls and messages go on wherever they are reached; one is ki
   const carrier = await startCarrier({ default: { script: [] }, messages: { random: { seed: 3, drop: 0.1, lose: 0.1 } } });
   const hosts = [];
   for (const port of ports)
-    hosts.push(await startPhony({ sims: { carrier, agent }, port, settings: { PUBLIC_URL: `http://127.0.0.1:${outside}`, MONGODB_URL: mongo.url, API_TOKEN: token, WARM_WORKERS: '1' } }));
+    hosts.push(await startPhony({ sims: { carrier, agent }, port, settings: { PUBLIC_URL: `http://127.0.0.1:${outside}`, MONGODB_URL: mongo.url, API_TOKEN: token, WARM_WORKERS: '1', TWILIO_TIMEOUT_SECONDS: '5' } }));
   const base = `http://127.0.0.1:${outside}`;
 
   // Calls: placed by one, answered by whichever the webhook and the stream reach.

@@ -1,5 +1,6 @@
 // Messages: sent, received, told of, asked for.
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
@@ -45,6 +46,9 @@ for (const store of ['sqlite', 'mongodb']) describe(`one instance on ${store}`, 
       undelivered: { [them(101)]: 30003 }, optedOut: [them(102)],
       inbound: { SM000000000000000000000000000000aa: {
         sid: 'SM000000000000000000000000000000aa', from: them(103), to: us, body: 'You missed me', status: 'received',
+        direction: 'inbound', date_created: 'Tue, 24 Nov 2026 16:40:03 +0000', num_media: '0', num_segments: '1', error_code: null, error_message: null },
+      SM000000000000000000000000000000ab: {
+        sid: 'SM000000000000000000000000000000ab', from: them(104), to: us, body: 'my secret', status: 'received',
         direction: 'inbound', date_created: 'Tue, 24 Nov 2026 16:40:03 +0000', num_media: '0', num_segments: '1', error_code: null, error_message: null } },
     } });
     phony = await startPhony({ sims: { carrier }, settings: { MONGODB_URL: mongo?.url ?? '' } });
@@ -124,7 +128,9 @@ for (const store of ['sqlite', 'mongodb']) describe(`one instance on ${store}`, 
       [{ toNumber: them(1), mediaUrls: Array(11).fill('https://example.com/x.png') }, /mediaUrls must be a list of 0 to 10/],
       [{ toNumber: them(1), mediaUrls: ['ftp://example.com/x'] }, /no http or https URL/],
       [{ toNumber: them(1), body: 'x', sendAt: '2020-01-01' }, /sendAt is in the past/],
-      [{ toNumber: them(1), body: 'x', sendAt: '2026-13-45' }, /sendAt must be an ISO 8601 date/],
+      [{ toNumber: them(1), body: 'x', sendAt: '2026-13-45' }, /sendAt must be .*zone/],
+      [{ toNumber: them(1), body: 'x', sendAt: '2099-12-01' }, /sendAt must .*zone/],
+      [{ toNumber: them(1), body: 'x', sendAt: '2099-12-01T09:00:00' }, /sendAt must .*zone/],
     ];
     for (const [body, words] of cases) {
       const answer = await phony.api('POST', '/api/sms/send', body);
@@ -360,6 +366,95 @@ for (const store of ['sqlite', 'mongodb']) describe(`one instance on ${store}`, 
     assert.equal((await phony.api('POST', `${at}/send`, { fromNumber: '+12025550144', body: 'x' })).status, 400);
   });
 
+  test('a group made again after one left is a group of all of them', async () => {
+    const [a, b] = [someone(), someone()];
+    const make = (participants = [a, b]) => phony.api('POST', '/api/conversations', { participants, createdBy: us });
+    const first = (await make()).body.data.conversationId;
+    await phony.api('DELETE', `/api/conversations/${first}/participants/${encodeURIComponent(b)}`);
+    const made = await Promise.all([...Array(5)].map(() => make()));
+    const again = made[0].body.data;
+    assert.deepEqual(again.participants, [us, a, b].sort());
+    assert.notEqual(again.conversationId, first);
+    // Asked for at once, it is made once; and it is found whatever it began with.
+    assert.deepEqual(made.map((m) => m.body.data.conversationId), made.map(() => again.conversationId));
+    assert.deepEqual(made.map((m) => m.status).toSorted(), [200, 200, 200, 200, 201]);
+    const c = someone();
+    await phony.api('POST', `/api/conversations/${again.conversationId}/participants`, { phoneNumber: c });
+    const wider = await make([a, b, c]);
+    assert.deepEqual([wider.status, wider.body.data.conversationId], [200, again.conversationId]);
+  });
+
+  test('a message that was deleted does not come back: by a look at Twilio, or a repeat of its webhook', async () => {
+    const inbound = 'SM000000000000000000000000000000ab', from = them(104);
+    const params = { MessageSid: inbound, From: from, To: us, Body: 'my secret', NumMedia: '0' };
+    const count = async () => (await phony.api('GET', `/api/sms/messages?fromNumber=${encodeURIComponent(from)}`)).body.data.count;
+    const talks = async () => (await phony.api('GET', `/api/conversations?phoneNumber=${encodeURIComponent(from)}`)).body.data.count;
+    for (const remove of [() => phony.api('DELETE', `/api/sms/messages/${inbound}`), () => phony.api('DELETE', `/api/sms/messages?fromNumber=${encodeURIComponent(from)}`)]) {
+      await incoming(phony, { ...params, MessageSid: inbound });
+      if (remove.toString().includes('?')) await incoming(phony, { ...params, MessageSid: sid(120) });
+      const [before] = [await count()];
+      const { body } = await remove();
+      assert.equal(body.data.deletedCount, before, JSON.stringify(body));
+      for (const id of [inbound, sid(120)]) {
+        assert.equal((await get(phony, id)).status, 404);
+        if (before > 0 || id === inbound) assert.equal((await incoming(phony, { ...params, MessageSid: id === inbound ? inbound : sid(121) })).status, 200);
+      }
+      await phony.api('DELETE', `/api/sms/messages/${sid(121)}`);
+      assert.equal(await count(), 0);
+      assert.equal(await talks(), 0); // a talk of two without a message says whom we wrote with
+    }
+  });
+
+  test('bytes that are no text are cleaned, and lose no message', async () => {
+    const from = someone();
+    const raw = async (id, body) => {
+      const url = `${phony.env.PUBLIC_URL}/sms/incoming`;
+      const form = `Body=${body}&From=${encodeURIComponent(from)}&MessageSid=${id}&NumMedia=0&To=${encodeURIComponent(us)}`;
+      // Signed over the bytes as they are: name and value of each parameter, sorted by name.
+      const signed = Buffer.concat([Buffer.from(url), ...form.split('&').flatMap((part) => part.split('=').map((one) => Buffer.from(unescape(one), 'latin1')))]);
+      const signature = crypto.createHmac('sha1', account.token).update(signed).digest('base64');
+      return fetch(`http://127.0.0.1:${phony.port}/sms/incoming`, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-twilio-signature': signature }, body: form });
+    };
+    for (const [i, [body, stored]] of [['email xx.yy%00live.com', 'email xx.yy\ufffdlive.com'], ['Qu%E9bec', 'Qu\ufffdbec'], ['%00', '\ufffd']].entries()) {
+      assert.equal((await raw(sid(130 + i), body)).status, 200, body);
+      assert.equal((await get(phony, sid(130 + i))).body.data.body, stored);
+    }
+    // The same by Twilio's package.
+    assert.equal((await incoming(phony, { MessageSid: sid(135), From: from, To: us, Body: 'a\0b', NumMedia: '0' })).status, 200);
+  });
+
+  test('lists are filtered by whoever can be a sender', async () => {
+    for (const [i, From] of ['68849', 'SUPPORT', 'Zeus Inc', 'anonymous', 'whatsapp:+12025550199'].entries()) {
+      await incoming(phony, { MessageSid: sid(140 + i), From, To: us, Body: `hello from ${i}`, NumMedia: '0' });
+      const q = encodeURIComponent(From);
+      assert.equal((await phony.api('GET', `/api/sms/messages?fromNumber=${q}`)).body.data?.count, 1, From);
+      assert.equal((await phony.api('GET', `/api/sms/search?query=hello&phoneNumber=${q}`)).body.data?.count, 1, From);
+      assert.equal((await phony.api('GET', `/api/sms/conversation?phoneNumber1=${q}&phoneNumber2=${encodeURIComponent(us)}`)).body.data?.messageCount, 1, From);
+      assert.equal((await phony.api('GET', `/api/conversations?phoneNumber=${q}`)).body.data?.count, 1, From);
+      assert.equal((await phony.api('GET', `/api/calls?fromNumber=${q}`)).status, 200, From);
+      assert.equal((await phony.api('GET', `/api/voicemails?fromNumber=${q}`)).status, 200, From);
+      assert.equal((await phony.api('GET', `/api/search/calls?query=x&phoneNumber=${q}`)).status, 200, From);
+      assert.equal((await phony.api('DELETE', `/api/sms/messages?fromNumber=${q}`)).body.data?.deletedCount, 1, From);
+    }
+    for (const typo of ['12025550198', '+1 202', '12']) assert.equal((await phony.api('GET', `/api/sms/messages?fromNumber=${encodeURIComponent(typo)}`)).status, 400, typo);
+  });
+
+  test('lines of a body reach Twilio as they are', async () => {
+    const to = someone();
+    assert.equal((await send(phony, to, 'line one\r\nline two\nthree')).status, 200);
+    const created = await carrier.events.wait((e) => e.event === 'message-created' && e.to === to, 'the message');
+    assert.equal(created.body, 'line one\r\nline two\nthree');
+  });
+
+  test('who opts out before a message is due does not get it', async () => {
+    const person = someone();
+    const later = await send(phony, person, 'too late', { sendAt: new Date(Date.now() + 1200).toISOString() });
+    await incoming(phony, { MessageSid: sid(150), From: person, To: us, Body: 'STOP', NumMedia: '0' });
+    const told = await settled(phony, later.body.data.messageSid, 'failed');
+    assert.equal(told.errorCode, 21610);
+    assert.equal(carrier.events.filter((e) => e.event === 'message-request' && e.to === person).length, 0);
+  });
+
   test('templates with fields', async () => {
     const template = { name: 'table', body: 'Hello {{ name }}, your table for {{people}} is booked.', description: 'bookings' };
     const made = await phony.api('POST', '/api/sms/templates', template);
@@ -391,6 +486,9 @@ for (const store of ['sqlite', 'mongodb']) describe(`one instance on ${store}`, 
     assert.equal(done.status, 'done');
     assert.deepEqual(done.counts, { delivered: 3, failed: 1 });
     assert.match(done.results.find((r) => r.toNumber === '+15005550001').errorMessage, /21211/);
+    assert.deepEqual([done.sent, done.failed], [3, 1]);
+    const listed = (await phony.api('GET', '/api/sms/bulk')).body.data.bulks.find((b) => b.bulkId === bulkId);
+    assert.deepEqual([listed.total, listed.sent, listed.failed, listed.pending], [4, 3, 1, 0]);
     assert.deepEqual(carrier.events.filter((e) => e.event === 'message-created' && e.body.endsWith(': open')).map((e) => e.body).sort(), ['Hi P0: open', 'Hi P1: open', 'Hi P3: open']);
     // One a minute: all but the first can be taken back.
     const slow = (await phony.api('POST', '/api/sms/bulk', { toNumbers: [someone(), someone(), someone()], body: 'slow', ratePerMinute: 1 })).body.data;
@@ -447,6 +545,46 @@ test('no callback comes to help: what was accepted is found in Twilio\'s list, a
       assert.deepEqual(accepted, [message.messageSid]);
     }
     assert.equal(carrier.events.filter((e) => e.event === 'message-request').length, 5); // one was lost, and asked for again
+  });
+});
+
+test("a trial account's sentence before the body does not hide a message", async () => {
+  await together({ faults: ['500-done', 'drop'], prefix: 'Sent from your Twilio trial account - ', callbacks: ['none'] }, {}, async (phony, carrier) => {
+    const people = [someone(), someone()];
+    await Promise.all(people.map((to) => send(phony, to, 'Hello')));
+    for (const to of people) {
+      const [created] = carrier.events.filter((e) => e.event === 'message-created' && e.to === to);
+      await until(async () => (await get(phony, created.messageSid)).body.data?.requestId, `the message to ${to}`);
+    }
+    assert.equal(carrier.events.filter((e) => e.event === 'message-request').length, 2);
+  });
+});
+
+test('what Twilio does not take now is sent later; what it refuses is not', async () => {
+  await together({ faults: ['21611', '14107', '21612'] }, {}, async (phony, carrier) => {
+    const [full, fast, never] = [someone(), someone(), someone()];
+    const waits = [];
+    for (const to of [full, fast]) waits.push((await send(phony, to)).body.data);
+    assert.deepEqual([(await send(phony, never)).status, ...waits.map((w) => w.status)], [502, 'queued', 'queued']);
+    for (const { messageSid } of waits) await settled(phony, messageSid, 'delivered');
+    assert.equal(carrier.events.filter((e) => e.event === 'message-request').length, 5);
+  });
+});
+
+test('a message whose request is on its way is canceled if Twilio did not take it', async () => {
+  await together({ faults: ['lose', 'drop'], callbacks: ['none'] }, { TWILIO_TIMEOUT_SECONDS: '5' }, async (phony, carrier) => {
+    const [lost, taken] = [someone(), someone()];
+    const list = async (to) => (await phony.api('GET', `/api/sms/messages?toNumber=${encodeURIComponent(to)}`)).body.data.messages[0];
+    const sending = [lost, taken].map((to) => send(phony, to));
+    for (const to of [lost, taken]) {
+      const message = await until(() => list(to), 'the message');
+      const canceled = await phony.api('POST', `/api/sms/messages/${message.messageSid}/cancel`);
+      assert.equal(canceled.status, 202, canceled.text);
+    }
+    await until(async () => (await list(lost)).status === 'canceled', 'the lost one to be canceled', 30000);
+    await until(async () => (await list(taken)).messageSid.startsWith('SM'), 'the other to be found');
+    await Promise.all(sending);
+    assert.equal(carrier.events.filter((e) => e.event === 'message-request').length, 2);
   });
 });
 

@@ -4,6 +4,7 @@
 #include "lib/base/config.h"
 #include "lib/base/e164.h"
 #include "lib/base/form.h"
+#include "lib/base/text.h"
 #include "lib/base/json_read.h"
 #include "lib/base/model_shutdown.h"
 #include "lib/base/log.h"
@@ -67,11 +68,23 @@ static void test_form(void **state)
 	assert_string_equal(form_get(&f, "City"), "Zürich");
 	assert_null(form_get(&f, "Y"));
 	form_free(&f);
-	static const char *const bad[] = {"a=%", "a=%4", "a=%zz", "a=%00", "%0=1"};
+	static const char *const bad[] = {"a=%", "a=%4", "a=%zz", "%0=1"};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		assert_false(form_parse(bad[i], strlen(bad[i]), &f));
 		form_free(&f);
 	}
+	/* What is no text becomes one; the bytes that a signature covers stay. */
+	static const char odd[] = "a%00b=x%00y&From=Qu%E9bec&s=%ED%A0%BD&z=%00";
+	assert_true(form_parse(odd, sizeof odd - 1, &f));
+	assert_string_equal(form_get(&f, "a\xef\xbf\xbd" "b"), "x\xef\xbf\xbdy");
+	assert_string_equal(form_get(&f, "From"), "Qu\xef\xbf\xbd" "bec");
+	assert_true(text_valid(form_get(&f, "s"), strlen(form_get(&f, "s"))));
+	assert_string_equal(form_get(&f, "z"), "\xef\xbf\xbd");
+	assert_int_equal(f.fields[0].raw_value.len, 3);
+	assert_memory_equal(f.fields[0].raw_value.bytes, "x\0y", 3);
+	assert_int_equal(f.fields[1].raw_value.len, 6);
+	form_free(&f);
+	assert_null(form_unescape("a%00", 4, false));
 	struct buffer b = {0};
 	form_append(&b, "To", "+1 2&ü");
 	form_append(&b, "StartTime>", "x");
