@@ -289,7 +289,9 @@ int command_debug(const struct command_options *o)
 	snprintf(pid, sizeof pid, "%d", (int)wanted.pid);
 	/* The call goes on while it is watched by strace; under gdb it stands still, and is heard to. */
 	const char *const traced[] = {"strace", "-f", "-tt", "-s", "200", "-p", pid, NULL};
-	const char *const stopped[] = {"gdb", "-q", "-p", pid, NULL};
+	/* Without ./.gdbinit: the current folder may be anybody's. */
+	const char *const stopped[] = {"gdb", "-q", "-iex", "set auto-load local-gdbinit off",
+				       "-p",  pid,  NULL};
 	execvp(tool, (char *const *)(strace ? traced : stopped));
 	fprintf(stderr, "phony: %s cannot be executed: install it (apt-get install %s)\n", tool, tool);
 	return EXIT_FAILED;
