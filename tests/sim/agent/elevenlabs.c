@@ -1,6 +1,7 @@
 /*
  * ElevenLabs' agent socket. bad: refuse_override, refuse_first_message, quota,
- * silent, fragments; each is what its name says.
+ * silent, fragments, inject (what is no audio, but JSON for the carrier); each is what
+ * its name says.
  */
 #include "tests/sim/agent/agent.h"
 
@@ -22,7 +23,8 @@ static void send_audio(struct conversation *c, const uint8_t *bytes, size_t len)
 			 "{\"audio_event\":{\"audio_base_64\":\"%s\",\"event_id\":%lld},\"type\":\"audio\"}",
 			 base64, (long long)++c->event_id);
 	if (c->trace)
-		report("sent", json_pack("{s:s, s:o}", "conversation", c->id, "message", json_loads(text, 0, NULL)));
+		report("sent",
+		       json_pack("{s:s, s:o}", "conversation", c->id, "message", json_loads(text, 0, NULL)));
 	if (strcmp(c->bad, "fragments") == 0)
 		sim_ws_fragments(c->ws, text, (size_t)n, 1000);
 	else
@@ -31,11 +33,21 @@ static void send_audio(struct conversation *c, const uint8_t *bytes, size_t len)
 	free(base64);
 }
 
+/* Base64 for a careless ear, and a message of the carrier's protocol behind it. */
+static void send_injection(struct conversation *c)
+{
+	conversation_send(c, json_pack("{s:s, s:{s:s, s:I}}", "type", "audio", "audio_event", "audio_base_64",
+				       "AAAA\"}}    {\"event\":\"mark\",\"mark\":{\"name\":\"x", "event_id",
+				       (json_int_t)++c->event_id));
+}
+
 static void says(struct conversation *c, const json_t *step)
 {
-	conversation_send(c, json_pack("{s:s, s:{s:s, s:I}}", "type", "agent_response", "agent_response_event",
-				       "agent_response", text_of(step, "say", ""), "event_id",
-				       (json_int_t)++c->event_id));
+	if (strcmp(c->bad, "inject") == 0)
+		send_injection(c);
+	conversation_send(c, json_pack("{s:s, s:{s:s, s:I}}", "type", "agent_response",
+				       "agent_response_event", "agent_response", text_of(step, "say", ""),
+				       "event_id", (json_int_t)++c->event_id));
 }
 
 static void said(struct conversation *c)
@@ -62,17 +74,17 @@ static void interrupts(struct conversation *c, const json_t *step)
 
 static void heard(struct conversation *c, const char *text)
 {
-	conversation_send(c, json_pack("{s:s, s:{s:s, s:I}}", "type", "user_transcript", "user_transcription_event",
-				       "user_transcript", text, "event_id", (json_int_t)++c->event_id));
+	conversation_send(c, json_pack("{s:s, s:{s:s, s:I}}", "type", "user_transcript",
+				       "user_transcription_event", "user_transcript", text, "event_id",
+				       (json_int_t)++c->event_id));
 }
 
 static void calls_tool(struct conversation *c, const json_t *step)
 {
-	conversation_send(c, json_pack("{s:s, s:{s:s, s:s, s:O, s:I}}", "type", "client_tool_call",
-				       "client_tool_call", "tool_name", text_of(step, "tool", ""),
-				       "tool_call_id", c->tool_id, "parameters",
-				       json_object_get(step, "parameters"), "event_id",
-				       (json_int_t)c->event_id));
+	conversation_send(
+		c, json_pack("{s:s, s:{s:s, s:s, s:O, s:I}}", "type", "client_tool_call", "client_tool_call",
+			     "tool_name", text_of(step, "tool", ""), "tool_call_id", c->tool_id, "parameters",
+			     json_object_get(step, "parameters"), "event_id", (json_int_t)c->event_id));
 }
 
 static void on_initiation(struct conversation *c, json_t *m)
@@ -122,9 +134,9 @@ static void on_initiation(struct conversation *c, json_t *m)
 	if (strcmp(c->bad, "silent") == 0)
 		return;
 	conversation_send(c, json_pack("{s:s, s:{s:s, s:s, s:s}}", "type", "conversation_initiation_metadata",
-			       "conversation_initiation_metadata_event", "conversation_id", c->id,
-			       "agent_output_audio_format", c->gives_name, "user_input_audio_format",
-			       c->takes_name));
+				       "conversation_initiation_metadata_event", "conversation_id", c->id,
+				       "agent_output_audio_format", c->gives_name, "user_input_audio_format",
+				       c->takes_name));
 	conversation_begin(c);
 }
 

@@ -12,7 +12,8 @@
  *	  {"press": "5"}              a key, told by a dtmf event
  *	  {"pause_ms": N}   {"hangup": true}
  *	mode        "script" (default), or "stamp": measuring frames for `seconds`
- *	bad         no_start, start_twice, media_before_start, binary, huge, not_json, cut
+ *	bad         no_start, start_twice, media_before_start, binary, huge, not_json, cut,
+ *	            mute (no media comes any more; that and cut happen to the first stream)
  */
 #include "tests/sim/carrier/carrier.h"
 
@@ -129,7 +130,7 @@ static void misbehave(struct stream *s)
 		send_start(s);
 		sim_ws_text(s->ws, text, len);
 		free(text);
-	} else if (strcmp(s->bad, "cut") == 0) {
+	} else if (strcmp(s->bad, "cut") == 0 || strcmp(s->bad, "mute") == 0) {
 		send_start(s);
 		s->started = true;
 	}
@@ -478,6 +479,8 @@ static void tick(struct stream *s)
 {
 	int16_t said[FRAME], heard[FRAME];
 	uint8_t frame[FRAME];
+	if (strcmp(s->bad, "mute") == 0 && s->sent == 25)
+		return;
 	if (strcmp(s->mode, "stamp") == 0) {
 		tick_stamp(s);
 		return;
@@ -517,9 +520,9 @@ struct stream *stream_open(struct call *c, const char *url, json_t *parameters)
 	s->script = json_object_get(c->callee, "script");
 	s->mode = text_of(c->callee, "mode", "script");
 	/* A broken line breaks once; the stream after it is whole. */
-	s->bad = strcmp(text_of(c->callee, "bad", ""), "cut") == 0 && c->streams > 1
-			 ? ""
-			 : text_of(c->callee, "bad", "");
+	s->bad = text_of(c->callee, "bad", "");
+	if (c->streams > 1 && (strcmp(s->bad, "cut") == 0 || strcmp(s->bad, "mute") == 0))
+		s->bad = "";
 	s->ear.current = -1;
 	s->voice.end_after_ms = 500;
 	s->requested_us = now_us();
