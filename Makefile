@@ -28,7 +28,7 @@ ALL_LDFLAGS = $(LDFLAGS) $(SAN) -pie -Wl,-z,relro,-z,now,--as-needed
 
 cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
 pkg = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
-LIBS_BASE   = $(call pkg,jansson libcrypto) -lunistring -lm
+LIBS_BASE   = $(call pkg,jansson libcrypto libpcre2-8) -lunistring -lm
 LIBS_LOOP   = $(call pkg,libevent_core libevent_pthreads) -lpthread
 LIBS_HTTP   = $(call pkg,libmicrohttpd libcurl)
 LIBS_STORE  = $(call pkg,sqlite3 libmongoc-1.0)
@@ -142,7 +142,8 @@ $(BUILD)/obj/voiced/prompt.o: $(BUILD)/gen/prompt_outgoing_txt.h $(BUILD)/gen/pr
 # ---- what it needs -----------------------------------------------------------
 
 PACKAGES = build-essential pkg-config libevent-dev libwebsockets-dev libmicrohttpd-dev libcurl4-openssl-dev \
-           libjansson-dev libssl-dev libsoxr-dev libsqlite3-dev libmongoc-dev libunistring-dev libseccomp-dev
+           libjansson-dev libssl-dev libsoxr-dev libsqlite3-dev libmongoc-dev libunistring-dev libseccomp-dev \
+           libpcre2-dev
 TEST_PACKAGES = libcmocka-dev libspandsp-dev sox espeak-ng multimon-ng mandoc systemd nginx-light openssl strace valgrind \
            chromium clang libclang-rt-14-dev clang-format clang-tidy cppcheck curl ca-certificates unzip
 

@@ -1,9 +1,9 @@
 #include "lib/base/schema.h"
 
 #include "lib/base/json_read.h"
+#include "lib/base/pattern.h"
 #include "lib/base/text.h"
 
-#include <regex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +14,7 @@ struct report {
 	char *text;
 	size_t size;
 	unsigned depth;
+	long budget; /* of all patterns together */
 };
 
 static void check(const char *path, const json_t *schema, const json_t *value, struct report *r);
@@ -27,19 +28,8 @@ static void __attribute__((format(printf, 2, 3))) fault(struct report *r, const 
 		used++;
 	}
 	va_start(args, fmt);
-	vsnprintf(r->text + used, r->size - used, fmt, args);
+	text_vprintf(r->text + used, r->size - used, fmt, args);
 	va_end(args);
-}
-
-/* -1: the pattern itself is broken. */
-static int matches(const char *pattern, const char *text)
-{
-	regex_t regex;
-	if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-		return -1;
-	bool ok = regexec(&regex, text, 0, NULL, 0) == 0;
-	regfree(&regex);
-	return ok;
 }
 
 static bool is_type(const json_t *value, const char *type)
@@ -90,10 +80,18 @@ static void list_words(const json_t *words, char *out, size_t size)
 	json_array_foreach (words, i, word) {
 		size_t used = strlen(out);
 		char *text = json_dumps(word, JSON_ENCODE_ANY | JSON_COMPACT);
-		snprintf(out + used, size - used, "%s%s", i ? ", " : "",
-			 json_is_string(word) ? json_string_value(word) : text);
+		text_printf(out + used, size - used, "%s%s", i ? ", " : "",
+			    json_is_string(word) ? json_string_value(word) : text);
 		free(text);
 	}
+}
+
+/* 5 and 5.0 are one number. */
+static bool is_equal(const json_t *a, const json_t *b)
+{
+	if (json_is_number(a) && json_is_number(b) && json_typeof(a) != json_typeof(b))
+		return json_number_value(a) == json_number_value(b);
+	return json_equal(a, b);
 }
 
 static bool among(const json_t *list, const json_t *value)
@@ -101,26 +99,42 @@ static bool among(const json_t *list, const json_t *value)
 	size_t i;
 	json_t *one;
 	json_array_foreach (list, i, one)
-		if (json_equal(one, (json_t *)value))
+		if (is_equal(one, value))
 			return true;
 	return false;
+}
+
+/* Whether the schema has this limit. */
+static bool limit_of(const json_t *schema, const char *name, int64_t *limit)
+{
+	return json_whole(json_object_get(schema, name), limit);
+}
+
+/* Characters are Unicode's code points (JSON Schema Validation, 6.3.1). */
+static int64_t characters(const char *text)
+{
+	int64_t count = 0;
+	for (; *text != '\0'; text++)
+		count += ((unsigned char)*text & 0xc0) != 0x80;
+	return count;
 }
 
 static void check_text(const char *path, const json_t *schema, const json_t *value, struct report *r)
 {
 	const char *text = json_string_value(value);
-	const json_t *least = json_object_get(schema, "minLength"),
-		     *most = json_object_get(schema, "maxLength");
+	int64_t least, most, len = characters(text);
 	const char *pattern = json_string_value(json_object_get(schema, "pattern"));
 	const char *description = json_string_value(json_object_get(schema, "description"));
-	json_int_t len = (json_int_t)json_string_length(value);
-	if (json_is_integer(least) && len < json_integer_value(least))
+	if (limit_of(schema, "minLength", &least) && len < least)
 		fault(r, len == 0 ? "%s is empty." : "%s is too short.", path);
-	else if (json_is_integer(most) && len > json_integer_value(most))
-		fault(r, "%s is longer than %lld bytes.", path, (long long)json_integer_value(most));
-	else if (pattern != NULL && matches(pattern, text) == 0 && strncmp(pattern, "^\\+", 3) == 0)
+	else if (limit_of(schema, "maxLength", &most) && len > most)
+		fault(r, "%s is longer than %lld characters.", path, (long long)most);
+	/* One that takes too long is passed over: whoever gave the value cannot mend that. */
+	else if (pattern == NULL || pattern_match(pattern, text, &r->budget) != PATTERN_DIFFERS)
+		return;
+	else if (strncmp(pattern, "^\\+", 3) == 0)
 		fault(r, "%s: Phone number must be in E.164 format, such as +12025550198.", path);
-	else if (pattern != NULL && matches(pattern, text) == 0)
+	else
 		fault(r, "%s does not have the form it must have: %s", path,
 		      description ? description : pattern);
 }
@@ -141,15 +155,13 @@ static void check_number(const char *path, const json_t *schema, const json_t *v
 
 static void check_list(const char *path, const json_t *schema, const json_t *value, struct report *r)
 {
-	const json_t *least = json_object_get(schema, "minItems"),
-		     *most = json_object_get(schema, "maxItems");
 	json_t *items = json_object_get(schema, "items"), *item;
 	size_t i;
-	json_int_t count = (json_int_t)json_array_size(value);
-	if (json_is_integer(least) && count < json_integer_value(least))
-		fault(r, "%s has fewer than %lld entries.", path, (long long)json_integer_value(least));
-	if (json_is_integer(most) && count > json_integer_value(most))
-		fault(r, "%s has more than %lld entries.", path, (long long)json_integer_value(most));
+	int64_t least, most, count = (int64_t)json_array_size(value);
+	if (limit_of(schema, "minItems", &least) && count < least)
+		fault(r, "%s has fewer than %lld entries.", path, (long long)least);
+	if (limit_of(schema, "maxItems", &most) && count > most)
+		fault(r, "%s has more than %lld entries.", path, (long long)most);
 	if (!json_is_object(items))
 		return;
 	json_array_foreach (value, i, item) {
@@ -179,9 +191,9 @@ static void check_object(const char *path, const json_t *schema, const json_t *v
 	json_object_foreach ((json_t *)value, name, member) {
 		json_t *rule = json_object_get(properties, name);
 		join(inner, path, name);
-		if (rule != NULL)
+		if (rule != NULL && !json_is_false(rule))
 			check(inner, rule, member, r);
-		else if (json_is_false(others))
+		else if (json_is_false(others) || json_is_false(rule))
 			fault(r, path[0] ? "%s is not asked for." : "%s is no argument of this tool.", inner);
 	}
 }
@@ -202,7 +214,7 @@ static void check(const char *path, const json_t *schema, const json_t *value, s
 	} else if (json_is_array(words) && !among(words, value)) {
 		list_words(words, list, sizeof list);
 		fault(r, "%s must be one of %s.", shown, list);
-	} else if (exactly != NULL && !json_equal((json_t *)exactly, (json_t *)value)) {
+	} else if (exactly != NULL && !is_equal(exactly, value)) {
 		fault(r, "%s is not the value it must be.", shown);
 	} else if (json_is_string(value)) {
 		check_text(shown, schema, value, r);
@@ -218,29 +230,52 @@ static void check(const char *path, const json_t *schema, const json_t *value, s
 
 bool schema_check(const json_t *schema, const json_t *value, char *faults, size_t size)
 {
-	struct report r = {faults, size, 0};
+	struct report r = {faults, size, 0, PATTERN_BUDGET};
 	faults[0] = '\0';
 	check("", schema, value, &r);
 	return faults[0] == '\0';
 }
 
+/* Whether a schema inside another, at this path, can be checked with. */
+static bool part_valid(const char *path, const json_t *schema, unsigned depth, char *why, size_t size)
+{
+	const json_t *pattern = json_object_get(schema, "pattern");
+	json_t *properties = json_object_get(schema, "properties"), *items = json_object_get(schema, "items");
+	json_t *rule;
+	const char *name;
+	char inner[PATH_SIZE], fault[160];
+	if (json_is_boolean(schema))
+		return true;
+	if (!json_is_object(schema)) {
+		text_printf(why, size, "%s must be a schema", path);
+	} else if (depth == DEPTH_MAX) {
+		text_printf(why, size, "%s is nested too deeply: %d levels are the most", path, DEPTH_MAX);
+	} else if (pattern != NULL && !json_is_string(pattern)) {
+		text_printf(why, size, "%s.pattern must be a text", path);
+	} else if (pattern != NULL && pattern_fault(json_string_value(pattern), fault, sizeof fault)) {
+		text_printf(why, size, "%s.pattern is no regular expression: %s", path, fault);
+	} else if (items != NULL) {
+		join(inner, path, "items");
+		part_valid(inner, items, depth + 1, why, size);
+	}
+	json_object_foreach (properties, name, rule) {
+		char part[96];
+		text_printf(part, sizeof part, "properties.%.*s", TEXT_CUT(name, 64));
+		join(inner, path, part);
+		if (why[0] != '\0' || !part_valid(inner, rule, depth + 1, why, size))
+			break;
+	}
+	return why[0] == '\0';
+}
+
 bool schema_valid(const json_t *schema, char *why, size_t size)
 {
 	const char *type = json_string_value(json_object_get(schema, "type"));
-	json_t *properties = json_object_get(schema, "properties"), *rule;
-	const char *name;
 	why[0] = '\0';
-	if (type == NULL || strcmp(type, "object") != 0 || !json_is_object(properties)) {
+	if (type == NULL || strcmp(type, "object") != 0 ||
+	    !json_is_object(json_object_get(schema, "properties"))) {
 		text_printf(why, size, "it must be a JSON Schema of type object, with properties");
 		return false;
 	}
-	json_object_foreach (properties, name, rule) {
-		const char *pattern = json_string_value(json_object_get(rule, "pattern"));
-		if (!json_is_object(rule))
-			text_printf(why, size, "properties.%.*s must be a schema", TEXT_CUT(name, 64));
-		else if (pattern != NULL && matches(pattern, "") < 0)
-			text_printf(why, size, "properties.%.*s.pattern is no regular expression",
-				    TEXT_CUT(name, 64));
-	}
-	return why[0] == '\0';
+	return part_valid("", schema, 0, why, size);
 }

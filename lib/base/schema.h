@@ -1,7 +1,8 @@
 /*
  * JSON Schema, the part that arguments of tools and outcomes of calls use:
  * type (one or several), required, properties, additionalProperties, items, enum,
- * const, pattern, lengths, ranges, counts. Other keywords are passed over.
+ * const, pattern (lib/base/pattern.h), lengths in characters, ranges, counts. Other
+ * keywords are passed over, and so is a pattern that takes too long.
  */
 #ifndef PHONY_SCHEMA_H
 #define PHONY_SCHEMA_H

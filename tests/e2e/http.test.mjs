@@ -70,6 +70,7 @@ test('wrong requests get a clear 400 that names the field', async () => {
   const cases = [[{ ...good, toNumber: '555' }, /toNumber.*E\.164/], [{ ...good, toNumber: undefined }, /toNumber is missing/],
     [{ ...good, toNumber: 5 }, /toNumber must be a text/], [{ ...good, systemInstructions: '' }, /systemInstructions is empty/],
     [{ ...good, provider: 'skynet' }, /provider must be/], [{ ...good, machineDetection: 'maybe' }, /machineDetection must be/], [{ ...good, outcomeSchema: { type: 'string' } }, /outcomeSchema: it must be/],
+    [{ ...good, outcomeSchema: { type: 'object', properties: { a: { type: 'array', items: { pattern: '(' } } } } }, /outcomeSchema: properties\.a\.items\.pattern is no regular expression: at character 2/],
     [{ ...good, retries: 99 }, /retries must be 0 to 10/], [{ ...good, callAt: '2020-01-01' }, /callAt is in the past/], [{ ...good, callAt: '2400-01-01' }, /more than a year/], [{ ...good, context: 'x' }, /not both/],
     [{ ...good, transferNumber: '12' }, /transferNumber/], [{ ...good, ringTimeout: 1 }, /ringTimeout must be 5 to 600/],
     [{ ...good, fromNumber: '+1 202' }, /fromNumber.*E\.164/], [{ ...good, callInstructions: 'z'.repeat(70000) }, /callInstructions is longer/],

@@ -17,7 +17,7 @@ before(async () => {
   agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: {
     'agent-test': { script: [{ say: 'Your secret is xylophonist. Goodbye!', wav: bye.pattern }, { tool: 'end_call', parameters: {} }] },
     'agent-patient': { script: [{ say: 'I am on the line still.', wav: still.pattern }, { pause_ms: 60000 }] },
-    'agent-odd': { script: [{ tool: 'report_outcome', parameters: { booked: true, '': 'x', $set: { 'a.b': 1 }, 'a.b': null } }, { say: 'Thank you. Goodbye!', wav: bye.pattern }, { tool: 'end_call', parameters: {} }] } } });
+    'agent-odd': { script: [{ tool: 'report_outcome', parameters: { booked: true, at: '19:30', '': 'x', $set: { 'a.b': 1 }, 'a.b': null } }, { say: 'Thank you. Goodbye!', wav: bye.pattern }, { tool: 'end_call', parameters: {} }] } } });
   carrier = await startCarrier({ default: { script: [] }, numbers: [account.number] });
   settings = { MONGODB_URL: mongo.url, API_TOKEN: 'a-token-that-all-hosts-share-0001', WARM_WORKERS: '1' };
   one = await startPhony({ sims: { carrier, agent }, settings });
@@ -31,13 +31,13 @@ after(async () => {
 const said = async (phony, callSid) => (await phony.api('GET', `/api/calls/${callSid}/transcript`)).body?.conversationHistory?.map((t) => t.content) ?? [];
 
 test('names that MongoDB refuses, in a schema and in an outcome: both are kept as they are', async () => {
-  const outcomeSchema = { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'object', properties: { booked: { type: 'boolean' }, 'a.b': { type: ['string', 'null'] }, '': { type: 'string' } }, required: ['booked'] };
+  const outcomeSchema = { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'object', properties: { booked: { type: 'boolean' }, at: { type: 'string', pattern: '^(?:\\d{2}):\\d{2}$' }, 'a.b': { type: ['string', 'null'] }, '': { type: 'string' } }, required: ['booked'] };
   const placed = await one.call('+12025556403', { elevenLabsAgentId: 'agent-odd', outcomeSchema });
   assert.equal(placed.status, 201, placed.text);
   await one.over(placed.body.callSid);
   for (const phony of [one, other]) {
     const { body } = await phony.api('GET', `/api/calls/${placed.body.callSid}`);
-    assert.deepEqual([body.outcome, body.outcomeSchema], [{ booked: true, '': 'x', $set: { 'a.b': 1 }, 'a.b': null }, outcomeSchema]);
+    assert.deepEqual([body.outcome, body.outcomeSchema], [{ booked: true, at: '19:30', '': 'x', $set: { 'a.b': 1 }, 'a.b': null }, outcomeSchema]);
   }
   await until(async () => (await one.api('GET', '/api/status')).body.workers.every((w) => w.state !== 'in call'), 'the worker to end');
   assert.deepEqual(one.log.filter((line) => /not stored|refuses/.test(line)), []);

@@ -2,6 +2,9 @@
 #include "lib/base/schema.h"
 #include "tests/unit/unit.h"
 
+#include <sys/resource.h>
+#include <time.h>
+
 static json_t *schema(void)
 {
 	return json_loads("{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"toNumber\"],\"properties\":{"
@@ -84,8 +87,126 @@ static void test_schema(void **state)
 	check("{\"kind\":\"c\"}", "toNumber is missing. kind must be");
 }
 
+/* Of a text under "x". */
+static bool fits(const char *rules, const char *text, char *faults, size_t size)
+{
+	json_t *inner = json_loads(rules, 0, NULL), *s = json_pack("{s:s,s:{s:o}}", "type", "object", "properties", "x", inner);
+	json_t *value = json_pack("{s:s}", "x", text);
+	assert_non_null(s);
+	assert_non_null(value);
+	bool ok = schema_check(s, value, faults, size);
+	json_decref(s);
+	json_decref(value);
+	return ok;
+}
+
+static void test_pattern(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *rules, *yes, *no;
+	} cases[] = {
+		{"{\"pattern\":\"^\\\\d{4}-\\\\d{2}-\\\\d{2}$\"}", "2026-12-01", "December 1st"},
+		{"{\"pattern\":\"^\\\\d{2}:\\\\d{2}$\"}", "19:30", "19:3\xd9\xa0"}, /* ECMA-262: digits are 0 to 9 */
+		{"{\"pattern\":\"^(?:yes|no)$\"}", "yes", "yes\n"},
+		{"{\"pattern\":\"^(?:yes|no)$\"}", "no", "maybe"},
+		{"{\"pattern\":\"^(?=.*\\\\d)\\\\w+$\"}", "abc1", "abc"},
+		{"{\"pattern\":\"caf\\\\u00e9\"}", "Un caf\xc3\xa9", "Un cafe"},
+		{"{\"pattern\":\"^.{3}$\"}", "\xc3\xa4\xc3\xb6\xc3\xbc", "\xc3\xa4\xc3\xb6"},
+		{"{\"pattern\":\"^\\\\p{L}+$\"}", "Grüße", "Grüße!"},
+		{"{\"pattern\":\"b+\"}", "abc", "ac"},
+		{"{\"minLength\":3,\"maxLength\":3.0}", "日本語", "日本"},
+		{"{\"minLength\":2,\"maxLength\":3}", "😀😀", "😀"},
+		{"{\"maxLength\":3}", "äöü", "äöüß"},
+	};
+	char faults[300];
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		print_message("%s\n", cases[i].rules);
+		assert_true(fits(cases[i].rules, cases[i].yes, faults, sizeof faults));
+		assert_false(fits(cases[i].rules, cases[i].no, faults, sizeof faults));
+	}
+	check_with(json_loads("{\"enum\":[5]}", 0, NULL), "5.0", NULL);
+	check_with(json_loads("{\"const\":5.0}", 0, NULL), "5", NULL);
+	check_with(json_loads("{\"type\":\"integer\"}", 0, NULL), "5.0", NULL);
+	check_with(json_loads("{\"type\":\"integer\"}", 0, NULL), "5.5", "must be a whole number");
+}
+
+/* What would never end, or take all memory, ends. The right answer is not asked for. */
+static void test_hostile_patterns(void **state)
+{
+	(void)state;
+	static const char *const patterns[] = {
+		"(a+)+$",         "(a|aa)+$",         "(a|a?)+$",          "(.*a){20}",          "((a*)*)*$",
+		"^(([a-z])+.)+[A-Z]([a-z])+$",        "(?R)?a(?R)?",       "(a(?1)?b?)+$",       "(x+x+)+y",
+		"a*+b",           "(?:a*)*b",         "(a?){100}a{100}$",  "(?=(a+))a*b\\\\1",  "(((a{0,255}){0,255}){0,20}b)",
+		"(((((a{0,99}){0,99}){0,99}){0,99}){0,99})", "([a-z]*){1,500}1",
+	};
+	enum { LONG = 200000 };
+	static char text[LONG + 2];
+	char faults[300], rules[200];
+	memset(text, 'a', LONG);
+	text[LONG] = '!';
+	struct timespec before, after;
+	struct rusage usage;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+		snprintf(rules, sizeof rules, "{\"pattern\":\"%s\"}", patterns[i]);
+		fits(rules, text, faults, sizeof faults);
+		fits(rules, text + LONG - 40, faults, sizeof faults);
+	}
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	double took = (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9;
+	getrusage(RUSAGE_SELF, &usage);
+	print_message("%.2f s for all of them, %ld MB\n", took, usage.ru_maxrss / 1024);
+	assert_true(took < 20); /* of minutes and years; also under sanitizers */
+#ifndef __SANITIZE_ADDRESS__
+	assert_true(usage.ru_maxrss < 200 * 1024);
+#endif
+	/* Many values of one hostile pattern share a budget. */
+	json_t *s = json_loads("{\"type\":\"array\",\"items\":{\"pattern\":\"(a+)+$\"}}", 0, NULL), *list = json_array();
+	for (int i = 0; i < 10000; i++)
+		json_array_append_new(list, json_string(text + LONG - 40));
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	schema_check(s, list, faults, sizeof faults);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	assert_true(after.tv_sec - before.tv_sec < 10);
+	json_decref(s);
+	json_decref(list);
+}
+
+/* What is wrong with a schema is told by its place. */
+static void test_schema_valid(void **state)
+{
+	(void)state;
+	static const char *const cases[][2] = {
+		{"{\"a\":{\"pattern\":\"(\"}}", "properties.a.pattern is no regular expression: at character 2: missing closing parenthesis"},
+		{"{\"a\":{\"type\":\"array\",\"items\":{\"pattern\":\"[\"}}}", "properties.a.items.pattern is no"},
+		{"{\"a\":{\"properties\":{\"b\":{\"pattern\":\"*\"}}}}", "properties.a.properties.b.pattern is no"},
+		{"{\"a\":{\"pattern\":5}}", "properties.a.pattern must be a text"},
+		{"{\"a\":5}", "properties.a must be a schema"},
+		{"{\"a\":{\"items\":[]}}", "properties.a.items must be a schema"},
+		{"{\"a\":true,\"b\":{},\"c\":{\"pattern\":\"\\\\d\",\"items\":{}}}", NULL},
+	};
+	char why[300];
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		json_t *s = json_pack("{s:s,s:o}", "type", "object", "properties", json_loads(cases[i][0], 0, NULL));
+		assert_int_equal(schema_valid(s, why, sizeof why), cases[i][1] == NULL);
+		if (cases[i][1] != NULL && strstr(why, cases[i][1]) == NULL)
+			fail_msg("%s", why);
+		json_decref(s);
+	}
+	json_t *deep = json_object();
+	for (int i = 0; i < 40; i++)
+		deep = json_pack("{s:s,s:{s:o}}", "type", "object", "properties", "a", deep);
+	assert_false(schema_valid(deep, why, sizeof why));
+	assert_non_null(strstr(why, "nested too deeply"));
+	json_decref(deep);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_schema), cmocka_unit_test(test_nested)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_schema), cmocka_unit_test(test_nested),
+					   cmocka_unit_test(test_pattern), cmocka_unit_test(test_hostile_patterns),
+					   cmocka_unit_test(test_schema_valid)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
