@@ -588,6 +588,37 @@ test('a message whose request is on its way is canceled if Twilio did not take i
   });
 });
 
+for (const store of ['sqlite', 'mongodb']) test(`the emergency shutdown stops every message that Twilio does not have (${store})`, async () => {
+  const mongo = store === 'mongodb' ? await startMongo() : null;
+  const common = { MONGODB_URL: mongo?.url ?? '', TWILIO_TIMEOUT_SECONDS: '5' };
+  const carrier = await startCarrier({ default: { script: [] }, messages: { faults: ['lose'], callbacks: ['none'] } });
+  const phony = await startPhony({ sims: { carrier }, settings: common });
+  // What another host has stored is stopped, too; here one whose Twilio is unreachable.
+  const other = mongo ? await startPhony({ settings: common }) : phony;
+  const lost = someone();
+  const sending = send(phony, lost);
+  await carrier.events.wait((e) => e.event === 'message-request', 'the request');
+  const later = new Date(Date.now() + 3600000).toISOString();
+  const scheduled = (await send(phony, someone(), 'later', { sendAt: later })).body.data.messageSid;
+  const bulk = (await other.api('POST', '/api/sms/bulk', { toNumbers: [someone(), someone(), someone()], body: 'many', ratePerMinute: 6000, sendAt: later })).body.data.bulkId;
+  const stopped = await phony.api('POST', '/api/emergency-shutdown');
+  assert.equal(stopped.status, 200, stopped.text);
+  const list = (await phony.api('GET', `/api/sms/bulk/${bulk}`)).body.data;
+  assert.equal(list.status, 'canceled');
+  assert.equal((await get(phony, scheduled)).body.data.status, 'canceled');
+  await until(async () => (await phony.api('GET', `/api/sms/messages?toNumber=${encodeURIComponent(lost)}`)).body.data.messages[0].status === 'canceled', 'the one on its way to be given up', 30000);
+  assert.deepEqual((await phony.api('GET', `/api/sms/bulk/${bulk}`)).body.data.counts, { canceled: 3 });
+  assert.equal(carrier.events.filter((e) => e.event === 'message-request').length, 1);
+  // What is asked for from now on is sent.
+  assert.equal((await send(phony, someone())).status, 200);
+  await sending;
+  if (other !== phony) assert.equal((await other.stop()).code, 0);
+  assert.equal((await phony.stop()).code, 0);
+  assert.equal(await carrier.stop(), 0);
+  await mongo?.stop();
+  await noProcesses();
+});
+
 test('the list shows nothing: the callback, which has our id, settles it', async () => {
   await together({ faults: ['drop', '500-done'], blind: true }, {}, async (phony, carrier) => {
     const people = [someone(), someone()];
