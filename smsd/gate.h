@@ -2,7 +2,7 @@
  * The gate: what is checked before Twilio is asked to send a message, whoever
  * wants it sent and whenever: the sender (SMS_ENABLED_NUMBERS), the
  * recipient's opt-out, and that its bulk was not canceled. Every message passes
- * when it is taken in and again right before each request to Twilio.
+ * right before Twilio is asked; one that waits has passed when it was taken in, too.
  */
 #ifndef PHONY_GATE_H
 #define PHONY_GATE_H
