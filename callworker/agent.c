@@ -56,6 +56,7 @@ struct agent {
 	STAILQ_HEAD(, open_call) calls;
 	STAILQ_HEAD(, told) told;
 	unsigned call_count, told_count;
+	bool complained;    /* about its audio */
 	bool greeted_badly; /* the first message was refused: without it the next time */
 	unsigned losses;
 	char *why;
@@ -228,7 +229,10 @@ static void on_audio(void *arg, const char *base64, size_t len, struct mono_us b
 	if (!a->ready)
 		return; /* nobody knows yet what its bytes are */
 	if (!base64_valid(base64, len)) {
-		log_warn("the agent's audio is not base64"); /* passed on as it is, it could say anything */
+		/* Passed on as it is, it could say anything. */
+		if (!a->complained)
+			log_warn("the agent's audio is not base64: it is dropped");
+		a->complained = true;
 		return;
 	}
 	int quiet_ms = playout_quiet_ms(a->playout);
