@@ -400,18 +400,23 @@ void agent_connect(struct agent *a, const char *url, int connection, const char 
 	a->conversation = a->setup.provider->open(a->loop, &setup, &provider_events, a);
 }
 
+static void finish(struct agent *a, bool over)
+{
+	if (a->conversation != NULL && a->setup.provider->finish != NULL)
+		a->setup.provider->finish(a->conversation, over);
+}
+
 void agent_finish(struct agent *a)
 {
 	OBJ_CHECK(a, AGENT_MAGIC);
-	if (a->conversation != NULL && a->setup.provider->finish != NULL)
-		a->setup.provider->finish(a->conversation);
+	finish(a, false);
 }
 
 void agent_close(struct agent *a)
 {
 	OBJ_CHECK(a, AGENT_MAGIC);
 	ws_timer_stop(a->loop, &a->lost_timer);
-	agent_finish(a);
+	finish(a, true);
 	close_conversation(a);
 	a->ended = true;
 	forget_all(a);

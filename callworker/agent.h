@@ -47,9 +47,9 @@ void agent_free(struct agent **a);
 void agent_connect(struct agent *a, const char *url, int connection, const char *header);
 /* Within ended(), of an agent that was done: it is lost instead, and lost() or ended() follows. */
 void agent_retry(struct agent *a);
-/* What was said and is not told yet is told within, as far as it is known. */
+/* The agent is not heard from now on: what it has said and is not told yet is told within. */
 void agent_finish(struct agent *a);
-/* The same, and ends the conversation; no event follows. */
+/* Ends the conversation: what was said and is not told yet is told within; no event follows. */
 void agent_close(struct agent *a);
 /* Whether it can be spoken with now. */
 bool agent_is_ready(const struct agent *a);

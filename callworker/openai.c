@@ -190,7 +190,7 @@ static void on_closed(void *arg, const char *why)
 	stop_timers(o);
 	if (o->fault[0] == '\0')
 		describe_end(o, why);
-	utterances_finish(o->utterances);
+	utterances_finish(o->utterances, true);
 	o->events->ended(o->arg, o->fault, o->end);
 }
 
@@ -319,11 +319,11 @@ static void heard(void *self, uint64_t bytes)
 	utterances_heard(o->utterances, bytes);
 }
 
-static void finish(void *self)
+static void finish(void *self, bool over)
 {
 	struct openai *o = self;
 	OBJ_CHECK(o, OPENAI_MAGIC);
-	utterances_finish(o->utterances);
+	utterances_finish(o->utterances, over);
 }
 
 static void close_conversation(void *self)

@@ -86,8 +86,11 @@ struct provider {
 	/* After an interruption: so many bytes of all audio that this conversation gave were heard. NULL: no
 	 * matter. */
 	void (*heard)(void *self, uint64_t bytes);
-	/* The call is over: what was said and is held back is told now. NULL: nothing is. */
-	void (*finish)(void *self);
+	/*
+	 * What was said and is held back is told now. over: the call is; else the agent is not
+	 * heard from now on, and the caller's texts may still come. NULL: nothing is held back.
+	 */
+	void (*finish)(void *self, bool over);
 	/* No event after this. */
 	void (*close)(void *self);
 	const struct latency *(*delays)(void *self);

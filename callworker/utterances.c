@@ -355,15 +355,15 @@ void utterances_heard(struct utterances *u, uint64_t bytes)
 	flush(u);
 }
 
-void utterances_finish(struct utterances *u)
+void utterances_finish(struct utterances *u, bool over)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
 	struct utterance *e;
 	ws_timer_stop(u->loop, &u->order);
 	TAILQ_FOREACH (e, &u->list, next) {
-		if (!e->done)
+		if (!e->done && (over || (e->agent && e->text.len > 0)))
 			end(e);
-		if (!e->told)
+		if (e->done && !e->told)
 			tell(u, e);
 	}
 }

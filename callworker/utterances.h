@@ -58,7 +58,10 @@ void utterances_response_end(struct utterances *u, const char *response, bool cu
 /* The agent was interrupted: so many of all bytes were heard. */
 void utterances_heard(struct utterances *u, uint64_t bytes);
 
-/* The conversation is over: what was said so far is told, as far as its text is known. */
-void utterances_finish(struct utterances *u);
+/*
+ * What was said so far is told now, as far as its text is known. over: no more texts
+ * come, those of the caller in parts included; else only the agent's end here.
+ */
+void utterances_finish(struct utterances *u, bool over);
 
 #endif

@@ -108,7 +108,7 @@ static int talk(const struct provider *provider, const uint8_t *data, size_t siz
 	if (provider->interrupt != NULL)
 		provider->interrupt(t.self);
 	if (provider->finish != NULL)
-		provider->finish(t.self);
+		provider->finish(t.self, true);
 	fuzz_ws_handler->closed(fuzz_ws_arg, "Override of prompt");
 	provider->close(t.self);
 	json_decref(history);

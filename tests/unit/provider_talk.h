@@ -237,7 +237,7 @@ static inline void talk_open(const struct provider *provider)
 static inline void talk_close(void)
 {
 	if (talk.provider->finish != NULL)
-		talk.provider->finish(talk.conversation);
+		talk.provider->finish(talk.conversation, true);
 	talk.provider->close(talk.conversation);
 	json_decref(talk.history);
 	json_decref(talk.tools);

@@ -47,10 +47,10 @@ static void fake_heard(void *self, uint64_t bytes)
 	heard = bytes;
 }
 
-static void fake_finish(void *self)
+static void fake_finish(void *self, bool over)
 {
 	(void)self;
-	note(talk.sent, "finish\n");
+	note(talk.sent, "finish%s\n", over ? ", over" : "");
 }
 
 static void fake_close(void *self)
@@ -215,8 +215,10 @@ static void test_what_it_was_told_outlives_its_connection(void **state)
 	lose();
 	connect_agent();
 	expect_sent("inject The person pressed 4\ninject A window seat\n");
-	agent_close(agent);
+	agent_finish(agent);
 	expect_sent("finish\n");
+	agent_close(agent);
+	expect_sent("finish, over\n");
 	agent_direct(agent, "nobody is there");
 	expect_sent("");
 }

@@ -164,10 +164,29 @@ static void test_the_end_tells_what_is_known(void **state)
 	audio("r2", "a2", 1);
 	words("r2", "a2", "Thank you and");
 	expect_told("");
-	talk.provider->finish(talk.conversation);
+	talk.provider->finish(talk.conversation, true);
 	expect_told("1 agent: It is at seven.\n2 user: Goodbye.\n3 agent: Thank you and\n");
 	talk_close();
 	assert_string_equal(talk.told, "");
+}
+
+/* The agent is not heard any more, the call goes on. */
+static void test_the_agent_falls_silent(void **state)
+{
+	(void)state;
+	begin();
+	committed("u1", NULL);
+	hear("{'type':'conversation.item.input_audio_transcription.delta','item_id':'u1','delta':'Have you'}");
+	created("r1");
+	item("r1", "a1");
+	audio("r1", "a1", 1);
+	words("r1", "a1", "One moment");
+	talk.provider->finish(talk.conversation, false);
+	expect_told("1 agent: One moment\n");
+	words_done("a1", "One moment, please.");
+	transcribed("u1", "Have you a table?");
+	expect_told("2 user: Have you a table? (before 1)\n");
+	talk_close();
 }
 
 static void test_a_late_text_has_its_place(void **state)
@@ -513,6 +532,7 @@ int main(void)
 		cmocka_unit_test(test_a_written_answer_is_a_turn),
 		cmocka_unit_test(test_words_that_were_never_heard),
 		cmocka_unit_test(test_the_end_tells_what_is_known),
+		cmocka_unit_test(test_the_agent_falls_silent),
 		cmocka_unit_test(test_a_late_text_has_its_place),
 		cmocka_unit_test(test_the_order_of_items),
 		cmocka_unit_test(test_what_was_heard),
