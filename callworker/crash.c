@@ -3,7 +3,9 @@
 #include "lib/base/text.h"
 
 #include <execinfo.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,9 +19,16 @@ void crash_set_call(const char *call_sid)
 	snprintf(prefix, sizeof prefix, "callworker[%d] %.*s", (int)getpid(), TEXT_CUT(call_sid, 40));
 }
 
+/* Nobody may be reading any more: dying is not to wait for that. */
+static bool somebody_reads(void)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+	return poll(&p, 1, 0) == 1;
+}
+
 static void say(const char *text)
 {
-	ssize_t n = write(STDERR_FILENO, text, strlen(text));
+	ssize_t n = somebody_reads() ? write(STDERR_FILENO, text, strlen(text)) : 0;
 	(void)n; /* there is nobody left to tell */
 }
 
@@ -32,7 +41,7 @@ static void on_crash(int number)
 	say(": crashed by SIG");
 	say(sigabbrev_np(number));
 	say("; addr2line -e callworker tells the lines\n");
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < count && somebody_reads(); i++) {
 		say(prefix);
 		say(": at ");
 		backtrace_symbols_fd(&frames[i], 1, STDERR_FILENO);

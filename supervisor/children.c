@@ -180,8 +180,10 @@ static bool start(struct child *c)
 	int pair[2];
 	const struct children_start *with = &c->all->with;
 	const char *argv[] = {c->name, with->config_file ? "--config" : NULL, with->config_file, NULL};
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+		log_error("%s cannot be started: %s", c->name, strerror(errno));
 		return false;
+	}
 	char *path = spawn_sibling(c->name);
 	struct spawn s = {.path = path,
 			  .argv = argv,

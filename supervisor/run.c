@@ -503,6 +503,8 @@ int command_run(const struct command_options *o)
 	struct run r = {.options = o, .ready_fd = fd_inherited("ready"), .settings = -1, .doors = DOORS_NONE};
 	char why[700];
 	signal(SIGPIPE, SIG_IGN);
+	if (r.ready_fd >= 0)
+		fd_set_nonblock(r.ready_fd, true); /* who brought us up need not read */
 	r.exit_code = load(&r);
 	r.self = spawn_sibling_by_name("phony");
 	LIST_INIT(&r.upgraders);

@@ -9,9 +9,9 @@ import { bin, freePort, noProcesses, poorEnvironment, processes, settings, speec
 
 const one = (name) => processes().find((p) => p.name === name);
 // As its own user, who may lower what is in force, and raise it again.
-function limitFiles(pid, soft) {
+function limit(pid, resource, soft) {
   const [uid, gid] = ['Uid', 'Gid'].map((name) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]));
-  execFileSync('prlimit', ['--pid', String(pid), `--nofile=${soft}:`], { uid, gid });
+  execFileSync('prlimit', ['--pid', String(pid), `--${resource}=${soft}:`], { uid, gid });
 }
 const softLimit = (pid) => /^Max open files\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/limits`, 'utf8'))[1];
 
@@ -53,7 +53,7 @@ test('a daemon is out of descriptors: it waits, says so once, and serves again',
     const { pid } = one(name);
     assert.equal((await phony.api('GET', ready)).status, 200);
     const usual = softLimit(pid);
-    limitFiles(pid, 3);
+    limit(pid, 'nofile', 3);
     const before = fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ');
     const peers = Array.from({ length: 3 }, () => net.connect(path.join(phony.folder, 'run', socket)).on('error', () => {}));
     await phony.log.wait((l) => l.includes(`${name}[${pid}]`) && /accepting peers failed/.test(l), `${name} to say so`);
@@ -62,7 +62,7 @@ test('a daemon is out of descriptors: it waits, says so once, and serves again',
     const ticks = Number(after[13]) + Number(after[14]) - Number(before[13]) - Number(before[14]);
     assert.equal(phony.log.filter((l) => l.includes(`${name}[${pid}]`) && /accepting/.test(l)).length, 1);
     assert.ok(ticks < 25, `${ticks} ticks of CPU in half a second of waiting`);
-    limitFiles(pid, usual);
+    limit(pid, 'nofile', usual);
     await until(async () => (await phony.api('GET', ready).catch(() => ({}))).status === 200, `${name} to serve again`);
     assert.equal(one(name).pid, pid);
     for (const peer of peers) peer.destroy();
@@ -87,6 +87,27 @@ test('a call whose process hangs gets another, and goes on', async () => {
   assert.equal((await phony.api('GET', `/api/calls/${callSid}`)).body.isLive, true);
   await phony.api('POST', `/api/calls/${callSid}/hangup`);
   await phony.over(callSid);
+  assert.equal((await phony.stop()).code, 0);
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
+test("a call's recordings may not grow any more: they end with a line, the call goes on", async () => {
+  const hello = speech('Hello, this is Anna. May I ask you something?');
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ say: 'Hello, this is Anna.', wav: hello.pattern }, { pause_ms: 60000 }] } } });
+  const carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier, agent } });
+  const { callSid } = (await phony.call('+12025550162', { record: true, flightRecorder: true })).body;
+  await carrier.events.wait((e) => e.event === 'stream-first-audio' && e.callSid === callSid, 'the first words');
+  const { pid } = processes().find((p) => p.name === 'callworker' && p.title.includes(callSid));
+  limit(pid, 'fsize', 4096);
+  await phony.log.wait((l) => l.includes(callSid) && /the flight recorder ends/.test(l), 'the flight recorder to end');
+  await phony.log.wait((l) => l.includes(callSid) && /the recording cannot be written/.test(l), 'the recording to be missed');
+  assert.equal((await phony.api('GET', `/api/calls/${callSid}`)).body.isLive, true);
+  assert.ok(processes().some((p) => p.pid === pid), 'the same process');
+  await phony.api('POST', `/api/calls/${callSid}/hangup`);
+  await phony.over(callSid);
+  assert.equal(carrier.events.filter((e) => e.event === 'stream-open').length, 1);
   assert.equal((await phony.stop()).code, 0);
   assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
   await noProcesses();
