@@ -59,7 +59,8 @@ void browser_begin(struct voiced *v, struct call *call, struct reply reply)
 {
 	char sid[SID_LEN + 1];
 	make_sid(call, sid);
-	call_set_sid(call, sid);
+	enum lifecycle_action action;
+	call_set_sid(call, sid, true, &action);
 	call_set_status(call, CALL_RINGING);
 	struct beginning *b = xcalloc(1, sizeof *b);
 	*b = (struct beginning){v, xstrdup(call_id(call)), reply};

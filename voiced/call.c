@@ -173,7 +173,7 @@ enum call_status call_status(const struct call *call)
 bool call_is_over(const struct call *call)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
-	return call->status >= CALL_COMPLETED;
+	return call->state == LIFECYCLE_OVER;
 }
 
 json_t *call_document_public(const json_t *document)
@@ -218,25 +218,39 @@ static void set_text(struct call *call, const char *field, const char *text)
 	json_object_set_new(call->document, field, json_text(text));
 }
 
-bool call_set_sid(struct call *call, const char *sid)
+bool call_is_asked(const struct call *call)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
-	if (call_sid(call)[0] == '\0' || call->sid_is_guess) {
-		if (call->sid_is_guess && strcmp(call_sid(call), sid) != 0)
-			log_call(LOG_SEV_WARN, sid, "this is the call's SID; it was taken for %s",
-				 call_sid(call));
-		call->sid_is_guess = false;
-		set_text(call, "callSid", sid);
-	}
-	return strcmp(call_sid(call), sid) == 0;
+	return call->state == LIFECYCLE_ASKED;
 }
 
-void call_name(struct call *call, const char *sid, bool certain)
+enum lifecycle_action call_event(struct call *call, enum lifecycle_event event)
 {
-	if (!call_set_sid(call, sid))
-		log_call(LOG_SEV_WARN, sid, "the call is known by another SID, %s", call_sid(call));
-	else
-		call->sid_is_guess = !certain;
+	OBJ_CHECK(call, CALL_MAGIC);
+	struct lifecycle_step step = lifecycle_step(call->state, event);
+	call->state = step.next;
+	return step.action;
+}
+
+enum lifecycle_action call_would(const struct call *call, enum lifecycle_event event)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return lifecycle_step(call->state, event).action;
+}
+
+bool call_set_sid(struct call *call, const char *sid, bool certain, enum lifecycle_action *action)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	bool known = call_sid(call)[0] != '\0', same = strcmp(call_sid(call), sid) == 0;
+	*action = LIFECYCLE_DO_NOTHING;
+	if (known && !same && !(call->sid_is_guess && certain))
+		return false;
+	if (known && !same)
+		log_call(LOG_SEV_WARN, sid, "this is the call's SID; it was taken for %s", call_sid(call));
+	call->sid_is_guess = !certain && (!known || call->sid_is_guess);
+	set_text(call, "callSid", sid);
+	*action = call_event(call, LIFECYCLE_NAMED);
+	return true;
 }
 
 static void become_over(struct call *call)
@@ -313,6 +327,10 @@ bool call_set_status(struct call *call, enum call_status status)
 	call_heard_of(call);
 	if (call_is_over(call) || status <= call->status)
 		return false;
+	if (status == CALL_IN_PROGRESS)
+		call_event(call, LIFECYCLE_ANSWERED);
+	else if (status >= CALL_COMPLETED)
+		call_event(call, call_sid(call)[0] ? LIFECYCLE_TOLD_OVER : LIFECYCLE_NOT_PLACED);
 	if (status == CALL_COMPLETED && call->failed)
 		status = CALL_FAILED;
 	call->status = status;
@@ -352,18 +370,17 @@ bool call_has_failed(const struct call *call)
 	return call->failed;
 }
 
-void call_set_ending(struct call *call, const char *reason)
+enum lifecycle_action call_set_ending(struct call *call, const char *reason)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
-	if (!call->ending)
+	if (!call_is_ending(call))
 		set_text(call, "endReason", reason);
-	call->ending = true;
+	return call_event(call, LIFECYCLE_HANG_UP);
 }
 
 bool call_is_ending(const struct call *call)
 {
-	OBJ_CHECK(call, CALL_MAGIC);
-	return call->ending;
+	return call_text(call, "endReason")[0] != '\0';
 }
 
 void call_set_duration(struct call *call, long seconds)

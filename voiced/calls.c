@@ -106,7 +106,8 @@ struct call *calls_restore(struct calls *c, const json_t *document)
 		json_object_del(copy, of_store[i]);
 	struct call *call = add_call(c, copy);
 	call->failed = call_text(call, "failure")[0] != '\0';
-	call->ending = call_text(call, "endReason")[0] != '\0';
+	call->state = lifecycle_restored(call->status >= CALL_COMPLETED, call_is_ending(call),
+					 call_sid(call)[0] != '\0', call->status == CALL_IN_PROGRESS);
 	if (call->status == CALL_IN_PROGRESS)
 		call_start_overdue(call);
 	return call;
@@ -128,6 +129,12 @@ static void make_name(char out[NAME_SIZE])
 	snprintf(out, NAME_SIZE, "PC");
 	for (size_t i = 0; i < sizeof bytes; i++)
 		snprintf(out + 2 + 2 * i, 3, "%02x", bytes[i]);
+}
+
+struct call *calls_admit(struct calls *c, const json_t *document)
+{
+	OBJ_CHECK(c, CALLS_MAGIC);
+	return add_call(c, json_deep_copy(document));
 }
 
 json_t *calls_new_document(const struct calls *c)

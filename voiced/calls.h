@@ -8,6 +8,7 @@
 
 #include "lib/base/config.h"
 #include "lib/store/store.h"
+#include "voiced/call_lifecycle.h"
 
 #include <event2/event.h>
 #include <jansson.h>
@@ -46,8 +47,10 @@ void calls_on_over(struct calls *c, calls_over_fn *fn, void *arg);
 /* Told when a call's state has changed. */
 void calls_on_change(struct calls *c, calls_over_fn *fn, void *arg);
 
-/* Puts a call from the store (a document of store_live_calls) into the register. */
+/* Puts a call from the store into the register: live ones of an earlier voiced or another host. */
 struct call *calls_restore(struct calls *c, const json_t *document);
+/* The same of one that was not placed yet. */
+struct call *calls_admit(struct calls *c, const json_t *document);
 
 /* Another host has it now: it leaves the register, and nothing is written. */
 void calls_forget(struct call *call);
@@ -103,6 +106,12 @@ bool call_is_browser(const struct call *call);
 bool call_is_ours(const struct call *call);
 void call_take(struct call *call);
 enum call_status call_status(const struct call *call);
+/* Whether nobody was asked to place it yet. */
+bool call_is_asked(const struct call *call);
+/* Applies an event to the call's state; the caller carries out what is returned. */
+enum lifecycle_action call_event(struct call *call, enum lifecycle_event event);
+/* What call_event would return. */
+enum lifecycle_action call_would(const struct call *call, enum lifecycle_event event);
 bool call_is_over(const struct call *call);
 /* The document as a person sees it, with isLive; owned by the caller. */
 json_t *call_public(const struct call *call);
@@ -111,18 +120,20 @@ json_t *call_document_public(const json_t *document);
 /* Twilio is asked about the call in ms, unless it is over before. */
 void call_check_soon(struct call *call, int ms);
 
-/* Twilio tells the call's SID; false when it has another one already, unless that was a guess. */
-bool call_set_sid(struct call *call, const char *sid);
-/* The same, of a SID that is certain, or the best guess. */
-void call_name(struct call *call, const char *sid, bool certain);
+/*
+ * Twilio tells the call's SID (certain), or it is the best guess; false when it has
+ * another one already that was certain. LIFECYCLE_NAMED: see ending_name.
+ */
+bool call_set_sid(struct call *call, const char *sid, bool certain, enum lifecycle_action *action);
 /* Moves forward only. True when something changed. A failure turns completed into failed. */
 bool call_set_status(struct call *call, enum call_status status);
 bool call_parse_status(const char *text, enum call_status *out);
 /* Sets errorMessage; final: the call cannot end as completed any more. */
 void call_set_error(struct call *call, const char *message, bool final);
 bool call_has_failed(const struct call *call);
-/* The call is being ended by us, for this reason (kept: the first one). */
-void call_set_ending(struct call *call, const char *reason);
+/* The call is to be ended by us, for this reason (kept: the first one): LIFECYCLE_HANG_UP. */
+enum lifecycle_action call_set_ending(struct call *call, const char *reason);
+/* Whether it is, or was when it ended. */
 bool call_is_ending(const struct call *call);
 void call_set_duration(struct call *call, long seconds);
 

@@ -5,6 +5,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/object.h"
 #include "lib/loop/loop.h"
+#include "voiced/call_lifecycle.h"
 #include "voiced/calls.h"
 
 #include <sys/queue.h>
@@ -25,9 +26,10 @@ struct call {
 	LIST_ENTRY(call) next;
 	struct calls *calls;
 	json_t *document; /* the contract's fields, and callId, secret, attempt */
-	enum call_status status;
-	char *token; /* id, then secret */
-	bool failed, ending, sid_is_guess;
+	enum lifecycle_state state;
+	enum call_status status; /* as Twilio told it */
+	char *token;             /* id, then secret */
+	bool failed, sid_is_guess;
 	char *agent_text, *agent_address;
 	unsigned agent_tries, false_starts;
 	bool retiring;

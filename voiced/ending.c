@@ -61,7 +61,7 @@ static void on_worker_told(void *arg, json_t *reply, const struct peer_error *er
 void ending_begin(struct voiced *v, struct call *call, const char *reason, ending_fn *fn, void *arg)
 {
 	bool first = !call_is_ending(call);
-	call_set_ending(call, reason);
+	enum lifecycle_action action = call_set_ending(call, reason);
 	if (first) {
 		log_call(LOG_SEV_INFO, call_sid(call), "ending the call: %s", reason);
 		call_save(call, NULL, NULL);
@@ -74,12 +74,22 @@ void ending_begin(struct voiced *v, struct call *call, const char *reason, endin
 	}
 	if (call_worker(call) != NULL)
 		worker_ask(call, MSG_WORKER_HANGUP, json_object(), on_worker_told, NULL);
-	if (call_sid(call)[0] == '\0' || call_is_over(call)) {
-		if (fn)
-			fn(arg, NULL);
-		return;
+	if (action == LIFECYCLE_DO_END)
+		twilio_end_call(v->twilio, call_sid(call), on_ended, new_asked(v, call, fn, arg));
+	else if (fn)
+		fn(arg, NULL);
+}
+
+bool ending_name(struct voiced *v, struct call *call, const char *sid, bool certain)
+{
+	enum lifecycle_action action;
+	if (!call_set_sid(call, sid, certain, &action))
+		return false;
+	if (action == LIFECYCLE_DO_END) {
+		log_call(LOG_SEV_INFO, sid, "ending the call: it was to be ended before it had a SID");
+		twilio_end_call(v->twilio, sid, on_ended, new_asked(v, call, NULL, NULL));
 	}
-	twilio_end_call(v->twilio, call_sid(call), on_ended, new_asked(v, call, fn, arg));
+	return true;
 }
 
 static void on_fetched(void *arg, const struct twilio_answer *answer)
@@ -108,7 +118,7 @@ static void on_fetched(void *arg, const struct twilio_answer *answer)
 
 void ending_check(struct voiced *v, struct call *call)
 {
-	if (call_is_over(call))
+	if (call_is_over(call) || call_is_asked(call))
 		return;
 	if (call_is_browser(call)) {
 		browser_check(call);

@@ -78,7 +78,7 @@ static struct call *new_call(struct hook *h, const json_t *handler, const char *
 	};
 	struct call *call = calls_create(h->v->calls, &r);
 	json_decref(more);
-	call_set_sid(call, hook_field(h, "CallSid"));
+	ending_name(h->v, call, hook_field(h, "CallSid"), true);
 	call_set_status(call, CALL_IN_PROGRESS);
 	h->call_id = xstrdup(call_id(call));
 	return call;

@@ -84,7 +84,7 @@ struct call_attempt {
 	struct voiced *v;
 	struct reply reply;
 	json_t *document;
-	struct call *call; /* in the register, once it counts */
+	char *call_id; /* of the one in the register, once it counts */
 	enum gate_action action;
 	int64_t call_at_ms, asked_ms;
 	bool ignore_hours;
@@ -93,6 +93,7 @@ struct call_attempt {
 static void attempt_free(struct call_attempt *a)
 {
 	json_decref(a->document);
+	free(a->call_id);
 	free(a);
 }
 
@@ -106,25 +107,26 @@ static void on_gate(void *arg, const struct gate_verdict *verdict)
 {
 	struct call_attempt *a = arg;
 	const char *why = verdict->rule == GATE_OPEN ? NULL : verdict->why;
-	if (why == NULL && a->call != NULL && call_is_ending(a->call)) {
+	struct call *call = a->call_id ? calls_by_id(a->v->calls, a->call_id) : NULL;
+	if (why == NULL && a->call_id != NULL && (call == NULL || call_is_ending(call))) {
 		gate_give_back(a->v, a->action == GATE_CALL ? attempt_text(a, "toNumber") : NULL);
 		why = "The call was ended before it was placed.";
 	}
 	if (why != NULL) {
-		if (a->call != NULL && call_is_ending(a->call)) { /* it is stored */
-			call_set_error(a->call, why, true);
-			call_set_status(a->call, CALL_FAILED);
-		} else if (a->call != NULL) {
-			calls_forget(a->call);
+		if (call != NULL && call_is_ending(call)) { /* it is stored */
+			call_set_error(call, why, true);
+			call_set_status(call, CALL_FAILED);
+		} else if (call != NULL) {
+			calls_forget(call);
 		}
 		a->reply.fail(a->reply.arg, verdict->http_status ? verdict->http_status : 502,
 			      verdict->code ? verdict->code : "failed", why);
 	} else if (a->action == GATE_SCHEDULE) {
 		schedule_call(a->v, json_incref(a->document), a->call_at_ms, a->reply);
 	} else if (a->action == GATE_BROWSER_CALL) {
-		browser_begin(a->v, a->call, a->reply);
+		browser_begin(a->v, call, a->reply);
 	} else {
-		placement_begin(a->v, a->call, a->reply);
+		placement_begin(a->v, call, a->reply);
 	}
 	attempt_free(a);
 }
@@ -132,12 +134,12 @@ static void on_gate(void *arg, const struct gate_verdict *verdict)
 static void attempt_ask_gate(struct call_attempt *a)
 {
 	/* In the register it counts at once, among requests that come at the same time. */
-	if (a->action != GATE_SCHEDULE)
-		a->call = calls_restore(a->v->calls, a->document);
+	struct call *call = a->action != GATE_SCHEDULE ? calls_admit(a->v->calls, a->document) : NULL;
+	a->call_id = call ? xstrdup(call_id(call)) : NULL;
 	const struct gate_request request = {
 		.action = a->action,
 		.number = a->action == GATE_BROWSER_CALL ? NULL : attempt_text(a, "toNumber"),
-		.call = a->call,
+		.call = call,
 		.at_ms = a->action == GATE_SCHEDULE ? a->call_at_ms : 0,
 		.asked_ms = a->asked_ms,
 		.at_any_hour = a->ignore_hours};
@@ -232,7 +234,7 @@ static void on_due_gate(void *arg, const struct gate_verdict *verdict)
 void outgoing_due(struct voiced *v, json_t *document, int64_t due_ms)
 {
 	struct wall_ms asked = {due_ms};
-	struct call *call = calls_restore(v->calls, document);
+	struct call *call = calls_admit(v->calls, document);
 	struct due_call *d = xcalloc(1, sizeof *d);
 	*d = (struct due_call){v, xstrdup(call_id(call))};
 	wall_parse(call_text(call, "scheduledAt"), &asked);

@@ -95,20 +95,6 @@ static void placement_finish(struct placement *p, struct call *call)
 	placement_free(p);
 }
 
-/* It was certainly not placed. */
-static void placement_fail(struct placement *p, struct call *call, int http_status, const char *code,
-			   const char *message)
-{
-	gate_give_back(p->v, p->number);
-	if (call != NULL) {
-		call_set_error(call, message, true);
-		call_set_status(call, CALL_FAILED);
-	}
-	if (p->reply.fail != NULL)
-		p->reply.fail(p->reply.arg, http_status, code, message);
-	placement_free(p);
-}
-
 static void placement_over(struct placement *p)
 {
 	if (p->reply.fail != NULL)
@@ -136,11 +122,29 @@ static void on_named_stored(void *arg, json_t *result, const char *error)
 /* Twilio has the call: its SID is stored, then told. */
 static void placement_named(struct placement *p, struct call *call, const char *sid, bool certain)
 {
-	call_name(call, sid, certain);
+	if (!ending_name(p->v, call, sid, certain))
+		log_call(LOG_SEV_WARN, sid, "the call is known by another SID, %s", call_sid(call));
 	log_call(LOG_SEV_INFO, call_sid(call), "Twilio has taken the call to %s", p->number);
 	call_save(call, on_named_stored, p);
-	if (call_is_ending(call))
-		ending_begin(p->v, call, "it was ended while it was being placed", NULL, NULL);
+}
+
+/* It was certainly not placed. */
+static void placement_fail(struct placement *p, struct call *call, int http_status, const char *code,
+			   const char *message)
+{
+	bool named = call != NULL && call_sid(call)[0] != '\0';
+	if (named && call_would(call, LIFECYCLE_NOT_PLACED) != LIFECYCLE_DO_FAIL) {
+		placement_named(p, call, call_sid(call), true); /* a callback knows better */
+		return;
+	}
+	gate_give_back(p->v, p->number);
+	if (call != NULL) {
+		call_set_error(call, message, true);
+		call_set_status(call, CALL_FAILED);
+	}
+	if (p->reply.fail != NULL)
+		p->reply.fail(p->reply.arg, http_status, code, message);
+	placement_free(p);
 }
 
 /* ---- in doubt ---- */
@@ -279,6 +283,13 @@ static void placement_tick(void *arg)
 
 static void placement_doubt(struct placement *p, struct call *call)
 {
+	if (call_event(call, LIFECYCLE_DOUBTED) != LIFECYCLE_DO_LOOK) {
+		if (call_sid(call)[0] != '\0')
+			placement_named(p, call, call_sid(call), true);
+		else
+			placement_over(p);
+		return;
+	}
 	p->doubted = mono_now();
 	log_warn("Twilio did not answer whether it took the call to %s: looking for it", p->number);
 	placement_look(p, call);
@@ -333,6 +344,7 @@ static void on_stored(void *arg, json_t *result, const char *error)
 		.time_limit_s = most > 0 ? (unsigned)most : v->config->max_outgoing_duration_s,
 	};
 	p->since = wall_now();
+	call_event(call, LIFECYCLE_SENT);
 	twilio_create_call(v->twilio, &request, on_created, p);
 	free(url);
 	free(status);

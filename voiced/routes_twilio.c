@@ -362,7 +362,7 @@ static void on_call(void *arg, struct call *call, const char *error)
 	} else if (call == NULL) {
 		http_reply(h->request, 204, NULL, NULL, 0, NULL);
 		hook_free(h);
-	} else if (!call_set_sid(call, hook_field(h, "CallSid"))) {
+	} else if (!ending_name(h->v, call, hook_field(h, "CallSid"), true)) {
 		hook_reply_error(h, 403, "secret", "The secret in the URL is another call's.");
 	} else {
 		h->call_id = xstrdup(call_id(call));

@@ -166,7 +166,7 @@ static void on_stopped(void *arg, const char *error)
 static void on_messages(void *arg, json_t *body, const struct peer_error *error)
 {
 	struct shutdown *s = arg;
-	if (error != NULL && strcmp(error->code, "unknown") != 0)
+	if (error != NULL)
 		add_failure(s, "messages", error->message);
 	else
 		s->messages = json_integer_value(json_object_get(body, "canceled")) +

@@ -1,7 +1,13 @@
 // The one gate for what rings a phone or costs money, what Twilio repeats or leaves open, and a call's two names.
 import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import crypto from 'node:crypto';
+import { createServer } from 'node:http';
+import path from 'node:path';
+import twilio from 'twilio';
+import WebSocket from 'ws';
 import { after, before, describe, test } from 'node:test';
-import { account, endAll, noProcesses, startAgent, startCarrier, startMongo, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { account, endAll, noProcesses, processes, startAgent, startCarrier, startMongo, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 import { hook, sid } from '../harness/webhooks.mjs';
 
 const patient = { apiKey: 'xi-test-key-0001', agents: { 'agent-patient': { script: [{ pause_ms: 60000 }] } } };
@@ -209,49 +215,57 @@ describe('a call by its names, and everything off', { concurrency: 3 }, () => {
 });
 
 describe("Twilio's doubts and repeats", { concurrency: 3 }, () => {
-  test('an answer that is none: the call is found though the clocks differ, and not placed again', async () => {
-    const doubtful = await startCarrier({ default: { script: [] }, numbers: [account.number], clock_skew_s: -5, create_faults: ['500-done', 'drop', 'lose'] });
-    const phony = await startPhony({ sims: { carrier: doubtful, agent }, settings });
-    for (const number of ['+12025554800', '+12025554801']) {
-      const placed = await phony.call(number);
-      assert.equal(placed.status, 201, placed.text);
-      await becomes(phony, placed.body.callSid, 'in-progress');
-      assert.equal((await phony.call(number)).status, 429);
-    }
-    assert.equal(doubtful.events.filter((e) => e.event === 'call-created').length, 2);
-    await finish(phony);
-    await doubtful.stop();
-  });
-
-  test('the SID that a callback brings settles it', async () => {
-    // Twilio has the call, and neither its answer nor its list says so.
-    const requests = [];
-    const { createServer } = await import('node:http');
-    const fake = createServer((request, answer) => {
+  // A Twilio that takes each call, answers 500, and sends no callback of its own. listed(calls): what its list shows.
+  async function startTwilio(listed) {
+    const calls = [], lists = [];
+    const server = createServer((request, answer) => {
       let body = '';
       request.on('data', (d) => { body += d; });
       request.on('end', () => {
-        answer.setHeader('content-type', 'application/json');
-        if (request.method === 'POST') requests.push(new URLSearchParams(body));
-        answer.statusCode = request.method === 'POST' ? 500 : 200;
-        answer.end(request.method === 'POST' ? '{"message":"oops","status":500}' : '{"calls":[]}');
+        const create = request.method === 'POST' && request.url.includes('/Calls.json');
+        if (create) calls.push({ ...Object.fromEntries(new URLSearchParams(body)), sid: sid(4800 + calls.length, 'CA') });
+        answer.writeHead(create ? 500 : 200, { 'content-type': 'application/json' });
+        answer.end(create ? '{"message":"oops","status":500}' : request.method === 'GET' ? JSON.stringify({ calls: listed(calls) }) : '{}', () => { if (request.method === 'GET') lists.push(request.url); });
       });
     });
-    await new Promise((done) => fake.listen(0, '127.0.0.1', done));
-    const phony = await startPhony({ sims: { carrier: { url: `http://127.0.0.1:${fake.address().port}` }, agent }, settings });
-    const placing = phony.call('+12025554810');
-    await until(() => requests.length === 1, 'the request');
-    const url = new URL(requests[0].get('Url').split('#')[0]);
-    const answered = await hook(phony, url.pathname + url.search, { CallSid: sid(4810, 'CA'), From: account.number, To: '+12025554810', CallStatus: 'in-progress', AccountSid: account.sid });
-    assert.match(answered.text, /<Connect>/);
-    const placed = await placing;
-    assert.deepEqual([placed.status, placed.body.callSid], [201, sid(4810, 'CA')], placed.text);
-    assert.equal(requests.length, 1);
-    const told = new URL(requests[0].get('StatusCallback').split('#')[0]);
-    await hook(phony, told.pathname + told.search, { CallSid: sid(4810, 'CA'), From: account.number, To: '+12025554810', CallStatus: 'completed', AccountSid: account.sid });
-    await phony.over(sid(4810, 'CA'));
+    await new Promise((done) => server.listen(0, '127.0.0.1', done));
+    return { calls, lists, server, url: `http://127.0.0.1:${server.address().port}` };
+  }
+  const callback = (phony, call, name, status) => {
+    const url = new URL(call[name].split('#')[0]);
+    return hook(phony, url.pathname + url.search, { CallSid: call.sid, From: account.number, To: call.To, CallStatus: status, AccountSid: account.sid });
+  };
+
+  test('an answer that is none: the call is found though the clocks differ, and not placed again', async () => {
+    const date = () => new Date(Date.now() - 3000).toUTCString().replace('GMT', '+0000');
+    const fake = await startTwilio((calls) => calls.map((c) => ({ sid: c.sid, to: c.To, from: c.From, direction: 'outbound-api', status: 'queued', date_created: date() })).toReversed());
+    const phony = await startPhony({ sims: { carrier: fake, agent }, settings });
+    const numbers = ['+12025554800', '+12025554801'];
+    for (const [i, number] of numbers.entries()) {
+      const placed = await phony.call(number);
+      assert.deepEqual([placed.status, placed.body.callSid], [201, sid(4800 + i, 'CA')], placed.text);
+      assert.match((await callback(phony, fake.calls[i], 'Url', 'in-progress')).text, /<Connect>/);
+      assert.equal((await phony.call(number)).status, 429);
+    }
+    assert.equal(fake.calls.length, 2);
+    for (const call of fake.calls) await callback(phony, call, 'StatusCallback', 'completed');
     await finish(phony);
-    fake.close();
+    fake.server.close();
+  });
+
+  test('the SID that a callback brings settles it', async () => {
+    const fake = await startTwilio(() => []);
+    const phony = await startPhony({ sims: { carrier: fake, agent }, settings });
+    const placing = phony.call('+12025554810');
+    await until(() => fake.lists.length > 0, 'the first look, in vain');
+    assert.match((await callback(phony, fake.calls[0], 'Url', 'in-progress')).text, /<Connect>/);
+    const placed = await placing;
+    assert.deepEqual([placed.status, placed.body.callSid], [201, fake.calls[0].sid], placed.text);
+    assert.equal(fake.calls.length, 1);
+    await callback(phony, fake.calls[0], 'StatusCallback', 'completed');
+    assert.equal((await phony.over(fake.calls[0].sid)).status, 'completed');
+    await finish(phony);
+    fake.server.close();
   });
 
   test('a repeat of a webhook gets the first answer again', async () => {
@@ -273,6 +287,69 @@ describe("Twilio's doubts and repeats", { concurrency: 3 }, () => {
     await again([[8801, voicemail]]);
     for (const n of [8801, 8802, 8803])
       await hook(phony, '/call/status', { CallSid: sid(n, 'CA'), From: '+12025552222', To: live, CallStatus: 'completed', AccountSid: account.sid });
+    await finish(phony);
+  });
+
+  test('a caller who hangs up before the stream begins has completed a call', async () => {
+    const phony = await start();
+    const number = '+14045558810';
+    await phony.api('POST', '/api/incoming-configs', { phoneNumber: number, systemInstructions: 'x', callInstructions: 'y' });
+    const told = { CallSid: sid(8810, 'CA'), From: '+12025552222', To: number, AccountSid: account.sid, Direction: 'inbound' };
+    const answer = await hook(phony, '/call/incoming', { ...told, CallStatus: 'ringing' });
+    const url = answer.text.match(/<Stream url="([^"]+)"/)[1];
+    const signature = twilio.getExpectedTwilioSignature(account.token, url, {});
+    const stream = new WebSocket(url, { headers: { 'x-twilio-signature': signature } });
+    await new Promise((open, fail) => { stream.on('open', open); stream.on('error', fail); });
+    stream.send(JSON.stringify({ event: 'connected', protocol: 'Call', version: '1.0.0' }));
+    stream.close();
+    await until(async () => (await phony.api('GET', `/api/calls/${told.CallSid}/events`)).body.events.some((e) => e.type === 'stream-ended'), 'the end of the stream');
+    await hook(phony, '/call/status', { ...told, CallStatus: 'completed', CallDuration: '1' });
+    const call = await phony.over(told.CallSid);
+    assert.deepEqual([call.status, call.errorMessage], ['completed', undefined]);
+    await finish(phony);
+  });
+
+  test('bytes that are no UTF-8 in a ring, and words of Twilio that are no ASCII, end no process', async () => {
+    const refusing = await startCarrier({ default: { script: [] }, numbers: [account.number], create_faults: ['refuse'] });
+    const phony = await startPhony({ sims: { carrier: refusing, agent }, settings });
+    const voiced = async () => processes().find((p) => p.name === 'voiced' && p.runDir === phony.env.RUN_DIR)?.pid;
+    const before = await voiced();
+    const ring = async (n, From, To) => {
+      const url = `${phony.env.PUBLIC_URL}/call/incoming`;
+      const fields = Object.entries({ AccountSid: account.sid, CallSid: sid(n, 'CA'), CallStatus: 'ringing', From, To }).map(([k, v]) => [k, Buffer.from(v, 'latin1')]);
+      const signature = crypto.createHmac('sha1', account.token).update(Buffer.concat([Buffer.from(url), ...fields.flatMap(([k, v]) => [Buffer.from(k), v])])).digest('base64');
+      const body = fields.map(([k, v]) => `${k}=${[...v].map((b) => `%${b.toString(16).padStart(2, '0')}`).join('')}`).join('&');
+      return (await fetch(url, { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded', 'x-twilio-signature': signature }, body })).status;
+    };
+    await phony.api('POST', '/api/incoming-configs', { phoneNumber: account.number, messageOnly: true, hangupMessage: 'Closed' });
+    assert.equal(await ring(8820, 'sip:Qu\u00e9bec@example.com', account.number), 200);
+    assert.equal(await ring(8821, '+12025552222', 'sip:\u00e9\u00ff@example.com'), 200);
+    const refused = await phony.call('+12025554830');
+    assert.deepEqual([refused.status, refused.body.code], [502, 'twilio'], refused.text);
+    assert.match(refused.body.message, /電話/);
+    assert.equal((await get(phony, sid(8820, 'CA'))).fromNumber, 'sip:Qu\ufffdbec@example.com');
+    assert.equal(await voiced(), before);
+    for (const n of [8820]) await hook(phony, '/call/status', { CallSid: sid(n, 'CA'), From: account.number, To: account.number, CallStatus: 'completed', AccountSid: account.sid });
+    await finish(phony);
+    await refusing.stop();
+  });
+
+  test("a call's end that the store refuses for the moment is stored, whatever Twilio repeats meanwhile", async () => {
+    const phony = await start();
+    const { callSid } = (await phony.call('+12025554840')).body;
+    await becomes(phony, callSid, 'in-progress');
+    const lock = spawn('sqlite3', [path.join(phony.folder, 'state/phony.db')]);
+    lock.stdin.write('.timeout 5000\nBEGIN IMMEDIATE;\nSELECT 42;\n');
+    await new Promise((locked) => { lock.stdout.once('data', locked); });
+    const tell = () => hook(phony, '/call/status', { CallSid: callSid, CallStatus: 'completed', CallDuration: '7', From: account.number, To: '+12025554840', AccountSid: account.sid });
+    const told = [tell()];
+    await phony.log.wait((line) => line.includes("the call's end is not stored"), 'the store to refuse');
+    told.push(tell());
+    lock.stdin.end('ROLLBACK;\n');
+    await Promise.all(told);
+    const stored = () => execFileSync('sqlite3', ['-readonly', path.join(phony.folder, 'state/phony.db'), '.timeout 5000', `SELECT json_extract(document, '$.status') FROM calls WHERE json_extract(document, '$.callSid') = '${callSid}'`]).toString().trim();
+    await until(() => stored() === 'completed', "the call's end to be stored", 20000, 200);
+    carrier.command({ hangup: callSid });
     await finish(phony);
   });
 });
