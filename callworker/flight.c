@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/base/text.h"
+#include "lib/base/version.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -23,6 +24,9 @@ struct flight {
 	FILE *file; /* that is replayed */
 	unsigned line;
 	json_t *next; /* a line that was read, and not used yet */
+	bool ended;   /* the record says where it ends */
+	bool cut;     /* more is sent now than it has, and it says no end */
+	char version[32];
 	char difference[3 * SHOWN];
 };
 
@@ -33,7 +37,8 @@ struct flight *flight_record(int fd)
 	f->fd = fd;
 	struct mono_us at = mono_real();
 	struct wall_ms wall = wall_now();
-	dprintf(fd, "{\"flight\": 1, \"at\": %lld, \"wall\": %lld}\n", (long long)at.us, (long long)wall.ms);
+	dprintf(fd, "{\"flight\": 1, \"version\": \"%s\", \"at\": %lld, \"wall\": %lld}\n", PHONY_VERSION,
+		(long long)at.us, (long long)wall.ms);
 	clock_hold(at, wall);
 	return f;
 }
@@ -172,6 +177,8 @@ struct flight *flight_open(const char *path, char *why, size_t size)
 	f->file = file;
 	json_t *first = flight_next(f);
 	if (json_integer_value(json_object_get(first, "flight")) == 1) {
+		const char *version = json_string_value(json_object_get(first, "version"));
+		text_printf(f->version, sizeof f->version, "%s", version ? version : "unknown");
 		clock_hold((struct mono_us){json_integer_value(json_object_get(first, "at"))},
 			   (struct wall_ms){json_integer_value(json_object_get(first, "wall"))});
 	} else {
@@ -204,20 +211,47 @@ void flight_differs(struct flight *f, const char *fmt, ...)
 	va_end(args);
 }
 
-/* The next line, kept until it is used; NULL at the end. A last line that was cut off is the end. */
-static json_t *look(struct flight *f)
+static json_t *read_line(struct flight *f)
 {
 	char *text = NULL;
 	size_t size = 0;
-	ssize_t len;
-	if (f->next == NULL && (len = getline(&text, &size, f->file)) > 0) {
+	ssize_t len = getline(&text, &size, f->file);
+	json_t *line = NULL;
+	if (len > 0) {
 		f->line++;
-		f->next = json_loadb(text, (size_t)len, 0, NULL);
-		if (!json_is_object(f->next) && text[len - 1] == '\n')
+		line = json_loadb(text, (size_t)len, 0, NULL);
+		if (!json_is_object(line) && text[len - 1] == '\n')
 			flight_differs(f, "line %u is no JSON object", f->line);
 	}
 	free(text);
-	return json_is_object(f->next) ? f->next : NULL;
+	if (json_is_object(line))
+		return line;
+	json_decref(line);
+	return NULL;
+}
+
+/* The next line, kept until it is used; NULL at the end. A last line that was cut off is the end. */
+static json_t *look(struct flight *f)
+{
+	while (f->next == NULL && (f->next = read_line(f)) != NULL)
+		if (json_object_get(f->next, "end") != NULL) {
+			f->ended = true;
+			json_decref(f->next);
+			f->next = NULL;
+		}
+	return f->next;
+}
+
+bool flight_is_whole(const struct flight *f, bool came_to_end)
+{
+	OBJ_CHECK(f, FLIGHT_MAGIC);
+	return !f->cut && (f->ended || came_to_end);
+}
+
+const char *flight_version(const struct flight *f)
+{
+	OBJ_CHECK(f, FLIGHT_MAGIC);
+	return f->version;
 }
 
 static void use(struct flight *f)
@@ -265,6 +299,8 @@ static void sent(struct flight *f, json_t *line)
 	char was[SHOWN], is[SHOWN];
 	if (then != NULL && json_equal(then, line)) {
 		use(f);
+	} else if (then == NULL && feof(f->file)) {
+		f->cut = !f->ended; /* a process that was killed had no time for this */
 	} else {
 		show(then, was);
 		show(line, is);

@@ -3,7 +3,7 @@
  * that it sent, each with its time, in a file of JSON lines; and the same file
  * as the measure of a replay (callworker/replay.h), which must send the same.
  *
- *	{"flight": 1, "at": us, "wall": ms}                          the first line
+ *	{"flight": 1, "version", "at": us, "wall": ms}               the first line; version: of phony
  *	{"at", "in": "voiced", "type", "id"?, "flags"?, "body"}      a frame of voiced's
  *	{"at", "in": "voiced", "gone": why}                          voiced has gone away
  *	{"at", "in": "voiced", "back": true}                         the next voiced has come
@@ -11,6 +11,9 @@
  *	{"at", "in": "timer", "timer": n}
  *	{"out": "voiced", "type", "body"}
  *	{"out": "socket", "socket": n, "event", "text"}              connect, text, close
+ *
+ *	{"end": why}                                                 by voiced: the process was lost, another
+ *took over
  *
  * Between two lines that came in, the clock stands still: what a replay sees is
  * exactly what there was. Keys and signed URLs are left out.
@@ -54,6 +57,10 @@ void flight_socket_out(struct flight *f, unsigned socket, const char *event, con
 
 /* The next line that came in; NULL at the end, or when what was sent differs. Owned by the caller. */
 json_t *flight_next(struct flight *f);
+/* Nothing is missing: the replay came to the call's end, or the record says where it ends. */
+bool flight_is_whole(const struct flight *f, bool came_to_end);
+/* Of phony, which recorded it. */
+const char *flight_version(const struct flight *f);
 /* What differs, told in a sentence; "" while nothing does. */
 const char *flight_difference(const struct flight *f);
 void flight_differs(struct flight *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

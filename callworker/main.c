@@ -24,7 +24,7 @@ static const char usage[] =
 	"with a connected socket handed down by the LISTEN_FDS convention under the name\n"
 	"\"control\". To watch one, set CALLWORKER_WRAPPER (strace, gdb, valgrind). A call that was\n"
 	"recorded (FLIGHT_RECORDER) runs again with --replay: no network, the same code and\n"
-	"times; exits with 1 where what is sent differs.\n";
+	"times; exits with 1 where what is sent differs, or where the record has no end.\n";
 
 int main(int argc, char **argv)
 {

@@ -9,6 +9,7 @@
 #include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
+#include "lib/base/version.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -153,12 +154,20 @@ int replay_run(const char *path)
 		json_decref(line);
 		count++;
 	}
-	int code = flight_difference(flight)[0] ? EXIT_FAILED : EXIT_OK;
-	if (code == EXIT_OK)
+	bool same = flight_difference(flight)[0] == '\0', whole = flight_is_whole(flight, l->stopping);
+	if (!same)
+		printf("replayed %u that came in; then it differs: %s\n", count, flight_difference(flight));
+	else if (whole)
 		printf("replayed: %u came in, and the same was sent, line for line (%u lines)\n", count,
 		       flight_line(flight));
 	else
-		printf("replayed %u that came in; then it differs: %s\n", count, flight_difference(flight));
+		printf("replayed %u that came in, without a difference, but the record has no end (%u "
+		       "lines): "
+		       "its process was killed, or a part of the file is missing\n",
+		       count, flight_line(flight));
+	if (strcmp(flight_version(flight), PHONY_VERSION) != 0)
+		printf("recorded by phony %s, replayed by %s\n", flight_version(flight), PHONY_VERSION);
+	int code = same && whole ? EXIT_OK : EXIT_FAILED;
 	call_free(&call);
 	ws_loop_free(&l);
 	return code;

@@ -40,7 +40,7 @@ struct stats *stats_new(void)
 {
 	struct stats *s = xcalloc(1, sizeof *s);
 	s->response = (struct histogram){"phony_response_seconds",
-					 "From the end of the caller's speech to the agent's voice.",
+					 "From the end of a turn of the caller to the agent's answer.",
 					 seconds,
 					 {0},
 					 0,

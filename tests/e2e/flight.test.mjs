@@ -56,6 +56,16 @@ for (const provider of ['elevenlabs', 'openai']) test(`a whole call with ${provi
   const different = replay(changed);
   assert.equal(different.status, 1, different.stdout);
   assert.match(different.stdout, /then it differs: line \d+\n\twas .*Yes, please\..*\n\tis  .*Maybe not\./);
+  // A part of a record is not taken for the whole; what recorded it is told.
+  const part = `${file(callSid)}.part`;
+  fs.writeFileSync(part, `${lines.slice(0, lines.length >> 1).join('\n')}\n`, { mode: 0o600 });
+  const half = replay(part);
+  assert.equal(half.status, 1, half.stdout);
+  assert.match(half.stdout, /the record has no end \(\d+ lines\)/);
+  assert.doesNotMatch(half.stdout, /the same was sent/);
+  assert.match(lines[0], /"version": "\d+\.\d+/);
+  fs.writeFileSync(part, text.replace(/"version": "[^"]*"/, '"version": "0.0.1"'));
+  assert.match(replay(part).stdout, /the same was sent, line for line.*\nrecorded by phony 0\.0\.1, replayed by \d/);
   // Deleted with its call.
   assert.equal((await phony.api('DELETE', `/api/calls/${callSid}`)).status, 200);
   assert.deepEqual(fs.readdirSync(flights).filter((name) => name.includes(callSid)), []);
