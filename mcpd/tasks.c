@@ -190,31 +190,9 @@ static void on_hung_up(void *arg, json_t *reply, const struct peer_error *error)
 		request_answer(q, json_object(), NULL);
 }
 
-static void hang_up(struct request *q, const char *id)
-{
-	request_query(q, MSG_HANGUP_CALL, json_build("{s:s}", "callSid", id), on_hung_up, q);
-}
-
-static void on_unscheduled(void *arg, json_t *reply, const struct peer_error *error)
-{
-	const struct task_request *t = arg;
-	(void)reply;
-	if (error != NULL && strcmp(error->code, "not_scheduled") == 0)
-		hang_up(t->request, t->id); /* it has been placed since */
-	else if (error != NULL)
-		fail(t->request, error);
-	else
-		request_answer(t->request, json_object(), NULL);
-}
-
 void tasks_cancel(struct request *q)
 {
 	const char *id = read_id(q);
-	if (id == NULL)
-		return;
-	if (strncmp(id, "PC", 2) == 0)
-		request_query(q, MSG_CANCEL_CALL, json_build("{s:s}", "callSid", id), on_unscheduled,
-			      task_request_new(q, id));
-	else
-		hang_up(q, id);
+	if (id != NULL) /* one that is not placed yet is taken back */
+		request_query(q, MSG_HANGUP_CALL, json_build("{s:s}", "callSid", id), on_hung_up, q);
 }

@@ -77,7 +77,7 @@ void news_tell(struct voiced *v, json_t *item)
 	tell(v, json_incref(item));
 }
 
-/* A call that was scheduled is known by the id that it was given then, too. */
+/* A call is known by our own id, too, which it has before Twilio names it. */
 static void tell_of_call(struct voiced *v, const struct call *call, json_t *item)
 {
 	if (call_value(call, "requestId") != NULL)
@@ -94,6 +94,16 @@ void news_call(struct voiced *v, const struct call *call)
 		     json_build("{s:s, s:s, s:s, s:b, s:s, s:s}", "kind", "call", "callSid", sid, "status",
 				call_text(call, "status"), "isLive", !call_is_over(call), "fromNumber",
 				call_text(call, "fromNumber"), "toNumber", call_text(call, "toNumber")));
+}
+
+void news_canceled(struct voiced *v, const json_t *document)
+{
+	const json_t *id = json_object_get(document, "requestId");
+	if (v->news != NULL)
+		tell(v, json_build("{s:s, s:O, s:O, s:s, s:b, s:O, s:O}", "kind", "call", "callSid", id,
+				   "requestId", id, "status", "canceled", "isLive", 0, "fromNumber",
+				   json_object_get(document, "fromNumber"), "toNumber",
+				   json_object_get(document, "toNumber")));
 }
 
 void news_turn(struct voiced *v, const struct call *call, const char *kind, const json_t *data)

@@ -13,8 +13,10 @@ struct news;
 struct news *news_new(struct voiced *v);
 void news_free(struct news **n);
 
-/* Called for each; the item is borrowed: {kind, callSid?, requestId?, …}; requestId: PC… of a call that was
- * scheduled. */
+/*
+ * Called for each; the item is borrowed: {kind, callSid?, requestId?, …}. requestId
+ * is our own id of the call (PC…), which it has before Twilio names it.
+ */
 typedef void news_fn(void *arg, json_t *item);
 struct listener;
 struct listener *news_listen(struct voiced *v, news_fn *fn, void *arg);
@@ -24,6 +26,8 @@ void news_unlisten(struct listener **l);
 void news_tell(struct voiced *v, json_t *item);
 /* kind "call": its state has changed. */
 void news_call(struct voiced *v, const struct call *call);
+/* The same of a scheduled call that will not be placed: its document. */
+void news_canceled(struct voiced *v, const json_t *document);
 /* kind "turn": somebody said this; kind "correction": less of it was heard. */
 void news_turn(struct voiced *v, const struct call *call, const char *kind, const json_t *data);
 /* kind "question" or "answered": the agent asks a person. */

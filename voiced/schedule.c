@@ -8,6 +8,7 @@
 #include "lib/base/text.h"
 #include "lib/loop/loop.h"
 #include "lib/store/answers.h"
+#include "voiced/news.h"
 #include "voiced/outgoing.h"
 
 #include <stdio.h>
@@ -239,6 +240,8 @@ static void canceling_end(struct canceling *c)
 static void on_canceled(void *arg, json_t *document, const char *error)
 {
 	struct canceling *c = arg;
+	if (error == NULL && json_is_object(document))
+		news_canceled(c->v, document);
 	if (answer_store_error(c->reply, error))
 		;
 	else if (json_is_object(document))
@@ -318,11 +321,12 @@ static void canceling_step(struct canceling_all *all)
 static void on_one_canceled(void *arg, json_t *document, const char *error)
 {
 	struct canceling_all *all = arg;
-	if (error != NULL)
+	if (error != NULL) {
 		text_printf(all->error, sizeof all->error, "%s", error);
-	else
-		all->canceled +=
-			json_is_object(document); /* else it was just placed: it is live, and ended */
+	} else if (json_is_object(document)) { /* else it was just placed: it is live, and ended */
+		all->canceled++;
+		news_canceled(all->v, document);
+	}
 	canceling_step(all);
 }
 

@@ -180,29 +180,62 @@ describe('a call as a task', () => {
     await phony.over(plain.structuredContent.callSid);
   });
 
-  test('those who listen are told the whole task', async () => {
-    const taskId = await create('agent-asks');
-    const controller = new AbortController();
+  // What a subscriptions/listen says, until enough(message, all) is true.
+  async function listen(taskIds, enough) {
+    const controller = new AbortController(), seen = [];
     const answer = await fetch(endpoint, { signal: controller.signal, method: 'POST', headers: { authorization: `Bearer ${phony.token}`, 'content-type': 'application/json', 'mcp-protocol-version': version, 'mcp-method': 'subscriptions/listen' },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 'l', method: 'subscriptions/listen', params: { notifications: { taskIds: [taskId] }, _meta: meta() } }) });
-    const seen = [];
-    let text = '';
+      body: JSON.stringify({ jsonrpc: '2.0', id: 'l', method: 'subscriptions/listen', params: { notifications: { taskIds }, _meta: meta() } }) });
+    let text = '', done = false;
     for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
       text += part;
-      for (let end; (end = text.indexOf('\n\n')) >= 0; text = text.slice(end + 2)) {
+      for (let end; !done && (end = text.indexOf('\n\n')) >= 0; text = text.slice(end + 2)) {
         const data = text.slice(0, end).split('\n').find((line) => line.startsWith('data: '));
-        if (data) seen.push(JSON.parse(data.slice(6)));
+        if (data) { seen.push(JSON.parse(data.slice(6))); done = await enough(seen.at(-1), seen); }
       }
-      const last = seen.at(-1);
-      if (last?.params.status === 'input_required') await send('tasks/update', { taskId, inputResponses: { operator: { action: 'accept', content: { answer: 'Yes.' } } } });
-      if (last?.params.status === 'completed') break;
+      if (done) break;
     }
     controller.abort();
+    return seen;
+  }
+
+  test('those who listen are told the whole task', async () => {
+    const taskId = await create('agent-asks');
+    const seen = await listen([taskId], async ({ params }) => {
+      if (params.status === 'input_required') await send('tasks/update', { taskId, inputResponses: { operator: { action: 'accept', content: { answer: 'Yes.' } } } });
+      return params.status === 'completed';
+    });
     assert.deepEqual(seen[0].params.notifications, { taskIds: [taskId] });
     for (const one of seen.slice(1)) {
       assert.equal(one.params._meta['io.modelcontextprotocol/subscriptionId'], 'l');
       shapes.TaskStatusNotificationV2Schema.parse(one);
     }
     assert.ok(seen.length >= 3);
+  });
+
+  test('a scheduled call keeps its first id: it is followed, steered and cancelled by it', async () => {
+    const later = async (ms) => (await send('tools/call', { name: 'phony_create_call', arguments: { ...call('agent-patient'), callAt: new Date(Date.now() + ms).toISOString() } })).result.taskId;
+    const taskId = await later(1000);
+    assert.match(taskId, /^PC/);
+    const heard = listen([taskId], ({ params }) => params.status === 'completed' || params.status === 'cancelled');
+    const live = await until(async () => { const task = await get(taskId); return task.statusMessage === 'in-progress' && task; }, 'the call');
+    assert.equal(live.taskId, taskId);
+    const tool = async (name, args = {}) => {
+      const { result } = await send('tools/call', { name, arguments: { callSid: taskId, ...args } }, {});
+      assert.ok(!result.isError, `${name}: ${result.content[0].text}`);
+      return result.structuredContent;
+    };
+    await until(async () => (await tool('phony_get_call_events', { eventType: 'agent-connected' })).data.count, 'the agent');
+    for (const [name, args] of [['phony_send_dtmf', { digits: '1' }], ['phony_inject_context', { context: 'Hurry up.' }], ['phony_hold_call'], ['phony_resume_call'], ['phony_get_call_transcript'], ['phony_get_call_instructions']]) await tool(name, args);
+    const waited = tool('phony_wait_for_call', { status: 'in-progress', timeoutSeconds: 40 });
+    shapes.CancelTaskResultV2Schema.parse((await send('tasks/cancel', { taskId })).result);
+    assert.equal((await waited).data.isLive, false);
+    assert.ok(['completed', 'cancelled'].includes((await get(taskId)).status));
+    for (const { params } of (await heard).slice(1)) assert.equal(params.taskId, taskId);
+    // One that is not due yet.
+    const waiting = await later(3600000);
+    const canceled = listen([waiting], ({ params }) => params.status === 'cancelled');
+    await until(async () => (await phony.api('GET', `/api/calls/${waiting}`)).body.status === 'scheduled', 'the call');
+    await send('tasks/cancel', { taskId: waiting });
+    assert.equal((await canceled).at(-1).params.taskId, waiting);
   });
 });
