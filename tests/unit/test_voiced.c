@@ -1,6 +1,12 @@
 /* The door's decision, from the first bytes of a connection. */
 #include "tests/unit/unit.h"
 #include "voiced/route.h"
+#include "voiced/worker_sockets.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static enum route_kind kind(const char *bytes)
 {
@@ -78,13 +84,81 @@ static void test_stream(void **state)
 	assert_int_equal(kind(longer), ROUTE_BAD);
 }
 
+struct found {
+	unsigned count;
+	struct worker_name last;
+};
+
+static void on_worker(void *arg, const struct worker_name *name, int fd)
+{
+	struct found *f = arg;
+	f->count++;
+	f->last = *name;
+	close(fd);
+}
+
+static unsigned find_workers(const struct worker_sockets *s, struct found *f)
+{
+	*f = (struct found){0};
+	worker_sockets_each(s, on_worker, f);
+	return f->count;
+}
+
+/* A voiced finds the workers that listen still, in a RUN_DIR too long for a socket's address. */
+static void test_worker_sockets(void **state)
+{
+	(void)state;
+	char base[] = "/tmp/phony-unit-XXXXXX", dir[300], junk[400];
+	assert_non_null(mkdtemp(base));
+	snprintf(dir, sizeof dir, "%s/%0150d", base, 1);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	struct worker_sockets *s = worker_sockets_open(dir);
+	struct found f;
+	assert_non_null(s);
+	assert_int_equal(find_workers(s, &f), 0);
+	const struct worker_name a = {"aB3-_defGHIJ", 2, 1234}, b = {"bbbbbbbbbbbb", 0, 77};
+	int first = worker_sockets_make(s, &a), second = worker_sockets_make(s, &b);
+	assert_true(first >= 0 && second >= 0);
+	snprintf(junk, sizeof junk, "%s/workers/no-worker", dir);
+	close(open(junk, O_CREAT | O_WRONLY, 0600));
+	assert_int_equal(find_workers(s, &f), 2);
+	close(second); /* it has ended, and nobody was told */
+	assert_int_equal(find_workers(s, &f), 1);
+	assert_string_equal(f.last.call_id, a.call_id);
+	assert_int_equal(f.last.attempt, 2);
+	assert_int_equal(f.last.pid, 1234);
+	worker_sockets_close(&s);
+	s = worker_sockets_open(dir); /* the next voiced */
+	assert_int_equal(find_workers(s, &f), 1);
+	worker_sockets_remove(s, &a);
+	assert_int_equal(find_workers(s, &f), 0);
+	worker_sockets_close(&s);
+	close(first);
+	unlink(junk);
+	snprintf(junk, sizeof junk, "%s/workers", dir);
+	assert_int_equal(rmdir(junk), 0); /* the name on which nobody listened is gone, too */
+	assert_int_equal(rmdir(dir) | rmdir(base), 0);
+}
+
+static void test_worker_names(void **state)
+{
+	(void)state;
+	struct worker_name n;
+	static const char *const wrong[] = {"",       "a",      "a.1",    "a.1.",    "a.1.2.3",
+					    "a.-1.2", "a.1.0",  "a.1.-2", "a/b.1.2", "../x.1.2",
+					    "a.1.2 ", "a.01.2", ".1.2",   "a. 1.2",  "a.1.99999999999"};
+	assert_true(worker_name_parse("abc.0.1", &n));
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		if (worker_name_parse(wrong[i], &n))
+			fail_msg("%s is taken for a worker's name", wrong[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_routes),
-		cmocka_unit_test(test_unclear),
-		cmocka_unit_test(test_partial_and_bad),
-		cmocka_unit_test(test_stream),
+		cmocka_unit_test(test_routes),          cmocka_unit_test(test_unclear),
+		cmocka_unit_test(test_worker_sockets),  cmocka_unit_test(test_worker_names),
+		cmocka_unit_test(test_partial_and_bad), cmocka_unit_test(test_stream),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
