@@ -24,13 +24,35 @@ enum {
 	LOOK_MAX = 1000,
 };
 #define NOTE_KEPT_MS (INT64_C(30) * 86400 * 1000)
-/* The key of a note: of whichever collection. */
-#define RECORD_OF_CALL "calls/%s"
+/* A note is of whichever collection: its key is "calls/ID". */
+#define RECORD "%s/%s"
 
 static const char *text_of(const json_t *document, const char *field)
 {
 	const char *text = json_string_value(json_object_get(document, field));
 	return text ? text : "";
+}
+
+/* ---- notes ---- */
+
+static json_t *new_note(enum store_kind kind, const char *key)
+{
+	return json_build("{s:o, s:o}", "record", json_text_printf(RECORD, store_collections[kind].name, key),
+			  "deletedAt", wall_json(wall_now().ms));
+}
+
+void deletion_note(struct voiced *v, enum store_kind kind, const char *key, store_fn *fn, void *arg)
+{
+	json_t *note = new_note(kind, key);
+	store_insert(v->store, STORE_DELETIONS, note, fn, arg);
+	json_decref(note);
+}
+
+void deletion_look_up(struct voiced *v, enum store_kind kind, const char *key, store_fn *fn, void *arg)
+{
+	char *record = xasprintf(RECORD, store_collections[kind].name, key);
+	store_get(v->store, STORE_DELETIONS, "record", record, fn, arg);
+	free(record);
 }
 
 /* ---- one call ---- */
@@ -116,8 +138,7 @@ static void on_noted(void *arg, json_t *result, const char *error)
 
 static void note_deletion(struct doomed *c)
 {
-	json_t *note = json_build("{s:o, s:o}", "record", json_text_printf(RECORD_OF_CALL, c->id),
-				  "deletedAt", wall_json(wall_now().ms));
+	json_t *note = new_note(STORE_CALLS, c->id);
 	/* The files that other hosts have of it are named by it. With SQLite there are no others. */
 	if (strcmp(store_kind_name(c->of->v->store), "mongodb") == 0)
 		json_object_set_new(note, "callSid", json_text(c->sid));
@@ -241,13 +262,6 @@ void deletion_of_calls(struct voiced *v, json_t *args, struct reply reply)
 		find_and_delete(v, where, false, reply);
 }
 
-void deletion_look_up(struct voiced *v, const char *call_id, store_fn *fn, void *arg)
-{
-	char *record = xasprintf(RECORD_OF_CALL, call_id);
-	store_get(v->store, STORE_DELETIONS, "record", record, fn, arg);
-	free(record);
-}
-
 /* ---- of other hosts ---- */
 
 struct deletions {
@@ -263,11 +277,13 @@ static void on_deletions(void *arg, json_t *result, const char *error)
 	json_t *note;
 	(void)error; /* another time */
 	json_array_foreach (json_object_get(result, "documents"), i, note) {
-		const char *record = text_of(note, "record"), *id = strchr(record, '/');
-		if (v->deletions == NULL || id == NULL || json_object_get(v->deletions->seen, record) != NULL)
+		static const char prefix[] = "calls/";
+		const char *record = text_of(note, "record");
+		if (v->deletions == NULL || strncmp(record, prefix, sizeof prefix - 1) != 0 ||
+		    json_object_get(v->deletions->seen, record) != NULL)
 			continue;
 		json_object_set_new(v->deletions->seen, record, json_true());
-		recordings_delete(v, id + 1);
+		recordings_delete(v, record + sizeof prefix - 1);
 		flights_delete(v, text_of(note, "callSid"));
 	}
 }
@@ -275,25 +291,21 @@ static void on_deletions(void *arg, json_t *result, const char *error)
 static void deletions_look(void *arg)
 {
 	struct deletions *d = arg;
-	struct store *store = d->v->store;
 	timer_start(&d->timer, d->v->base, LOOK_MS, deletions_look, d);
 	if (d->v->draining)
 		return;
-	/* The first look is at all of them, and forgets the oldest. */
-	bool first = json_object_size(d->seen) == 0;
-	struct store_query query = {.limit = first ? DELETE_MAX : LOOK_MAX};
-	if (first)
-		store_remove(
-			store, STORE_DELETIONS,
-			json_build("[[s, s, o]]", "deletedAt", "<", wall_json(wall_now().ms - NOTE_KEPT_MS)),
-			NULL, NULL);
-	store_find(store, STORE_DELETIONS, &query, on_deletions, d->v);
+	/* The first look is at all of them. */
+	struct store_query query = {.limit = json_object_size(d->seen) == 0 ? DELETE_MAX : LOOK_MAX};
+	store_find(d->v->store, STORE_DELETIONS, &query, on_deletions, d->v);
 }
 
 struct deletions *deletions_new(struct voiced *v)
 {
 	struct deletions *d = xcalloc(1, sizeof *d);
 	*d = (struct deletions){.v = v, .seen = json_object()};
+	store_remove(v->store, STORE_DELETIONS,
+		     json_build("[[s, s, o]]", "deletedAt", "<", wall_json(wall_now().ms - NOTE_KEPT_MS)),
+		     NULL, NULL);
 	if (strcmp(store_kind_name(v->store), "mongodb") == 0)
 		timer_start(&d->timer, v->base, 0, deletions_look, d);
 	return d;

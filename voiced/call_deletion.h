@@ -16,8 +16,10 @@
 void deletion_of_call(struct voiced *v, json_t *args, struct reply reply);
 void deletion_of_calls(struct voiced *v, json_t *args, struct reply reply);
 
-/* Whether a call of this id was deleted: result is the note, or null. */
-void deletion_look_up(struct voiced *v, const char *call_id, store_fn *fn, void *arg);
+/* Notes that a document is deleted; fn may be NULL. */
+void deletion_note(struct voiced *v, enum store_kind kind, const char *key, store_fn *fn, void *arg);
+/* Whether it was: result is the note, or null. */
+void deletion_look_up(struct voiced *v, enum store_kind kind, const char *key, store_fn *fn, void *arg);
 
 /* Looks for what other hosts have deleted. */
 struct deletions;

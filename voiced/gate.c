@@ -188,7 +188,7 @@ static void gate_take_quota(struct gate *g)
 static void on_barred(void *arg, json_t *result, const char *error)
 {
 	struct gate *g = arg;
-	if (error != NULL && store_failure(error) != STORE_AWAY) {
+	if (error != NULL) { /* while the database is away a copy is asked: there has never been one */
 		gate_explain(
 			g, "Whether %s is on the do-not-call list is not known just now: %s. Try again soon.",
 			g->number, error);

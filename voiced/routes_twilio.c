@@ -256,7 +256,7 @@ static void on_recorded_call(void *arg, json_t *document, const char *error)
 	if (error != NULL) {
 		hook_reply_error(h, 503, "store", error);
 	} else if (!json_is_object(document)) {
-		deletion_look_up(h->v, id, on_deleted_call, h);
+		deletion_look_up(h->v, STORE_CALLS, id, on_deleted_call, h);
 	} else if (!elsewhere_token_fits(document, token)) {
 		hook_reply_error(h, 403, "secret", "The secret in the URL is no call's.");
 	} else {

@@ -9,6 +9,7 @@
 #include "lib/loop/loop.h"
 #include "lib/store/answers.h"
 #include "lib/store/words.h"
+#include "voiced/call_deletion.h"
 #include "voiced/news.h"
 #include "voiced/recording_removal.h"
 #include "voiced/records.h"
@@ -166,7 +167,8 @@ static void on_to_delete(void *arg, json_t *result, const char *error)
 		const char *sid = store_key(&store_collections[STORE_VOICEMAILS], document);
 		if (!d->one)
 			json_array_append_new(d->sids, json_text(sid));
-		d->left++;
+		d->left += 2;
+		deletion_note(d->v, STORE_VOICEMAILS, sid, on_removal_noted, d);
 		removals_add(d->v, sid, STORE_VOICEMAILS, sid, on_removal_noted, d);
 	}
 	deletion_step(d);
@@ -246,6 +248,31 @@ static json_t *text(const struct form *form, const char *name)
 	return json_text(form_get(form, name));
 }
 
+/* A voicemail that Twilio has told of, perhaps again. */
+struct recorded {
+	struct voiced *v;
+	json_t *document;
+	store_fn *fn;
+	void *arg;
+};
+
+static void on_recorded_before(void *arg, json_t *note, const char *error)
+{
+	struct recorded *r = arg;
+	/* While the database is away nothing is known of deletions: it is kept. */
+	if (error == NULL && json_is_object(note)) {
+		r->fn(r->arg, NULL, NULL); /* it was deleted since: it does not come back */
+	} else {
+		log_info("a voicemail of %lld s is kept",
+			 (long long)json_integer_value(json_object_get(r->document, "duration")));
+		news_voicemail(r->v, r->document);
+		/* A repeat changes nothing: it may have been read, tagged, transcribed since. */
+		store_insert(r->v->store, STORE_VOICEMAILS, r->document, r->fn, r->arg);
+	}
+	json_decref(r->document);
+	free(r);
+}
+
 void voicemail_recorded(struct voiced *v, const struct form *form, store_fn *fn, void *arg)
 {
 	const char *duration = form_get(form, "RecordingDuration");
@@ -259,11 +286,10 @@ void voicemail_recorded(struct voiced *v, const struct form *form, store_fn *fn,
 	int64_t days = v->config->retention_days;
 	if (days > 0)
 		json_object_set_new(document, "recordingUntilAt", wall_json(wall_now().ms + days * 86400000));
-	log_info("a voicemail of %s s is kept", duration ? duration : "?");
-	news_voicemail(v, document);
-	/* A repeat changes nothing: it may have been read, tagged, transcribed since. */
-	store_insert(v->store, STORE_VOICEMAILS, document, fn, arg);
-	json_decref(document);
+	struct recorded *r = xcalloc(1, sizeof *r);
+	*r = (struct recorded){v, document, fn, arg};
+	deletion_look_up(v, STORE_VOICEMAILS, store_key(&store_collections[STORE_VOICEMAILS], document),
+			 on_recorded_before, r);
 }
 
 static void set_transcription(struct voiced *v, const char *sid, const char *words, const char *fault,

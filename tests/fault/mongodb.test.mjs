@@ -123,6 +123,7 @@ test('changed, then ended, while the database is away: it has both when it is ba
   // A host that has never seen the database knows nothing: it does not take that for "none".
   const stranger = await startPhony({ sims: { carrier, agent }, settings: { ...settings, WARM_WORKERS: '0' } });
   assert.equal((await stranger.call('+12025557880', { context: 'dinner', systemInstructions: undefined })).status, 503);
+  assert.equal((await stranger.call('+12025557881')).status, 503); // it may be barred
   assert.equal((await stranger.stop()).code, 0);
   assert.equal((await one.api('POST', '/api/tags', { recordType: 'call', recordId: calls[0], tags: ['dinner'] })).status, 200);
   for (const callSid of calls) {
