@@ -292,8 +292,9 @@ void utterances_agent_done(struct utterances *u, const char *item, const char *t
 	struct utterance *e = known(u, item, true, "");
 	e->written = e->written || written;
 	if (e->done)
-		return; /* cut already: the whole text was not heard */
-	set_text(e, text);
+		return;      /* cut already: the whole text was not heard */
+	if (text[0] != '\0') /* else its parts are what there is */
+		set_text(e, text);
 	end(e);
 	flush(u);
 }

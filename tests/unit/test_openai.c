@@ -170,6 +170,23 @@ static void test_the_end_tells_what_is_known(void **state)
 	assert_string_equal(talk.told, "");
 }
 
+/* A whole text that is empty says less than its parts. */
+static void test_an_empty_text(void **state)
+{
+	(void)state;
+	begin();
+	created("r1");
+	item("r1", "a1");
+	audio("r1", "a1", 1);
+	words("r1", "a1", "Thank you.");
+	words_done("a1", "");
+	committed("u1", "a1");
+	hear("{'type':'conversation.item.input_audio_transcription.delta','item_id':'u1','delta':'Bye.'}");
+	transcribed("u1", "");
+	expect_told("1 agent: Thank you.\n2 user: Bye.\n");
+	talk_close();
+}
+
 /* The agent is not heard any more, the call goes on. */
 static void test_the_agent_falls_silent(void **state)
 {
@@ -532,6 +549,7 @@ int main(void)
 		cmocka_unit_test(test_a_written_answer_is_a_turn),
 		cmocka_unit_test(test_words_that_were_never_heard),
 		cmocka_unit_test(test_the_end_tells_what_is_known),
+		cmocka_unit_test(test_an_empty_text),
 		cmocka_unit_test(test_the_agent_falls_silent),
 		cmocka_unit_test(test_a_late_text_has_its_place),
 		cmocka_unit_test(test_the_order_of_items),

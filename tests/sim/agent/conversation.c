@@ -137,6 +137,10 @@ static void on_spoken(evutil_socket_t fd, short what, void *arg)
 	struct conversation *c = arg;
 	if (c->over)
 		return;
+	if (c->speech_step != NULL && c->speech_at < c->speech_len) {
+		after(c, 20, on_spoken); /* this machine is slow: not all of it has been sent */
+		return;
+	}
 	c->speech_step = NULL;
 	conversation_advance(c);
 }
