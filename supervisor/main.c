@@ -83,9 +83,11 @@ static const char *absolute(const char *path)
 	char *folder = path[0] == '/' ? NULL : getcwd(NULL, 0);
 	if (folder == NULL)
 		return path;
-	char *whole = xasprintf("%s/%s", folder, path);
+	static char *whole; /* for as long as the process lives */
+	free(whole);
+	whole = xasprintf("%s/%s", folder, path);
 	free(folder);
-	return whole; /* for as long as the process lives */
+	return whole;
 }
 
 static int wrong_usage(const char *command, const char *what, const char *why)

@@ -7,20 +7,19 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
-#include "lib/daemon/identity.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
 #include "supervisor/children.h"
 #include "supervisor/doors.h"
 #include "supervisor/notify.h"
 #include "supervisor/predecessor.h"
+#include "supervisor/tools.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,23 +28,13 @@ enum {
 	STARTING_S = 60, /* for an instance that nobody can be a client of yet */
 };
 
-struct tool {
-	LIST_ENTRY(tool) next; /* of those that wait for an upgrade to begin */
-	bool waits;
-	bool may_upgrade; /* it runs as the supervisor's user, or as root */
-	struct run *run;
-	struct link *link;
-	struct frame question;
-	unsigned references;
-};
-
 struct run {
 	const struct command_options *options;
 	struct config config;
 	struct event_base *base;
 	struct doors doors;
 	struct children *children;
-	struct link_listener *tools;
+	struct tools *tools;
 	struct event *term, *interrupt, *hangup;
 	struct timer port_retry, idle;
 	unsigned signals;
@@ -56,10 +45,8 @@ struct run {
 	bool goes_on; /* another instance served before this one, and calls may be live */
 	/* upgrading: from the question on; giving_way: the daemons do; becoming: they have. */
 	bool ready, upgrading, giving_way, becoming, upgrade_again;
-	LIST_HEAD(, tool) upgraders;
 };
 
-static void tools_answer_upgrade(struct run *r, const char *refusal);
 static void upgrade_or_warn(struct run *r, const char *whose);
 
 /* A line to whoever brought us up: "ready", or what is being waited for. */
@@ -196,10 +183,10 @@ static void on_checked(void *arg, int status)
 	bool accepted = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_OK;
 	if (r->signals > 0) {
 		r->upgrading = false;
-		tools_answer_upgrade(r, "phony is ending.");
+		tools_answer_upgrade(r->tools, "phony is ending.");
 	} else if (prepare_next(r, accepted, why, sizeof why)) {
 		log_info("upgrade: the daemons give way to new ones; calls go on");
-		tools_answer_upgrade(r, NULL);
+		tools_answer_upgrade(r->tools, NULL);
 		notify_reloading();
 		r->giving_way = true;
 		children_step_down(r->children);
@@ -207,7 +194,7 @@ static void on_checked(void *arg, int status)
 		r->upgrading = false;
 		log_error("upgrade refused: %s", why);
 		text_printf(refusal, sizeof refusal, "%s\nNothing was changed.", why);
-		tools_answer_upgrade(r, refusal);
+		tools_answer_upgrade(r->tools, refusal);
 		if (r->upgrade_again)
 			upgrade_or_warn(r, "SIGHUP");
 	}
@@ -285,108 +272,21 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 
 /* ---- `phony status` and `phony upgrade` ask ---- */
 
-static void release(struct tool *t)
+static void on_status(void *arg, void (*done)(void *done_arg, json_t *status), void *done_arg)
 {
-	if (--t->references > 0)
-		return;
-	free(t);
-}
-
-static void on_status(void *arg, json_t *status)
-{
-	struct tool *t = arg;
-	if (t->link != NULL)
-		peer_reply(link_peer(t->link), &t->question, status);
+	struct run *r = arg;
+	if (r->children != NULL)
+		children_status(r->children, done, done_arg);
 	else
-		json_decref(status);
-	release(t);
+		done(done_arg, json_build("{s:i, s:[]}", "pid", (int)getpid(), "processes"));
 }
 
-static void answer_upgrade(struct tool *t, const char *refusal)
+static const char *on_upgrade(void *arg)
 {
-	struct peer_error error = {"refused", refusal, 409};
-	if (refusal == NULL)
-		peer_reply(link_peer(t->link), &t->question, json_object());
-	else
-		peer_refuse(link_peer(t->link), &t->question, &error);
+	return begin_upgrade(arg);
 }
 
-static void stop_waiting(struct tool *t)
-{
-	if (t->waits)
-		LIST_REMOVE(t, next);
-	t->waits = false;
-}
-
-static void tools_answer_upgrade(struct run *r, const char *refusal)
-{
-	struct tool *t;
-	while ((t = LIST_FIRST(&r->upgraders)) != NULL) {
-		stop_waiting(t);
-		answer_upgrade(t, refusal);
-	}
-}
-
-static void on_upgrade(struct tool *t)
-{
-	const char *refusal =
-		t->may_upgrade
-			? begin_upgrade(t->run)
-			: "phony was started by another user: run `phony upgrade` as that one, or as root.";
-	if (refusal != NULL) {
-		answer_upgrade(t, refusal);
-		return;
-	}
-	t->waits = true;
-	LIST_INSERT_HEAD(&t->run->upgraders, t, next);
-}
-
-static void on_tool_message(struct peer *p, const struct frame *f, int fd, void *arg)
-{
-	(void)p;
-	struct tool *t = arg;
-	fd_close(&fd);
-	if (f->type != MSG_STATUS && f->type != MSG_UPGRADE)
-		return;
-	t->question = *f;
-	t->question.body = NULL;
-	if (f->type == MSG_UPGRADE) {
-		on_upgrade(t);
-		return;
-	}
-	t->references++;
-	if (t->run->children != NULL)
-		children_status(t->run->children, on_status, t);
-	else
-		on_status(t, json_build("{s:i, s:[]}", "pid", (int)getpid(), "processes"));
-}
-
-static void on_tool_gone(struct peer *p, const char *why, void *arg)
-{
-	(void)p;
-	(void)why;
-	struct tool *t = arg;
-	stop_waiting(t);
-	link_free(&t->link);
-	release(t);
-}
-
-static const struct peer_handler tool_events = {NULL, on_tool_message, on_tool_gone, NULL};
-
-static void on_tool(int fd, void *arg)
-{
-	unsigned roles = identity_roles_of(fd, ROLE_TOOL, geteuid());
-	if (roles == 0) {
-		close(fd);
-		return;
-	}
-	struct tool *t = xcalloc(1, sizeof *t);
-	struct identity who;
-	t->may_upgrade = identity_of(fd, &who) && (who.uid == 0 || who.uid == geteuid());
-	t->run = arg;
-	t->references = 1;
-	t->link = link_new(t->run->base, fd, ROLE_SUPERVISOR, roles, &tool_events, t);
-}
+static const struct tools_handler tools_events = {on_status, on_upgrade};
 
 /* ---- opening ---- */
 
@@ -456,7 +356,7 @@ static void run_loop(struct run *r)
 	r->term = watch_signal(r, SIGTERM, on_signal);
 	r->interrupt = watch_signal(r, SIGINT, on_signal);
 	r->hangup = watch_signal(r, SIGHUP, on_hangup);
-	r->tools = link_listen(r->base, r->doors.supervisor, on_tool, r);
+	r->tools = tools_open(r->base, r->doors.supervisor, &tools_events, r);
 	notify_watchdog(r->base);
 	open_port(r);
 	hold_signals(false); /* the program before this one may have held some back for us */
@@ -466,7 +366,7 @@ static void run_loop(struct run *r)
 	notify_stop();
 	timer_stop(&r->port_retry);
 	timer_stop(&r->idle);
-	link_listener_free(&r->tools);
+	tools_close(&r->tools);
 	children_free(&r->children);
 	event_base_loop(r->base, EVLOOP_NONBLOCK);
 	event_free(r->term);
@@ -507,7 +407,6 @@ int command_run(const struct command_options *o)
 		fd_set_nonblock(r.ready_fd, true); /* who brought us up need not read */
 	r.exit_code = load(&r);
 	r.self = spawn_sibling_by_name("phony");
-	LIST_INIT(&r.upgraders);
 	if (r.exit_code == EXIT_OK && o->check) {
 		log_info("the settings are right");
 	} else if (r.exit_code == EXIT_OK && open_doors(&r, why, sizeof why)) {
