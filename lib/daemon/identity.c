@@ -63,18 +63,17 @@ bool identity_is_confined(const struct identity *who)
 
 unsigned identity_roles(const struct identity *who, unsigned wanted, uid_t supervisor)
 {
-	if (who->uid == 0)
-		return wanted;
-	if (who->uid != supervisor)
-		wanted &= ~(unsigned)ROLE_SUPERVISOR;
-	if (who->uid == geteuid() && !identity_is_confined(who))
-		return wanted;
-	/* The supervisor is root, and phony's user asks. */
-	if (geteuid() == 0 && (wanted & ~(unsigned)ROLE_TOOL) == 0 && !identity_is_confined(who))
-		return wanted;
-	LOG_OUTSIDE(LOG_SEV_WARN, "process %d (user %u) may not speak here: its connection was closed",
-		    (int)who->pid, (unsigned)who->uid);
-	return 0;
+	uid_t we = geteuid();
+	/* Of root's processes nothing is to be seen but by root; no worker is among them then. */
+	bool confined = (who->uid != 0 || we == 0) && identity_is_confined(who);
+	/* A supervisor that is root is asked by phony's user, too. */
+	bool fits = who->uid == 0 || who->uid == we || (we == 0 && wanted == ROLE_TOOL);
+	if (confined || !fits) {
+		log_warn("process %d (user %u) may not speak here: its connection was closed", (int)who->pid,
+			 (unsigned)who->uid);
+		return 0;
+	}
+	return who->uid == 0 || who->uid == supervisor ? wanted : wanted & ~(unsigned)ROLE_SUPERVISOR;
 }
 
 unsigned identity_roles_of(int fd, unsigned wanted, uid_t supervisor)
