@@ -179,12 +179,24 @@ void tasks_update(struct request *q)
 		request_query(q, MSG_GET_CALL, json_build("{s:s}", "callSid", id), on_updated, q);
 }
 
+static void on_hung_up(void *arg, json_t *reply, const struct peer_error *error);
+
+/* A call that is not placed yet is taken back. */
+static void hang_up(struct request *q)
+{
+	const char *id = read_id(q);
+	if (id != NULL)
+		request_query(q, MSG_HANGUP_CALL, json_build("{s:s}", "callSid", id), on_hung_up, q);
+}
+
 /* A task that is over cannot be cancelled, which is no fault; one that lives on is. */
 static void on_hung_up(void *arg, json_t *reply, const struct peer_error *error)
 {
 	struct request *q = arg;
 	(void)reply;
-	if (error != NULL && strcmp(error->code, "not_live") != 0)
+	if (error != NULL && strcmp(error->code, "not_scheduled") == 0)
+		hang_up(q); /* it was placed just now: it is live */
+	else if (error != NULL && strcmp(error->code, "not_live") != 0)
 		fail(q, error);
 	else
 		request_answer(q, json_object(), NULL);
@@ -192,7 +204,5 @@ static void on_hung_up(void *arg, json_t *reply, const struct peer_error *error)
 
 void tasks_cancel(struct request *q)
 {
-	const char *id = read_id(q);
-	if (id != NULL) /* one that is not placed yet is taken back */
-		request_query(q, MSG_HANGUP_CALL, json_build("{s:s}", "callSid", id), on_hung_up, q);
+	hang_up(q);
 }

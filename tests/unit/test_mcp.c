@@ -306,6 +306,27 @@ static void test_failure(void **state)
 	forget(&c);
 }
 
+/* Cancelling a call that is placed at that moment ends it all the same; one that lives on is told of. */
+static void test_cancel(void **state)
+{
+	(void)state;
+	static const struct peer_error elsewhere = {"elsewhere", "Another host serves it.", 409},
+				       over = {"not_live", "It is over.", 409};
+	static const struct peer_error *const second[] = {NULL, &over, &elsewhere};
+	for (unsigned i = 0; i < 3; i++) {
+		struct client c;
+		come(&c, false);
+		ask(&c, 11);
+		answer_queries(NULL, &gone); /* not_scheduled */
+		assert_int_equal(c.sent, 0);
+		answer_queries(reply, second[i]);
+		assert_int_equal(json_object_get(c.last, "error") != NULL, second[i] == &elsewhere);
+		assert_int_equal(c.sent, 1);
+		leave(&c);
+		forget(&c);
+	}
+}
+
 /* ---- reading ---- */
 
 static json_t *parse(const char *bytes, size_t len, json_t **id)
@@ -530,15 +551,11 @@ static void test_schemas(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ends),
-		cmocka_unit_test(test_ends_while_asking),
-		cmocka_unit_test(test_batch),
-		cmocka_unit_test(test_failure),
-		cmocka_unit_test(test_parse),
-		cmocka_unit_test(test_id_of_garbage),
-		cmocka_unit_test(test_id_of_long_lines),
-		cmocka_unit_test(test_text),
-		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_ends),          cmocka_unit_test(test_ends_while_asking),
+		cmocka_unit_test(test_batch),         cmocka_unit_test(test_failure),
+		cmocka_unit_test(test_cancel),        cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_id_of_garbage), cmocka_unit_test(test_id_of_long_lines),
+		cmocka_unit_test(test_text),          cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_schemas),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
