@@ -51,6 +51,7 @@ struct playout {
 	struct mono_us end; /* when what is sent will have been played */
 	uint64_t sent;
 	bool muted, tracking;
+	bool strange;                     /* what is no audio came: told once */
 	uint64_t given, heard_given;      /* of the agent's audio: all; up to which it was heard */
 	uint64_t tracked[TRACKED_MAX];    /* what of it was given when a mark was sent, by its number */
 	unsigned track_first, track_next; /* numbers of the marks that wait for their echo */
@@ -146,7 +147,10 @@ static void speak_base64(struct playout *p, const char *base64, size_t len, stru
 		part = len > part_max(p) ? part_max(p) : len;
 		ssize_t bytes = base64_decode(base64, part, mulaw);
 		if (bytes <= 0 || (part < len && (size_t)bytes != part / 4 * 3)) {
-			log_warn("the agent's audio is not base64: %zu characters of it were dropped", len);
+			if (!p->strange)
+				log_warn("the agent's audio is not base64: %zu characters of it were dropped",
+					 len);
+			p->strange = true;
 			bytes = base64_decoded_len(base64, len);
 			p->given += bytes > 0 ? (uint64_t)bytes : 0;
 			return;
