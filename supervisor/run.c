@@ -7,6 +7,7 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
+#include "lib/daemon/privileges.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
 #include "supervisor/children.h"
@@ -324,6 +325,12 @@ static int load(struct run *r)
 	struct buffer faults = {0};
 	unsigned count = config_load(&r->config, r->options->config_file, &faults);
 	count += config_require_telephony(&r->config, &faults);
+	char why[500];
+	if (!privileges_check(&r->config, why, sizeof why)) {
+		buffer_append_text(&faults, why);
+		buffer_append_text(&faults, "\n");
+		count++;
+	}
 	if (count > 0) {
 		fwrite(faults.data, 1, faults.len, stderr);
 		fprintf(stderr,

@@ -47,6 +47,12 @@ static bool find_user(const struct config *c, struct user *u, char *why, size_t 
 	return found != NULL;
 }
 
+bool privileges_check(const struct config *c, char *why, size_t size)
+{
+	struct user u;
+	return geteuid() != 0 || find_user(c, &u, why, size);
+}
+
 /* The kernel hides a process whose user has changed; under the leak detector it has to be seen. */
 static void stay_visible(void)
 {

@@ -13,6 +13,9 @@
 
 #include "lib/base/config.h"
 
+/* Whether there is a user for the daemons, if root starts them. False: why says what to do. */
+bool privileges_check(const struct config *c, char *why, size_t size);
+
 /*
  * Gives root away for good, and with it the right to gain any by executing a
  * program. Started as another user, only the latter. False: why says what to do.

@@ -22,6 +22,32 @@ test('every fault of the configuration is named at once, exit 78', async () => {
     assert.match(stderr, new RegExp(`^${name}: `, 'm'));
 });
 
+test('started by root, phony asks for a user of its own', { skip: process.getuid() !== 0 && 'only root can try this' }, async () => {
+  const folder = temporaryFolder(), env = { ...poorEnvironment(), ...settings({ port: await freePort(), folder }) };
+  const { code, stderr } = await run(['run'], { ...env, RUN_AS: 'no-such-user' });
+  assert.deepEqual([code, /^RUN_AS: there is no user no-such-user; make one \(adduser/m.test(stderr)], [78, true], stderr);
+  assert.deepEqual(fs.readdirSync(folder), []);
+  // What it makes belongs to that user, and what root has put there stays root's.
+  const state = path.join(folder, 'state');
+  const phony = await startPhony({ folder, keep: true });
+  const owner = fs.statSync(state).uid;
+  assert.notEqual(owner, 0);
+  assert.notEqual(owner, 65534, 'nobody is for others, too');
+  for (const name of fs.readdirSync(path.join(folder, 'run'))) assert.equal(fs.lstatSync(path.join(folder, 'run', name)).uid, owner, name);
+  await phony.stop();
+  fs.writeFileSync(path.join(folder, 'roots'), 'x', { mode: 0o600 });
+  fs.writeFileSync(path.join(state, 'roots'), 'x', { mode: 0o600 });
+  fs.symlinkSync(path.join(folder, 'roots'), path.join(state, 'link'));
+  await (await startPhony({ folder, keep: true })).stop();
+  for (const file of [path.join(state, 'roots'), path.join(folder, 'roots')]) assert.equal(fs.statSync(file).uid, 0, file);
+  // A folder of root's with something in it is not taken.
+  fs.chownSync(state, 0, 0);
+  const refused = await run(['run'], env);
+  assert.deepEqual([refused.code, /STATE_DIR .* is root's and not empty: give it to the daemons' user/.test(refused.stderr)], [1, true], refused.stderr);
+  assert.equal(fs.statSync(state).uid, 0);
+  fs.rmSync(folder, { recursive: true });
+});
+
 test('wrong usage is 2, help is 0, for every program', async () => {
   for (const args of [[], ['fly'], ['run', 'now'], ['--nonsense'], ['status', '--foo'], ['status', '--check'], ['mcp', '--json'], ['upgrade', '--fix'], ['status', 'all'], ['debug', 'CA1', 'gdb', 'more']])
     assert.equal((await run(args, poorEnvironment())).code, 2, args.join(' '));
