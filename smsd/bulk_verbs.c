@@ -339,6 +339,9 @@ static void listing_end(struct listing *l)
 				    json_integer(f[STORED] - f[PENDING] - f[FAILED] - f[CANCELED]));
 		json_object_set_new(bulk, "failed", json_integer(f[FAILED]));
 		json_object_set_new(bulk, "pending", json_integer(f[PENDING] + missing));
+		if (f[PENDING] + missing == 0 &&
+		    bulk_action(bulk_state_of(bulk), BULK_DRAINED) == BULK_FINISH)
+			json_object_set_new(bulk, "status", json_text(bulk_state_name(BULK_DONE)));
 	}
 	answer_list(l->reply, l->found, NULL, "bulks", "bulk sending(s)", bulk_with_figures);
 	json_decref(l->found);

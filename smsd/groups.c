@@ -308,8 +308,8 @@ static void send_step(struct talk *t)
 	json_array_foreach (t->results, i, one) {
 		size_t used = strlen(failures);
 		if (json_object_get(one, "error") != NULL)
-			snprintf(failures + used, sizeof failures - used, "%s%s: %s", used ? "; " : "",
-				 message_field(one, "toNumber"), message_field(one, "error"));
+			text_printf(failures + used, sizeof failures - used, "%s%s: %s", used ? "; " : "",
+				    message_field(one, "toNumber"), message_field(one, "error"));
 	}
 	if (t->failed == total) {
 		answer_error(t->reply, 502, "twilio", "The message was sent to none of %zu: %s", total,

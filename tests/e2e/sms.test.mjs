@@ -488,7 +488,7 @@ for (const store of ['sqlite', 'mongodb']) describe(`one instance on ${store}`, 
     assert.match(done.results.find((r) => r.toNumber === '+15005550001').errorMessage, /21211/);
     assert.deepEqual([done.sent, done.failed], [3, 1]);
     const listed = (await phony.api('GET', '/api/sms/bulk')).body.data.bulks.find((b) => b.bulkId === bulkId);
-    assert.deepEqual([listed.total, listed.sent, listed.failed, listed.pending], [4, 3, 1, 0]);
+    assert.deepEqual([listed.status, listed.total, listed.sent, listed.failed, listed.pending], ['done', 4, 3, 1, 0]);
     assert.deepEqual(carrier.events.filter((e) => e.event === 'message-created' && e.body.endsWith(': open')).map((e) => e.body).sort(), ['Hi P0: open', 'Hi P1: open', 'Hi P3: open']);
     // One a minute: all but the first can be taken back.
     const slow = (await phony.api('POST', '/api/sms/bulk', { toNumbers: [someone(), someone(), someone()], body: 'slow', ratePerMinute: 1 })).body.data;

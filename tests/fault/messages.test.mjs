@@ -244,7 +244,7 @@ test('a Twilio that takes longer than smsd lives: what is on its way is not sent
 
 // A list of three, as it stands when smsd ends while it is stored: the first message has been sent and has its SID,
 // the second was sent and deleted, the third is missing.
-async function halfStored(story) {
+async function halfStored(story, canceled = false) {
   const carrier = await startCarrier({ default: { script: [] } });
   const first = await startPhony({ keep: true });
   const host = fs.readFileSync(path.join(first.folder, 'state/host-id'), 'utf8').trim();
@@ -253,14 +253,14 @@ async function halfStored(story) {
   const people = [1, 2, 3].map((n) => `+1303556000${n}`);
   const requestId = (i) => `PM${crypto.createHash('md5').update(`${bulkId}/${i}`).digest('hex')}`;
   const sent = (i) => ['sms', { messageSid: sid(800 + i), requestId: requestId(i), conversationId: 'conv_x', fromNumber: us, toNumber: people[i], direction: 'outbound', body: 'Hello', status: 'delivered', bulkId, createdAt: at, updatedAt: at }];
-  const documents = [['bulks', { bulkId, host, status: 'storing', total: 3, fromNumber: us, ratePerMinute: 6000, recipients: people.map((toNumber) => ({ toNumber, body: 'Hello' })), createdAt: at }],
-    sent(0), ['deletedmessages', { requestId: requestId(1), messageSid: sid(801), bulkId, deletedAt: at }]];
+  const documents = [['bulks', { bulkId, host, status: canceled ? 'canceled' : 'storing', total: 3, fromNumber: us, ratePerMinute: 6000, recipients: people.map((toNumber) => ({ toNumber, body: 'Hello' })), createdAt: at }],
+    sent(0), ...(canceled ? [['sms', { ...sent(2)[1], messageSid: requestId(2), status: 'scheduled', state: 'waiting', dueAt: at, tries: 0 }]] : []), ['deletedmessages', { requestId: requestId(1), messageSid: sid(801), bulkId, deletedAt: at }]];
   execFileSync(bin('phony'), ['import'], { env: first.env, input: documents.map(([collection, document]) => `${JSON.stringify({ collection, document })}\n`).join(''), stdio: ['pipe', 'ignore', 'inherit'] });
   const phony = await startPhony({ sims: { carrier }, folder: first.folder, port: first.port, keep: true });
   await story({ phony, carrier, bulkId, people });
   assert.equal((await phony.stop()).code, 0);
   const left = execFileSync(bin('phony'), ['export'], { env: phony.env, stdio: ['ignore', 'pipe', 'ignore'] }).toString();
-  assert.ok(!/"recipients"/.test(left), 'the list of recipients is kept');
+  assert.ok(canceled || !/"recipients"/.test(left), 'the list of recipients is kept');
   assert.equal(await carrier.stop(), 0);
   fs.rmSync(phony.folder, { recursive: true });
   await noProcesses();
@@ -272,6 +272,13 @@ test('a list that was being stored goes on where it stood: nothing is sent twice
   assert.deepEqual(carrier.events.filter((e) => e.event === 'message-request').map((e) => e.to), [people[2]]);
   assert.deepEqual((await get()).results.map((r) => r.toNumber), [people[0], people[2]]);
 }));
+
+test('what was stored of a list after it was canceled is not sent', () => halfStored(async ({ phony, carrier, bulkId }) => {
+  const get = async () => (await phony.api('GET', `/api/sms/bulk/${bulkId}`)).body.data;
+  await until(async () => (await get()).counts.canceled === 1, 'the message that waits to be canceled', 20000);
+  assert.deepEqual((await get()).counts, { delivered: 1, canceled: 1 });
+  assert.equal(carrier.events.filter((e) => e.event === 'message-request').length, 0);
+}, true));
 
 test('a list that the store refuses for a while is taken, stored and sent once', async () => {
   const carrier = await startCarrier({ default: { script: [] } });
