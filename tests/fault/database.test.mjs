@@ -168,7 +168,7 @@ test('the disk is full: 503 to the webhook, a clear error, nothing told as store
   const small = path.join(folder, 'state');
   fs.mkdirSync(small);
   // phony runs inside; the tests reach its files through /proc.
-  const phony = await startPhony({ folder, keep: true, wrapper: ['unshare', '-m', 'sh', '-c', `mount -t tmpfs -o size=3m tmpfs ${small} && exec "$@"`, 'sh'], settings: { API_TOKEN: 'a-token-of-the-full-disk-0001' }, wait: true });
+  const phony = await startPhony({ folder, keep: true, wrapper: ['unshare', '-m', 'sh', '-c', `mount -t tmpfs -o size=3m,mode=700 tmpfs ${small} && exec "$@"`, 'sh'], settings: { API_TOKEN: 'a-token-of-the-full-disk-0001' }, wait: true });
   const inside = `/proc/${phony.child.pid}/root${small}`;
   assert.equal((await incoming(phony, one(1))).status, 200);
   try { fs.writeFileSync(`${inside}/ballast`, Buffer.alloc(4 * 1024 * 1024)); } catch {}
