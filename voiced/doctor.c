@@ -15,6 +15,7 @@
 #include "lib/twilio/api.h"
 #include "voiced/models.h"
 #include "voiced/numbers.h"
+#include "voiced/proof.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -40,6 +41,7 @@ struct doctor {
 	struct twilio *twilio;
 	unsigned faults, left;
 	bool mend; /* what can be mended from here */
+	char nonce[PROOF_NONCE_LEN + 1];
 };
 
 static void say(struct doctor *d, const char *what, const char *fault, const char *mend)
@@ -224,10 +226,23 @@ static void on_number(void *arg, const struct twilio_answer *a)
 static void on_public(void *arg, const struct http_answer *a)
 {
 	struct doctor *d = arg;
-	char fault[200];
-	text_printf(fault, sizeof fault, "%.*s",
-		    TEXT_CUT(a->outcome == HTTP_ANSWERED ? "it answers with a server error" : a->fault, 150));
-	bool ok = a->outcome == HTTP_ANSWERED && a->status < 500;
+	char fault[200], error[100], wanted[SECRET_SIGNATURE_SIZE];
+	const char *proof = "";
+	json_t *body = json_parse_object(a->body ? a->body : "", a->body_len, error, sizeof error);
+	struct json_reader r;
+	json_read_open(&r, body);
+	json_read_text(&r, "proof", JSON_OPTIONAL, 0, SECRET_SIGNATURE_SIZE, &proof);
+	proof_make(d->config, d->nonce, wanted);
+	bool ok = a->outcome == HTTP_ANSWERED && secret_equal(wanted, proof);
+	if (a->outcome != HTTP_ANSWERED)
+		text_printf(fault, sizeof fault, "%.*s", TEXT_CUT(a->fault, 150));
+	else
+		text_printf(
+			fault, sizeof fault,
+			"it answers with status %ld, but it is not this phony (same TWILIO_AUTH_TOKEN) that "
+			"answers.",
+			a->status);
+	json_decref(body);
 	say(d, "PUBLIC_URL", ok ? NULL : fault,
 	    "phony must be running, and the address must lead to it from the internet (nginx, firewall, "
 	    "DNS).");
@@ -404,7 +419,8 @@ static int look(struct daemon *daemon, bool mend)
 			      config->twilio_auth_token, config->twilio_timeout_s);
 	twilio_fetch_account(d.twilio, on_account, &d);
 	twilio_list_numbers(d.twilio, config->twilio_number, on_number, &d);
-	char *url = xasprintf("%s/health", config->public_url);
+	secret_make(d.nonce, PROOF_NONCE_LEN);
+	char *url = xasprintf("%s%s?nonce=%s", config->public_url, PROOF_PATH, d.nonce);
 	struct http_ask ask = {.method = "GET", .url = url, .timeout_ms = TIMEOUT_MS, .tries = 1};
 	http_client_ask(d.http, &ask, on_public, &d);
 	ask_voice(&d);

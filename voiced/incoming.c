@@ -203,6 +203,11 @@ static void on_known(void *arg, json_t *document, const char *error)
 static void on_handler(void *arg, json_t *handler, const char *error)
 {
 	struct hook *h = arg;
+	if (error != NULL && store_failure(error) == STORE_AWAY) {
+		log_warn("how a call to %s is to be answered is not known: %s", hook_field(h, "To"), error);
+		hook_reply_hangup(h, CAPACITY);
+		return;
+	}
 	if (error != NULL) {
 		hook_reply_error(h, 503, "store", error);
 		return;

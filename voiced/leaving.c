@@ -31,7 +31,7 @@ static void on_drain_over(void *arg)
 		log_warn("the time to drain is over: ending the live calls");
 	calls_each(v->calls, end_call, v);
 	/* Twilio's confirmation of each brings the end; it does not wait for ever. */
-	timer_start(&v->drain_timer, v->base, CONFIRM_MS, on_unconfirmed, v);
+	timer_start(&v->confirm_timer, v->base, CONFIRM_MS, on_unconfirmed, v);
 }
 
 void leaving_drain(struct voiced *v, unsigned seconds)
@@ -48,12 +48,12 @@ static void check_answered(void *arg)
 	if (http_server_in_work(v->http_in) == 0 || mono_now().us > v->step_down_by.us)
 		daemon_end(v->daemon);
 	else
-		timer_start(&v->drain_timer, v->base, STEP_DOWN_CHECK_MS, check_answered, v);
+		timer_start(&v->step_timer, v->base, STEP_DOWN_CHECK_MS, check_answered, v);
 }
 
 void leaving_step_down(struct voiced *v)
 {
 	door_shut(v->door);
 	v->step_down_by = (struct mono_us){mono_now().us + STEP_DOWN_MS * INT64_C(1000)};
-	timer_start(&v->drain_timer, v->base, STEP_DOWN_LAST_MS, check_answered, v);
+	timer_start(&v->step_timer, v->base, STEP_DOWN_LAST_MS, check_answered, v);
 }

@@ -206,6 +206,8 @@ static void stop(struct daemon *d)
 	struct voiced *v = d->state;
 	v->draining = true; /* nothing new is begun by what the store still answers */
 	timer_stop(&v->drain_timer);
+	timer_stop(&v->confirm_timer);
+	timer_stop(&v->step_timer);
 	if (v->quota != NULL)
 		quota_close(v->quota);
 	recordings_free(&v->recordings);

@@ -26,7 +26,7 @@ enum {
  * call late, and a request may be carried out long after it was given up. Whoever
  * asked is told after LOOKS_ANSWERED.
  */
-static const int look_after_ms[] = {0, 2000, 5000, 10000, 20000, 35000};
+static const int look_after_ms[] = {0, 1000, 3000, 6000, 15000, 35000};
 enum { LOOKS = sizeof look_after_ms / sizeof *look_after_ms, LOOKS_ANSWERED = 4 };
 
 struct placement {
@@ -184,11 +184,13 @@ static json_t *candidates_of(struct placement *p, json_t *body)
 /* Nobody is kept waiting for the last looks. */
 static void placement_tell_doubt(struct placement *p, const struct call *call)
 {
-	char why[300];
+	char why[400];
 	text_printf(
 		why, sizeof why,
-		"Twilio did not say whether it took the call. It may still ring: phony goes on looking for "
-		"it. Do not place it again before phony_get_call of %s says that it failed.",
+		"Twilio did not say whether it took the call%s phony goes on looking for it. Do not place it "
+		"again before phony_get_call of %s says that it failed.",
+		p->listed ? ", and does not list it: most probably it was not placed."
+			  : ". It may still ring:",
 		call_text(call, "requestId"));
 	if (p->reply.fail != NULL)
 		p->reply.fail(p->reply.arg, 504, "unconfirmed", why);

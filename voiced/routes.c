@@ -1,10 +1,12 @@
 #include "voiced/routes.h"
 
+#include "lib/base/form.h"
 #include "lib/base/json_build.h"
 #include "lib/http/api.h"
 #include "lib/http/auth.h"
 #include "voiced/live.h"
 #include "voiced/pages.h"
+#include "voiced/proof.h"
 #include "voiced/recordings.h"
 #include "voiced/stats.h"
 #include "voiced/voicemail_audio.h"
@@ -25,6 +27,30 @@ static void on_checked(void *arg, json_t *result, const char *error)
 					   spooled));
 	else
 		http_reply_json(r, 200, json_build("{s:s}", "status", "ready"));
+}
+
+/*
+ * Proves to `phony doctor`, which asks by way of PUBLIC_URL, that it is this phony
+ * that answers there: one with the same TWILIO_AUTH_TOKEN. Told to anybody.
+ */
+static bool serve_proof(struct voiced *v, struct http_request *r)
+{
+	char proof[SECRET_SIGNATURE_SIZE];
+	struct form query = {0};
+	if (strcmp(http_path(r), PROOF_PATH) != 0)
+		return false;
+	if (!http_method_is(r, "GET"))
+		return true;
+	form_parse(http_query(r), strlen(http_query(r)), &query);
+	const char *nonce = form_get(&query, "nonce");
+	if (nonce == NULL || strlen(nonce) != PROOF_NONCE_LEN) {
+		http_reply_error(r, 400, "invalid", "nonce is missing, or has not the right length.");
+	} else {
+		proof_make(v->config, nonce, proof);
+		http_reply_json(r, 200, json_build("{s:s}", "proof", proof));
+	}
+	form_free(&query);
+	return true;
 }
 
 bool routes_system(struct voiced *v, struct http_request *r)
@@ -50,9 +76,9 @@ bool routes_system(struct voiced *v, struct http_request *r)
 void routes_handle(struct http_request *r, void *arg)
 {
 	struct voiced *v = arg;
-	if (routes_twilio(v, r) || auth_serve_session(r, v->config) || recordings_serve(v, r) ||
-	    voicemail_audio_serve(v, r) || live_serve(v, r) || routes_api(v, r) || routes_system(v, r) ||
-	    pages_serve(r))
+	if (serve_proof(v, r) || routes_twilio(v, r) || auth_serve_session(r, v->config) ||
+	    recordings_serve(v, r) || voicemail_audio_serve(v, r) || live_serve(v, r) || routes_api(v, r) ||
+	    routes_system(v, r) || pages_serve(r))
 		return;
 	http_reply_error(r, 404, "not_found", "Nothing is served at this address.");
 }

@@ -44,7 +44,9 @@ struct voiced {
 	LIST_HEAD(, taken) taken;    /* events on their way to the store: events.c */
 	LIST_HEAD(, errand) errands; /* errand.h */
 	bool draining;
-	struct timer drain_timer;
+	struct timer drain_timer;   /* the time to drain is over */
+	struct timer confirm_timer; /* Twilio has not confirmed the ends of calls in time */
+	struct timer step_timer;    /* whether requests in work are answered */
 	struct mono_us step_down_by;
 };
 

@@ -7,7 +7,7 @@ import path from 'node:path';
 import twilio from 'twilio';
 import WebSocket from 'ws';
 import { after, before, describe, test } from 'node:test';
-import { account, endAll, noProcesses, processes, startAgent, startCarrier, startMongo, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { account, bin, endAll, noProcesses, processes, startAgent, startCarrier, startMongo, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 import { hook, sid } from '../harness/webhooks.mjs';
 
 const patient = { apiKey: 'xi-test-key-0001', agents: { 'agent-patient': { script: [{ pause_ms: 60000 }] } } };
@@ -352,4 +352,25 @@ describe("Twilio's doubts and repeats", { concurrency: 3 }, () => {
     carrier.command({ hangup: callSid });
     await finish(phony);
   });
+});
+
+test('phony doctor knows itself at PUBLIC_URL, and nobody else', async () => {
+  const phony = await start();
+  const foreign = createServer((request, answer) => {
+    answer.writeHead(request.url.startsWith('/there') ? 200 : 404, { 'content-type': 'application/json' });
+    answer.end(request.url.startsWith('/there') ? '{"status":"ok","proof":"0000"}' : 'not found');
+  });
+  await new Promise((done) => foreign.listen(0, '127.0.0.1', done));
+  const doctor = (env) => new Promise((done) => {
+    const child = spawn(bin('phony'), ['doctor'], { env: { ...phony.env, ...env }, cwd: phony.folder });
+    let out = '';
+    child.stdout.on('data', (d) => { out += d; });
+    child.on('close', () => done(out));
+  });
+  assert.match(await doctor({}), /^ok +PUBLIC_URL$/m);
+  for (const where of ['', '/there'])
+    assert.match(await doctor({ PUBLIC_URL: `http://127.0.0.1:${foreign.address().port}${where}` }), /^fault +PUBLIC_URL: .*not this phony/m);
+  assert.equal((await fetch(`${phony.env.PUBLIC_URL}/call/proof`)).status, 400);
+  await finish(phony);
+  foreign.close();
 });
