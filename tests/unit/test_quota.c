@@ -1,0 +1,70 @@
+/* The row that counts placed calls: limits, duplicates of other hosts, giving back, an emergency shutdown. */
+#include "lib/base/json_build.h"
+#include "tests/unit/unit.h"
+#include "voiced/quota.h"
+
+enum { MINUTE_MS = 60000, HOUR_MIN = 60 };
+static const int64_t now = INT64_C(1795000000000);
+static const struct quota_limits limits = {2, 3, "here"};
+
+static void test_limits(void **state)
+{
+	(void)state;
+	json_t *row = json_object();
+	assert_int_equal(quota_row_check(row, &limits, "a", now, now), QUOTA_GRANTED);
+	quota_row_add(row, "here", "a", now - 70 * MINUTE_MS);
+	assert_int_equal(quota_row_check(row, &limits, "a", now, now), QUOTA_GRANTED);
+	quota_row_add(row, "here", "a", now - 59 * MINUTE_MS);
+	assert_int_equal(quota_row_check(row, &limits, "a", now, now), QUOTA_GRANTED);
+	quota_row_add(row, "here", "b", now);
+	assert_int_equal(quota_row_check(row, &limits, "c", now, now), QUOTA_HOUR);
+	/* Two minutes later one of the hour is over, but there are three of the day. */
+	int64_t later = now + 2 * MINUTE_MS;
+	assert_int_equal(quota_row_check(row, &limits, "c", later, later), QUOTA_DAY);
+	/* Given back: the newest. */
+	quota_row_take_back(row, "b", now);
+	assert_int_equal(quota_row_check(row, &limits, "c", now, now), QUOTA_GRANTED);
+	/* A day later nothing is left of it. */
+	quota_row_prune(row, now + 25 * HOUR_MIN * (int64_t)MINUTE_MS);
+	assert_int_equal(json_object_size(json_object_get(row, "minutes")), 0);
+	assert_int_equal(json_array_size(json_object_get(row, "recent")), 0);
+	/* Nothing to give back changes nothing. */
+	quota_row_take_back(row, "b", now);
+	assert_int_equal(json_object_size(json_object_get(row, "minutes")), 0);
+	json_decref(row);
+}
+
+static void test_duplicates(void **state)
+{
+	(void)state;
+	const struct quota_limits many = {100, 100, "here"};
+	json_t *row = json_object();
+	quota_row_add(row, "here", "a", now);
+	quota_row_add(row, "there", "b", now);
+	assert_int_equal(quota_row_check(row, &many, "a", now, now + 1000),
+			 QUOTA_GRANTED); /* the register knows */
+	assert_int_equal(quota_row_check(row, &many, "b", now, now + 1000), QUOTA_DUPLICATE);
+	assert_int_equal(quota_row_check(row, &many, NULL, now, now + 1000), QUOTA_GRANTED);
+	assert_int_equal(quota_row_check(row, &many, "b", now, now + QUOTA_DUPLICATE_S * 1000),
+			 QUOTA_GRANTED);
+	quota_row_take_back(row, "b", now);
+	assert_int_equal(quota_row_check(row, &many, "b", now, now + 1000), QUOTA_GRANTED);
+	json_decref(row);
+}
+
+static void test_stopped(void **state)
+{
+	(void)state;
+	json_t *row = json_build("{s:I}", "stoppedMs", (json_int_t)now);
+	assert_int_equal(quota_row_check(row, &limits, "a", now - 1, now + 5), QUOTA_STOPPED);
+	assert_int_equal(quota_row_check(row, &limits, "a", now, now + 5), QUOTA_STOPPED);
+	assert_int_equal(quota_row_check(row, &limits, "a", now + 1, now + 5), QUOTA_GRANTED);
+	json_decref(row);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits), cmocka_unit_test(test_duplicates),
+					   cmocka_unit_test(test_stopped)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
