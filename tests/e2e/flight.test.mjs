@@ -91,6 +91,18 @@ test('steered, its voiced killed, itself killed: what there is of the record run
   same(file(callSid, 1));
 });
 
+test('a record at the limit of a file ends; the call goes on', async () => {
+  const limited = await startPhony({ sims: { carrier, agent }, settings: { CALLWORKER_WRAPPER: 'prlimit --fsize=60000 --' } });
+  const { callSid } = (await limited.call('+12025550175', { flightRecorder: true })).body;
+  await limited.log.wait((l) => l.includes('the flight recorder ends'), 'the end of the record');
+  await limited.api('POST', `/api/calls/${callSid}/hangup`);
+  assert.equal((await limited.over(callSid, 30000)).status, 'completed');
+  assert.equal(carrier.events.filter((e) => e.event === 'stream-open' && e.callSid === callSid).length, 1);
+  const cut = replay(path.join(limited.folder, 'state/flights', `${callSid}.0.jsonl`));
+  assert.match(cut.stdout, /the record has no end/);
+  await limited.stop();
+});
+
 test('without the wish there is no record; what is none is said to be none', async () => {
   const { callSid } = (await phony.call('+12025550174', { elevenLabsAgentId: 'agent-patient' })).body;
   await until(async () => (await events(callSid)).some((e) => e.type === 'agent-connected'), 'the agent');
