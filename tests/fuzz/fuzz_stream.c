@@ -12,10 +12,9 @@ static void on_started(void *arg, const char *stream_sid, const char *call_sid)
 	twilio_stream_mark(*(struct twilio_stream **)arg, "m");
 }
 
-static void on_media(void *arg, const char *base64, size_t len, int64_t ms, struct mono_us born)
+static void on_media(void *arg, const struct media *m)
 {
-	(void)ms;
-	twilio_stream_audio(*(struct twilio_stream **)arg, base64, len, born);
+	twilio_stream_audio(*(struct twilio_stream **)arg, m->base64, m->len, m->born);
 }
 
 static void on_digit(void *arg, char digit)
