@@ -221,7 +221,7 @@ static bool make_for(const struct user *u, const struct folder *f, char *why, si
 	}
 	bool ok = fstat(fd, &st) == 0;
 	if (ok && st.st_uid == 0 && (made || is_empty(fd)))
-		ok = fchown(fd, u->uid, u->gid) == 0;
+		ok = fchmod(fd, 0700) == 0 && fchown(fd, u->uid, u->gid) == 0;
 	else if (ok && st.st_uid == 0) {
 		text_printf(why, size,
 			    "%s %s is root's and not empty: give it to the daemons' user (chown -R %s: %s), "

@@ -142,6 +142,22 @@ static void test_follows_roots_own_links(void **state)
 	forget(&c);
 }
 
+/* As a file system that was just mounted is: root's, empty, writable by everybody. */
+static void test_takes_an_empty_folder(void **state)
+{
+	(void)state;
+	char why[700] = "";
+	struct stat st;
+	make_folder("mounted", 0);
+	struct config c = config_of("mounted", "run");
+	assert_int_equal(chmod(c.state_dir, 01777), 0);
+	assert_true(privileges_make_dirs(&c, why, sizeof why));
+	assert_int_equal(stat(c.state_dir, &st), 0);
+	assert_int_equal(st.st_uid, other->pw_uid);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	forget(&c);
+}
+
 static void test_acts_as_the_user(void **state)
 {
 	(void)state;
@@ -183,7 +199,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_makes_two_folders),       cmocka_unit_test(test_gives_nothing_else_away),
-		cmocka_unit_test(test_follows_roots_own_links), cmocka_unit_test(test_acts_as_the_user),
+		cmocka_unit_test(test_follows_roots_own_links), cmocka_unit_test(test_takes_an_empty_folder),
+		cmocka_unit_test(test_acts_as_the_user),
 		cmocka_unit_test(test_no_user_is_assumed),
 	};
 	other = getpwnam("nobody");
