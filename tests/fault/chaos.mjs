@@ -1,5 +1,7 @@
 // Calls and messages go on for a while, and meanwhile, by a seed, everything is killed, stopped, delayed and cut that
-// there is. Afterwards: no call lost, no turn lost or doubled, every message exactly once, nothing left behind.
+// there is; Twilio answers late, wrongly or not at all, has another clock, and repeats its webhooks. Afterwards: no call
+// lost, none placed twice, no turn lost or doubled, every message exactly once, no limit exceeded, nothing of what was
+// deleted, nothing left behind.
 //
 //	node tests/fault/chaos.mjs [--seed N] [--seconds N] [--calls N] [--mongodb] [--inject]
 import assert from 'node:assert/strict';
@@ -72,11 +74,19 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   const folder = temporaryFolder(), port = await freePort();
   const front = await new Proxy(port).listen();
   const agent = await startAgent({ apiKey: 'xi-test-key-0001', openaiKey: 'sk-test-key-0001', agents: { 'agent-test': dialogue, openai: dialogue } });
-  const carrier = await startCarrier({ default: { script: Array.from({ length: 80 }, () => [{ hear: true }, { say: answer.at(8000) }]).flat() }, hook_retry_ms: 700 });
+  // What Twilio did with a request is not always what it answers.
+  const unclear = { seed, drop: 0.03, 'slow': 0.02, '500-done': 0.03 };
+  const carrier = await startCarrier({ default: { script: Array.from({ length: 80 }, () => [{ hear: true }, { say: answer.at(8000) }]).flat() }, hook_retry_ms: 700,
+    hook_repeat: 15, clock_skew_s: random() < 0.5 ? 3 : -3, create_random: { ...unclear, refuse: 0.05 }, messages: { slow_ms: 12000, random: { ...unclear, lose: 0.02, 429: 0.02 } } });
   const voice = await new Proxy(agent.port).listen(), rest = await new Proxy(carrier.port).listen();
   const mongo = mongodb ? await startMongo() : null;
   const sims = { carrier: { url: `http://127.0.0.1:${rest.port}` }, agent: { port: voice.port } };
-  const options = { sims, folder, port, keep: true, settings: { PUBLIC_URL: `http://127.0.0.1:${front.port}`, SILENCE_SECONDS: '6', API_TOKEN: 'a-token-of-the-chaos-0001',
+  const outgoingMost = concurrent + 1;
+  const settingsFile = path.join(folder, 'phony.env');
+  const writeSettings = (text) => fs.writeFileSync(settingsFile, text, { mode: 0o644 });
+  const goodSettings = `SILENCE_SECONDS=6\nMAX_CONCURRENT_OUTGOING_CALLS=${outgoingMost}\n`;
+  writeSettings(goodSettings);
+  const options = { sims, folder, port, keep: true, args: ['--config', settingsFile], settings: { PUBLIC_URL: `http://127.0.0.1:${front.port}`, SILENCE_SECONDS: undefined, MAX_CONCURRENT_OUTGOING_CALLS: undefined, TWILIO_TIMEOUT_SECONDS: '5', API_TOKEN: 'a-token-of-the-chaos-0001',
     ...(mongo ? { MONGODB_URL: mongo.url } : {}), ...(inject ? { LD_PRELOAD: path.resolve(inject), INJECT_SEED: String(seed) } : {}) } };
   const small = smallDisk(path.join(folder, 'state'));
   const shared = fs.readdirSync('/dev/shm').length;
@@ -94,6 +104,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
       heardAgain.push(Date.now() - broken.since);
     }
   })(carrier.events.push);
+  await phony.api('POST', '/api/incoming-configs', { phoneNumber: account.number, systemInstructions: 'You are polite.', callInstructions: 'Talk.' });
   const end = Date.now() + seconds * 1000;
   let stopping = false, number = 0;
 
@@ -106,11 +117,12 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
       await sleep(100);
     }
   }
-  const overOf = async (callSid) => {
+  const overOf = async (callSid, look = () => {}) => {
     for (const patience = Date.now() + 120000; ;) {
+      look();
       const { body: news } = await api('GET', `/api/calls/${callSid}/wait?after=100&timeoutSeconds=1`);
       const { body } = news.data?.isLive ? {} : await api('GET', `/api/calls/${callSid}`);
-      if (body?.isLive === false) return body;
+      if (body?.isLive === false && body.status !== 'scheduled') return body;
       if (Date.now() > patience) throw new Error(`call ${callSid} does not end: ${JSON.stringify(body ?? news).slice(0, 800)}\n    ${logs.flatMap((l) => l.filter((line) => line.includes(callSid))).join('\n    ')}`);
       await sleep(200);
     }
@@ -120,17 +132,33 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   async function line() {
     while (Date.now() < end && !stopping) {
       const to = `+1303${String(5550000 + number)}`, body = { toNumber: to, systemInstructions: 'You are polite.', callInstructions: 'Talk.', provider: number++ % 2 ? 'openai' : 'elevenlabs' };
-      let callSid = (await phony.call(to, body).catch(() => null))?.body?.callSid;
-      for (let tries = 0; !callSid && tries < 40; tries++) {
+      if (random() < 0.2) body.callAt = new Date(Date.now() + 1000).toISOString();
+      const placed = await phony.call(to, body).catch(() => null);
+      const refused = (text) => /Twilio error 21216/.test(text) && (assert.match(text, /L’appel vers « Café Żółw » est refusé — 電話/), true);
+      if (placed?.status === 502 && refused(placed.body.message)) { count('refused'); continue; }
+      if (placed?.status === 429) { count('over the limit'); await sleep(300); continue; }
+      let callSid = placed?.body?.callSid;
+      for (let tries = 0; !callSid && tries < 80; tries++) {
         await sleep(250);
         const { body: list } = await api('GET', `/api/calls?toNumber=${encodeURIComponent(to)}`);
         callSid = list.calls.find((c) => c.callSid)?.callSid;
       }
       if (!callSid) { counts.unplaced = (counts.unplaced ?? 0) + 1; continue; }
-      calls.set(callSid, { breaks: 0, to });
-      born.set(callSid, Date.now());
-      let call = await overOf(callSid);
-      calls.get(callSid).over = true;
+      await follow(callSid, to, body.callAt && refused);
+    }
+  }
+
+  // A call until it is over: all of it was said and is there. Its first id stays good.
+  async function follow(id, to, mayBeRefused) {
+      const sidOf = async () => carrier.events.find((e) => e.event === 'call-created' && e.to === to)?.callSid;
+      const known = { breaks: 0, to };
+      calls.set(id, known);
+      if (!id.startsWith('CA')) sidOf().then(() => {});
+      let call = await overOf(id, () => { const created = carrier.events.find((e) => e.event === 'call-created' && e.to === to); if (created) calls.set(created.callSid, known); });
+      const callSid = call.callSid;
+      known.over = true;
+      if (mayBeRefused && call.status === 'failed' && mayBeRefused(call.errorMessage ?? '')) { count('refused'); return; }
+      if (mayBeRefused && call.status === 'failed' && /at once|limit/.test(call.errorMessage ?? '')) { count('over the limit'); return; }
       // While the database is away an answer says that it is incomplete.
       for (const patience = Date.now() + 60000; call.incomplete && Date.now() < patience; await sleep(300)) call = (await api('GET', `/api/calls/${callSid}`)).body;
       try {
@@ -143,11 +171,59 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
         const logged = logs.flatMap((l) => l.filter((line) => line.includes(callSid)));
         problems.push(`${error.message}\n    ${call.provider}, ${call.errorMessage ?? ''}\n    ${[...story, ...seen, ...logged].join('\n    ')}`);
       }
+  }
+
+  // People call us. A call whose first webhook nobody answered in time is one that Twilio does not put through.
+  async function callers() {
+    for (let n = 0; Date.now() < end; n++) {
+      const from = `+1505555${String(n).padStart(4, '0')}`;
+      carrier.command({ dial: account.number, from, url: `${options.settings.PUBLIC_URL}/call/incoming` });
+      const { callSid } = await carrier.events.wait((e) => e.event === 'call-created' && e.from === from, `the call from ${from}`);
+      const first = await carrier.events.wait((e) => e.callSid === callSid && ['twiml', 'twiml-failed', 'call-ended'].includes(e.event), `an answer to the call from ${from}`, 60000);
+      if (first.event !== 'twiml') count('caller not put through');
+      else if (!first.document.includes('<Connect>')) count('caller asked to call again later');
+      else await follow(callSid, from);
+      await sleep(1000 + random() * 2000);
+    }
+  }
+
+  // Many at once, over the limit; what is refused was not placed, what is placed is followed.
+  async function flood() {
+    const to = Array.from({ length: outgoingMost + 3 }, () => `+1303${String(5550000 + number++)}`);
+    const answers = await Promise.all(to.map((one) => phony.call(one, { systemInstructions: 'You are polite.', callInstructions: 'Talk.' }).catch(() => null)));
+    answers.forEach((a, i) => { if (a?.body?.callSid) api('POST', `/api/calls/${a.body.callSid}/hangup`).catch(() => {}); else if (a?.status === 429) forbidden.add(to[i]); });
+    return true;
+  }
+
+  // Jobs of many messages, each to be sent once.
+  async function bulks() {
+    for (let n = 0; Date.now() < end - 5000; n++) {
+      const toNumbers = Array.from({ length: 20 }, (_, i) => `+1606${String(5550000 + n * 20 + i)}`);
+      const answered = await phony.api('POST', '/api/sms/bulk', { toNumbers, body: `bulk ${n}`, ratePerMinute: 6000 }).catch(() => null);
+      for (const to of toNumbers) (answered && answered.status < 300 ? wanted : unsure).add(to);
+      await sleep(mongo ? 15000 : 5000);
+    }
+  }
+
+  // What is deleted is gone: from the answers at once, from the files at the end.
+  const deleted = new Map(); // messageSid -> the word that only it had
+  async function deletions() {
+    for (let n = 1; Date.now() < end; n++) {
+      const word = `secretword${seed}x${n}`;
+      const id = sid(900000 + n);
+      for (;;) {
+        const answered = await incoming(phony, { MessageSid: id, From: '+12025559999', To: account.number, Body: `${word} of mine`, NumMedia: '0' }).catch(() => null);
+        if (answered?.status === 200) break;
+        await sleep(100);
+      }
+      const { status } = await api('DELETE', `/api/sms/messages/${id}`);
+      if (status < 300 || status === 404) deleted.set(id, word);
+      await sleep(2000);
     }
   }
 
   // FerretDB, which may stand in for MongoDB, reads a whole collection for each question: there it is to stay small.
-  const received = new Set(), wanted = new Set(), unsure = new Set();
+  const received = new Set(), wanted = new Set(), unsure = new Set(), forbidden = new Set();
   async function inbound() {
     for (let n = 1; Date.now() < end; n++) {
       for (;;) {
@@ -214,9 +290,58 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     delay: [1, async () => { const p = pick([front, voice, rest]); p.delayMs = random() * 60; await sleep(500); p.delayMs = 0; return true; }],
     chop: [2, async () => { const p = pick([front, voice, rest]); p.chop = true; await sleep(700); p.chop = false; return true; }],
     rest: [1, () => { rest.cut(); return true; }],
+    flood: [1, flood],
+    // The provider's line breaks; of a call only so often as it can bear.
+    provider: [1, () => {
+      const p = breakable();
+      if (!p || voice.connections.size === 0 || providerCuts++ > seconds / 15) return false;
+      calls.get(p.callSid).breaks++;
+      const one = pick([...voice.connections]);
+      return voice.cut((c) => c === one) > 0;
+    }],
+    storm: [1, () => { for (const signal of ['SIGHUP', 'SIGCHLD', 'SIGHUP', 'SIGPIPE', 'SIGWINCH', 'SIGHUP', 'SIGCHLD', 'SIGHUP']) phony.child.kill(signal); return true; }],
+    // A daemon that hangs for good is noticed and replaced.
+    freeze: [process.env.CHAOS_FREEZE === 'no' ? 0 : 1, async () => {
+      const p = one(pick(['voiced', 'smsd', 'mcpd']));
+      if (!p || Date.now() < nextFreeze) return false;
+      nextFreeze = Date.now() + 60000;
+      process.kill(p.pid, 'SIGSTOP');
+      await until(() => !processes().some((q) => q.pid === p.pid), `the frozen ${p.name} to be replaced`, 60000)
+        .catch((error) => { problems.push(error.message); process.kill(p.pid, 'SIGCONT'); });
+      return true;
+    }],
+    // Nobody reads the log.
+    log: [1, async () => {
+      const { stderr } = phony.child;
+      stderr.pause();
+      await sleep(1000 + random() * 3000);
+      stderr.resume();
+      return true;
+    }],
+    descriptors: [1, async () => {
+      const p = one(pick(['voiced', 'smsd']));
+      if (!p) return false;
+      const soft = (n) => spawnSync('prlimit', ['--pid', String(p.pid), `--nofile=${n}:`]).status === 0;
+      const used = () => { try { return fs.readdirSync(`/proc/${p.pid}/fd`).length; } catch { return 0; } };
+      const [, before] = /Max open files\s+(\d+)/.exec(fs.readFileSync(`/proc/${p.pid}/limits`, 'utf8')) ?? [];
+      if (!before || !soft(used())) return false;
+      await sleep(300 + random() * 1000);
+      soft(before);
+      return true;
+    }],
+    // A typing error in the settings, not noticed; then a daemon starts again.
+    settings: [1, async () => {
+      writeSettings(`${goodSettings}MAX_CONCURRENT_CALLS=lots\nthis is no setting\n`);
+      const p = one(pick(['voiced', 'smsd', 'mcpd']));
+      if (p) kill(p);
+      await sleep(500 + random() * 1500);
+      writeSettings(goodSettings);
+      return !!p;
+    }],
     ...(small ? { disk: [1, async () => { await small.fill(200 + random() * 800); return true; }] } : {}),
     ...(mongo ? { mongodb: [1, async () => { await mongo.kill(); await sleep(random() * 1500); await mongo.start(); return true; }] } : {}),
   };
+  let providerCuts = 0, nextFreeze = Date.now() + 10000;
   const bag = Object.entries(faults).flatMap(([name, [weight, fault]]) => Array.from({ length: weight }, () => [name, fault]));
   async function trouble() {
     await sleep(1500);
@@ -229,7 +354,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
 
   const lines = Array.from({ length: concurrent }, line);
   try {
-    await Promise.all([trouble(), inbound(), outbound(), ...lines]);
+    await Promise.all([trouble(), inbound(), outbound(), bulks(), deletions(), callers(), ...lines]);
   } catch (error) {
     stopping = true;
     problems.push(error.stack);
@@ -255,13 +380,26 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   try {
     await until(async () => (await everything('/api/sms/messages?limit=200&direction=outbound', 'messages', (b) => b.data)).every((m) => ['delivered', 'failed', 'undelivered', 'canceled'].includes(m.status)), 'every message to have ended', 90000, 500);
     const stored = await everything('/api/sms/messages?limit=200', 'messages', (b) => b.data);
+    for (const [id] of deleted) assert.ok(!stored.some((m) => m.messageSid === id), `${id} was deleted, and is listed`);
     const inboundSids = stored.filter((m) => m.direction === 'inbound').map((m) => m.messageSid);
     assert.deepEqual(inboundSids.toSorted(), [...received].toSorted(), 'messages received');
     const sent = carrier.events.filter((e) => e.event === 'message-created').map((e) => e.to ?? e.params?.To);
     for (const to of wanted) assert.equal(sent.filter((t) => t === to).length, 1, `the message to ${to} was sent ${sent.filter((t) => t === to).length} times`);
     for (const to of unsure) assert.ok(sent.filter((t) => t === to).length <= 1, `the message to ${to} was sent twice`);
     const all = await everything('/api/calls?limit=200', 'calls');
-    assert.equal(new Set(all.map((c) => c.toNumber)).size, all.length, 'two calls to one number');
+    const placed = all.filter((c) => c.direction === 'outbound');
+    assert.equal(new Set(placed.map((c) => c.toNumber)).size, placed.length, 'two calls to one number');
+    const rung = carrier.events.filter((e) => e.event === 'call-created' && !e.from).map((e) => e.to);
+    assert.equal(new Set(rung).size, rung.length, 'Twilio rang a number twice');
+    for (const to of forbidden) assert.ok(!rung.includes(to), `${to} was over the limit, and was called`);
+    // Never more at once than allowed, as Twilio sees it.
+    let live = 0, most = 0;
+    for (const e of carrier.events.items) {
+      if (e.event === 'call-created' && !e.from) most = Math.max(most, ++live);
+      if (e.event === 'call-ended' && rung.includes(e.to)) live--;
+    }
+    assert.ok(most <= outgoingMost, `${most} outgoing calls at once, at most ${outgoingMost} are allowed`);
+    counts['most at once'] = most;
     assert.ok(all.every((c) => !c.isLive && c.endedAt), 'a call without an end');
     for (const [callSid] of calls) {
       const { body, text } = await api('GET', `/api/calls/${callSid}/events`);
@@ -276,7 +414,14 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   } catch (error) {
     problems.push(error.message);
   }
+  for (const e of carrier.events.filter((e) => e.event === 'hook-repeat-differs')) problems.push(`a repeated webhook was answered otherwise: ${JSON.stringify(e).slice(0, 1000)}`);
   const last = await phony.stop();
+  if (!mongo) for (const name of fs.readdirSync(path.join(folder, 'state'), { recursive: true })) {
+    const file = path.join(folder, 'state', name);
+    if (!fs.statSync(file).isFile()) continue;
+    const bytes = fs.readFileSync(file, 'latin1');
+    for (const [id, word] of deleted) if (bytes.includes(word)) problems.push(`${id} was deleted, and its words are in ${name}`);
+  }
   if (last.code !== 0) problems.push(`phony ended with ${JSON.stringify(last)}`);
   await noProcesses().catch((error) => problems.push([error.message, ...logs.flatMap((l) => l.filter((line) => processes().some((p) => line.includes(/CA[0-9a-f]{32}/.exec(p.title)?.[0] ?? `[${p.pid}]`))))].join('\n    ')));
   const left = fs.readdirSync(path.join(folder, 'run')).filter((name) => name.endsWith('.sock'));
