@@ -44,7 +44,7 @@ cat >"$results/file" <<'FILE'
 file=$1 name=$(basename "$1") lane=$BUILD/lane-${LANE:-0} output=$results/$(basename "$1").log
 if [ ! -d "$lane" ]; then
 	mkdir -p "$lane"
-	cp -a "$BUILD/bin" "$lane/"
+	cp -a "$BUILD/bin" "$BUILD/hostile" "$lane/"
 fi
 # What a failed test leaves running does not hold its file up.
 BUILD=$lane timeout 600 "$NODE" --test --test-force-exit --test-reporter=spec "$file" >"$output" 2>&1
