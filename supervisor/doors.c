@@ -18,15 +18,42 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/*
+ * The lock file, made by the daemons' user in their own folder. One that root made
+ * (earlier versions did) is replaced, unless the phony that made it holds it still.
+ */
+static int doors_open_lock(const struct config *config, const char *path)
+{
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	privileges_as_user(config);
+	int fd = open(path, O_RDWR | O_CREAT | flags, 0600);
+	int saved = errno;
+	privileges_as_root();
+	if (fd >= 0 || saved != EACCES) {
+		errno = saved;
+		return fd;
+	}
+	int roots = open(path, O_RDONLY | flags);
+	bool held = roots >= 0 && flock(roots, LOCK_EX | LOCK_NB) != 0;
+	if (!held) {
+		privileges_as_user(config);
+		fd = unlink(path) == 0 ? open(path, O_RDWR | O_CREAT | O_EXCL | flags, 0600) : -1;
+		saved = errno;
+		privileges_as_root();
+	}
+	if (roots >= 0)
+		close(roots);
+	errno = held ? EWOULDBLOCK : saved;
+	return fd;
+}
+
 bool doors_lock(struct doors *d, const struct config *config, char *why, size_t size)
 {
 	*d = DOORS_NONE;
 	if (!privileges_make_dirs(config, why, size))
 		return false;
 	char *path = config_run_path(config, "phony.lock");
-	privileges_as_user(config);
-	d->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
-	privileges_as_root();
+	d->lock = doors_open_lock(config, path);
 	bool ok = d->lock >= 0 && flock(d->lock, LOCK_EX | LOCK_NB) == 0;
 	if (!ok && errno == EWOULDBLOCK)
 		text_printf(why, size, "phony is already running on %s (`phony status` shows it)",

@@ -1,6 +1,7 @@
 // The tree itself: starting, staying, draining, ending.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import { once } from 'node:events';
 import net from 'node:net';
 import path from 'node:path';
 import { afterEach, test } from 'node:test';
@@ -35,6 +36,17 @@ test('started by root, phony asks for a user of its own', { skip: process.getuid
   assert.notEqual(owner, 65534, 'nobody is for others, too');
   for (const name of fs.readdirSync(path.join(folder, 'run'))) assert.equal(fs.lstatSync(path.join(folder, 'run', name)).uid, owner, name);
   await phony.stop();
+  // The lock file of a version that root made it in: in use it is respected, left behind it is replaced.
+  const lock = path.join(folder, 'run', 'phony.lock');
+  fs.rmSync(lock, { force: true });
+  fs.writeFileSync(lock, '', { mode: 0o600 });
+  const holder = start('flock', [lock, '-c', 'echo held; exec cat']);
+  await once(holder.stdout, 'data');
+  assert.match((await run(['run'], env)).stderr, /phony is already running/);
+  holder.stdin.end();
+  await holder.ended;
+  await (await startPhony({ folder, keep: true })).stop();
+  assert.equal(fs.statSync(lock).uid, owner);
   fs.writeFileSync(path.join(folder, 'roots'), 'x', { mode: 0o600 });
   fs.writeFileSync(path.join(state, 'roots'), 'x', { mode: 0o600 });
   fs.symlinkSync(path.join(folder, 'roots'), path.join(state, 'link'));
