@@ -237,6 +237,7 @@ void worker_rejoin(struct worker *w)
 {
 	const char *id = w->name.call_id;
 	struct call *call = calls_by_id(w->all->v->calls, id);
+	worker_watch(w);
 	if (call == NULL) {
 		log_info("callworker %d comes with the last events of a call that is over", (int)w->pid);
 		w->late = xstrdup(id);
@@ -246,7 +247,6 @@ void worker_rejoin(struct worker *w)
 	/* Of several, the one of the last attempt serves it. */
 	const struct worker *now = call_worker(call);
 	w->call = call;
-	worker_watch(w);
 	if (now == NULL || now->attempt < w->attempt)
 		call_set_worker(call, w);
 }
@@ -297,7 +297,7 @@ static void bury(void *arg)
 void worker_link_gone(struct worker *w)
 {
 	OBJ_CHECK(w, WORKER_MAGIC);
-	heartbeat_stop(&w->heartbeat);
+	/* The heartbeat goes on: one that lives on without a connection answers nothing, and is killed. */
 	link_free(&w->link);
 	/*
 	 * A child's exit is still to come; an orphan's too, if its parent is the

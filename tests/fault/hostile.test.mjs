@@ -20,7 +20,7 @@ before(async () => {
   agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ pause_ms: 60000 }] } } });
   carrier = await startCarrier({ default: { script: [] } });
   folder = temporaryFolder();
-  phony = await startPhony({ sims: { carrier, agent }, folder, program: path.join(programs, 'phony'), settings: { WARM_WORKERS: '0', DRAIN_SECONDS: '0' } });
+  phony = await startPhony({ sims: { carrier, agent }, folder, program: path.join(programs, 'phony'), settings: { WARM_WORKERS: '0', DRAIN_SECONDS: '0', HEARTBEAT_SECONDS: '2' } });
   const voiced = Number(/voiced +up +pid (\d+)/.exec(status())[1]);
   const id = (kind) => Number(new RegExp(`^${kind}:\\s+(\\d+)`, 'm').exec(fs.readFileSync(`/proc/${voiced}/status`, 'utf8'))[1]);
   if (process.getuid() === 0) as = { uid: id('Uid'), gid: id('Gid') };
@@ -91,6 +91,16 @@ test('what it tells voiced of other calls ends it, and nothing else', async () =
   assert.equal((await phony.api('GET', `/api/calls/${live}`)).body.isLive, true, 'no emergency shutdown, and this call goes on');
   await phony.api('POST', `/api/calls/${live}/hangup`);
   await phony.over(live);
+});
+
+test('one that hangs up on voiced, and lives on with its call, is ended', async () => {
+  const { callSid } = (await phony.call('+12025550136')).body;
+  await phony.log.wait((l) => l.includes('hostile: attack 6'), 'it to hang up');
+  const [, pid] = /callworker (\d+) has not answered for 2 s: it is killed/.exec((await phony.log.wait((l) => l.includes(callSid) && l.includes('it is killed'), 'it to be missed')));
+  await phony.log.wait((l) => l.includes(callSid) && l.includes('ended by SIGKILL'), 'its end');
+  assert.equal(fs.existsSync(`/proc/${pid}`), false);
+  await phony.api('POST', `/api/calls/${callSid}/hangup`);
+  await phony.over(callSid);
 });
 
 test('a supervisor is who runs as the supervisor does', { skip: process.getuid() !== 0 && 'needs root' }, async () => {

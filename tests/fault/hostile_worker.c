@@ -187,6 +187,11 @@ static void misbehave(struct peer *p)
 				     "2026-01-01T00:00:00.000Z", "data", "toNumber", "+12025550199", "reason",
 				     "it costs"),
 			  -1);
+	else if (attack == '6') {
+		close(peer_fd(p)); /* nobody can ask it any more, and it has its call still */
+		for (;;)
+			poll(NULL, 0, -1);
+	}
 }
 
 static void on_message(struct peer *p, const struct frame *f, int fd, void *arg)
