@@ -74,7 +74,7 @@ static void on_voicemail(void *arg, json_t *document, const char *error)
 	struct audio_request *a = arg;
 	if (error != NULL)
 		audio_fail(a, 503, "store", error);
-	else if (document == NULL)
+	else if (!json_is_object(document))
 		audio_fail(a, 404, "not_found", "No voicemail has this recordingSid.");
 	else
 		twilio_fetch_recording(a->v->twilio, a->sid, a->request ? TWILIO_WAV : TWILIO_MP3, on_audio,

@@ -93,6 +93,8 @@ test("Twilio's recordings go with the call and the voicemail that are deleted, t
   assert.equal((await phony.api('DELETE', `/api/voicemails/${sid(1, 'RE')}`)).body.data.deletedCount, 1);
   assert.equal((await phony.api('DELETE', '/api/voicemails', { fromNumber: '+12025550123' })).body.data.deletedCount, 1);
   assert.equal((await phony.api('DELETE', `/api/voicemails/${sid(1, 'RE')}`)).status, 404);
+  // Its audio is not served while Twilio still has it; nor is a call's recording as a voicemail's.
+  for (const recordingSid of [sid(1, 'RE'), sid(2, 'RE'), gone[0]]) assert.equal((await phony.api('GET', `/api/voicemails/${recordingSid}/recording`)).status, 404);
   assert.equal((await voicemail(1)).status, 200); // told again: it does not come back
   assert.equal((await phony.api('GET', '/api/voicemails')).body.data.count, 0);
   // One that Twilio tells of when its call is deleted already.
