@@ -454,11 +454,11 @@ static bool make_schema(struct sqlite *s, const char *path, struct store_error *
 			  error);
 	for (int i = 0; ok && i < STORE_TABLES; i++)
 		ok = make_collection(s, &store_collections[i], error);
-	ok = ok && (version != 1 || sqlite_migrate(s, error)) &&
-	     statement(s, error, "PRAGMA user_version = %d", SCHEMA) && execute(s, "COMMIT", error);
+	ok = ok && (version == 1 || statement(s, error, "PRAGMA user_version = %d", SCHEMA)) &&
+	     execute(s, "COMMIT", error);
 	if (!ok && !sqlite3_get_autocommit(s->db))
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-	return ok;
+	return ok && (version != 1 || sqlite_migrate(s, error));
 }
 
 /*

@@ -49,7 +49,7 @@ void sqlite_scrub_later(struct sqlite *s, const struct store_collection *c, stru
 void sqlite_scrub(struct sqlite *s);
 int sqlite_scrub_again_ms(const struct sqlite *s);
 
-/* sqlite_migrate.c: from schema 1 to 2, inside a transaction. False with error. */
+/* sqlite_migrate.c: from schema 1 to 2, in transactions of its own. False with error. */
 bool sqlite_migrate(struct sqlite *s, struct store_error *error);
 
 #endif

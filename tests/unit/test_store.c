@@ -558,6 +558,32 @@ static void test_schema_1(void **state)
 	json_decref(again);
 }
 
+/* A migration that ends halfway keeps what it has done, and the next goes on from there. */
+static void test_schema_1_halfway(void **state)
+{
+	(void)state;
+	char error[300] = "";
+	store_close(&store);
+	run_sql("INSERT INTO sms (id, key, document) VALUES"
+		" (1, 'SM1', '{\"messageSid\":\"SM1\",\"requestId\":\"PM1\",\"createdAt\":\"1\",\"tags\":[\"a\"]}'),"
+		" (20000, 'SM2', '{\"messageSid\":\"SM2\",\"requestId\":\"PM2\",\"createdAt\":\"2\",\"tags\":[\"a\"]}');"
+		"INSERT INTO members VALUES ('sms', 'tags', 'a', 'SM1'), ('sms', 'tags', 'a', 'SM2');"
+		"CREATE TRIGGER killed BEFORE UPDATE ON sms WHEN new.id = 20000 BEGIN SELECT raise(ABORT, 'killed'); END;"
+		"PRAGMA user_version = 1");
+	assert_null(store_open(base, "", FOLDER, "test", error, sizeof error));
+	assert_non_null(strstr(error, "killed"));
+	run_sql("CREATE TEMP TABLE sound (ok CHECK (ok));"
+		"INSERT INTO sound SELECT count(*) = 1 FROM sms WHERE key = 'PM1';"
+		"INSERT INTO sound SELECT count(*) = 1 FROM members WHERE key = 'PM1';"
+		"INSERT INTO sound SELECT count(*) = 1 FROM sms WHERE key = 'SM2';"
+		"INSERT INTO sound SELECT count(*) = 1 FROM members WHERE key = 'SM2';"
+		"DROP TRIGGER killed");
+	open_store();
+	assert_member(get(STORE_MESSAGES, "requestId", "PM1"), "messageSid", "SM1");
+	assert_member(get(STORE_MESSAGES, "requestId", "PM2"), "messageSid", "SM2");
+	assert_finds(WHERE("s,s,[s]]]", "tags", "all", "a"), "SM2 SM1");
+}
+
 /* ---- MongoDB alone ---- */
 
 static mongoc_client_t *raw_client(const char **name)
@@ -772,6 +798,7 @@ int main(void)
 		SUITE(setup_mongodb),
 		cmocka_unit_test(test_same_answers),
 		cmocka_unit_test_setup_teardown(test_schema_1, setup_sqlite, teardown),
+		cmocka_unit_test_setup_teardown(test_schema_1_halfway, setup_sqlite, teardown),
 		cmocka_unit_test_setup_teardown(test_original, setup_mongodb, teardown),
 		cmocka_unit_test_setup_teardown(test_earlier, setup_mongodb, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_names, setup_mongodb, teardown),
