@@ -356,15 +356,18 @@ void utterances_heard(struct utterances *u, uint64_t bytes)
 	flush(u);
 }
 
-void utterances_finish(struct utterances *u, bool over)
+void utterances_finish(struct utterances *u, enum utterances_finish how)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
 	struct utterance *e;
 	ws_timer_stop(u->loop, &u->order);
 	TAILQ_FOREACH (e, &u->list, next) {
-		if (!e->done && (over || (e->agent && e->text.len > 0)))
+		bool open = !e->done, cut_off = open && e->agent && how == FINISH_BROKEN && !e->written;
+		if (open && (how != FINISH_AGENT || (e->agent && e->text.len > 0)))
 			end(e);
 		if (e->done && !e->told)
 			tell(u, e);
+		if (cut_off && e->told && e->number != 0)
+			u->events->agent_corrected(u->arg, e->number, text_of(e));
 	}
 }

@@ -58,10 +58,12 @@ void utterances_response_end(struct utterances *u, const char *response, bool cu
 /* The agent was interrupted: so many of all bytes were heard. */
 void utterances_heard(struct utterances *u, uint64_t bytes);
 
-/*
- * What was said so far is told now, as far as its text is known. over: no more texts
- * come, those of the caller in parts included; else only the agent's end here.
- */
-void utterances_finish(struct utterances *u, bool over);
+enum utterances_finish {
+	FINISH_AGENT, /* the agent's utterances end here; more texts of the caller's may come */
+	FINISH_ALL,   /* no more texts come */
+	FINISH_BROKEN /* nor do they, since the connection broke: what the agent was saying was cut off */
+};
+/* What was said so far is told now, as far as its text is known. */
+void utterances_finish(struct utterances *u, enum utterances_finish how);
 
 #endif

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define CAPACITY "Sorry, we are currently at maximum capacity. Please try again later."
 #define UNKNOWN "This number does not take calls. Please send a text message instead. Goodbye."
@@ -39,7 +40,7 @@ static bool is_blocked(const json_t *handler, const char *from)
 	size_t i;
 	json_t *one;
 	json_array_foreach (json_object_get(handler, "blockedCallers"), i, one)
-		if (json_is_string(one) && strcmp(json_string_value(one), from) == 0)
+		if (json_is_string(one) && strcasecmp(json_string_value(one), from) == 0)
 			return true;
 	return false;
 }

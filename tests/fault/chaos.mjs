@@ -86,7 +86,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   const writeSettings = (text) => fs.writeFileSync(settingsFile, text, { mode: 0o644 });
   const goodSettings = `SILENCE_SECONDS=6\nMAX_CONCURRENT_OUTGOING_CALLS=${outgoingMost}\n`;
   writeSettings(goodSettings);
-  const options = { sims, folder, port, keep: true, args: ['--config', settingsFile], settings: { PUBLIC_URL: `http://127.0.0.1:${front.port}`, SILENCE_SECONDS: undefined, MAX_CONCURRENT_OUTGOING_CALLS: undefined, TWILIO_TIMEOUT_SECONDS: '5', API_TOKEN: 'a-token-of-the-chaos-0001',
+  const options = { sims, folder, port, keep: true, args: ['--config', settingsFile], settings: { PUBLIC_URL: `http://127.0.0.1:${front.port}`, SILENCE_SECONDS: undefined, MAX_CONCURRENT_OUTGOING_CALLS: undefined, TWILIO_TIMEOUT_SECONDS: '5', HEARTBEAT_SECONDS: '4', API_TOKEN: 'a-token-of-the-chaos-0001',
     ...(mongo ? { MONGODB_URL: mongo.url } : {}), ...(inject ? { LD_PRELOAD: path.resolve(inject), INJECT_SEED: String(seed) } : {}) } };
   const small = smallDisk(path.join(folder, 'state'));
   const shared = fs.readdirSync('/dev/shm').length;
@@ -301,7 +301,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     }],
     storm: [1, () => { for (const signal of ['SIGHUP', 'SIGCHLD', 'SIGHUP', 'SIGPIPE', 'SIGWINCH', 'SIGHUP', 'SIGCHLD', 'SIGHUP']) phony.child.kill(signal); return true; }],
     // A daemon that hangs for good is noticed and replaced.
-    freeze: [process.env.CHAOS_FREEZE === 'no' ? 0 : 1, async () => {
+    freeze: [1, async () => {
       const p = one(pick(['voiced', 'smsd', 'mcpd']));
       if (!p || Date.now() < nextFreeze) return false;
       nextFreeze = Date.now() + 60000;

@@ -441,6 +441,26 @@ static void test_late_ends_of_other_responses(void **state)
 	talk_close();
 }
 
+/* What the agent was saying when the connection broke was cut off; what it had said before was not. */
+static void test_a_sentence_that_the_connection_ends(void **state)
+{
+	(void)state;
+	begin();
+	created("r1");
+	item("r1", "a1");
+	audio("r1", "a1", 1);
+	words_done("a1", "Good evening.");
+	done("r1", "completed");
+	created("r2");
+	item("r2", "a2");
+	words("r2", "a2", "May I");
+	audio("r2", "a2", 1);
+	talk.handler->closed(talk.arg, "closed");
+	assert_non_null(strstr(talk.told, "2 agent: May I\ncorrected 2: May I\nended lost: "));
+	assert_null(strstr(talk.told, "corrected 1"));
+	talk_close();
+}
+
 static void test_the_session_ends(void **state)
 {
 	(void)state;
@@ -562,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_errors_about_other_things),
 		cmocka_unit_test(test_no_answer_at_all),
 		cmocka_unit_test(test_late_ends_of_other_responses),
+		cmocka_unit_test(test_a_sentence_that_the_connection_ends),
 		cmocka_unit_test(test_the_session_ends),
 		cmocka_unit_test(test_parallel_functions),
 		cmocka_unit_test(test_the_last_function),
