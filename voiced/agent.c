@@ -69,7 +69,7 @@ static void locate(struct asked *asked, struct call *call, const char *url)
 	if (asked->v->resolver == NULL)
 		end(asked); /* voiced ends: the next one asks */
 	else
-		resolver_ask(asked->v->resolver, url, call_agent_tries(call), on_address, asked);
+		resolver_ask(asked->v->resolver, url, call_agent_tries(call) - 1, on_address, asked);
 }
 
 static void describe_refusal(const struct http_answer *a, char *out, size_t size)

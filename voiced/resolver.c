@@ -67,7 +67,7 @@ static void look_up(struct worker_job *job, void *context)
 	freeaddrinfo(list);
 }
 
-static struct host *find(struct resolver *r, const char *name)
+static struct host *find(const struct resolver *r, const char *name)
 {
 	struct host *h;
 	STAILQ_FOREACH (h, &r->hosts, next)
@@ -130,6 +130,17 @@ static bool host_of(const char *url, char host[HOST_SIZE])
 	size_t len = strcspn(at + 3, ":/?#");
 	snprintf(host, HOST_SIZE, "%.*s", TEXT_SPAN(at + 3, len));
 	return len > 0 && len < HOST_SIZE && inet_pton(AF_INET, host, &numbers) != 1;
+}
+
+const char *resolver_next(const struct resolver *r, const char *url, const char *address)
+{
+	OBJ_CHECK(r, RESOLVER_MAGIC);
+	char name[HOST_SIZE];
+	const struct host *known = host_of(url, name) ? find(r, name) : NULL;
+	for (unsigned i = 0; known != NULL && known->found.count > 1 && i < known->found.count; i++)
+		if (strcmp(known->found.text[i], address) == 0)
+			return known->found.text[(i + 1) % known->found.count];
+	return NULL;
 }
 
 void resolver_ask(struct resolver *r, const char *url, unsigned nth, resolver_fn *fn, void *arg)

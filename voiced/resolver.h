@@ -20,7 +20,12 @@ struct resolver *resolver_new(struct event_base *base);
 /* Questions that are open end with a fault. */
 void resolver_free(struct resolver **r);
 
-/* Where the URL's host is. nth: of several addresses that one, so that a next try is another's. */
+/*
+ * Where the URL's host is. nth: of several addresses that one, from 0, the best as
+ * getaddrinfo(3) has it, so that a next try is another's.
+ */
 void resolver_ask(struct resolver *r, const char *url, unsigned nth, resolver_fn *fn, void *arg);
+/* The address of the same host that follows this one, in a circle; borrowed. NULL: it has no other. */
+const char *resolver_next(const struct resolver *r, const char *url, const char *address);
 
 #endif

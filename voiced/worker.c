@@ -10,6 +10,7 @@
 #include "voiced/agent_connection.h"
 #include "voiced/events.h"
 #include "voiced/load.h"
+#include "voiced/resolver.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -314,6 +315,19 @@ static void tell_no_agent(struct worker *w, const char *error)
 	peer_tell(link_peer(w->link), MSG_NO_AGENT, json_build("{s:s}", "error", error), -1);
 }
 
+/* To the first of the host's addresses, from the call's own on, that can be tried from here: not all can,
+ * as those of IPv6 without a route. */
+static int connect_agent(const struct voiced *v, const struct call *call, char *why, size_t size)
+{
+	const char *url = call_agent_text(call), *first = call_agent_address(call), *address = first;
+	int connection;
+	do {
+		connection = agent_connection_begin(url, address, why, size);
+		address = connection < 0 && v->resolver ? resolver_next(v->resolver, url, address) : NULL;
+	} while (address != NULL && strcmp(address, first) != 0);
+	return connection;
+}
+
 void worker_tell_agent(struct call *call)
 {
 	struct worker *w = call_worker(call);
@@ -325,8 +339,7 @@ void worker_tell_agent(struct call *call)
 		tell_no_agent(w, call_agent_text(call));
 		return;
 	}
-	int connection =
-		agent_connection_begin(call_agent_text(call), call_agent_address(call), why, sizeof why);
+	int connection = connect_agent(w->all->v, call, why, sizeof why);
 	if (connection < 0) {
 		log_call(LOG_SEV_WARN, call_sid(call), "no agent: %s", why);
 		tell_no_agent(w, why);

@@ -1,6 +1,6 @@
 // Any process may be killed at any moment; agents, carriers and networks may be as bad as they like.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
@@ -13,11 +13,11 @@ const patient = { 'agent-test': { script: [{ pause_ms: 60000 }] } };
 const events = async (phony, sid) => (await phony.api('GET', `/api/calls/${sid}/events`)).body.events;
 const workerOf = (sid) => processes().find((p) => p.name === 'callworker' && p.title.includes(sid));
 
-async function withTree({ agents = patient, callees = {}, fallback = { script: [] }, settings, agentArgs, agentTls, carrierFaults }, story) {
-  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents }, agentArgs);
+async function withTree({ agents = patient, callees = {}, fallback = { script: [] }, settings, agentKey = 'xi-test-key-0001', agentArgs, agentTls, carrierFaults, wrapper }, story) {
+  const agent = await startAgent({ apiKey: agentKey || undefined, agents }, agentArgs);
   if (agentTls) agent.tls = true;
   const carrier = await startCarrier({ callees, default: fallback, ...carrierFaults });
-  const phony = await startPhony({ sims: { carrier, agent }, settings: { DRAIN_SECONDS: '1', ...settings } });
+  const phony = await startPhony({ sims: { carrier, agent }, wrapper, settings: { DRAIN_SECONDS: '1', ELEVENLABS_API_KEY: agentKey, ...(typeof settings === 'function' ? settings(agent) : settings) } });
   try {
     await story({ agent, carrier, phony });
   } finally {
@@ -246,6 +246,24 @@ test('a wrong API key is told as such', async () => {
   await withTree({ settings: { ELEVENLABS_API_KEY: 'xi-wrong-key' } }, async ({ phony }) => {
     const sid = (await phony.call('+12025550171')).body.callSid;
     assert.match((await phony.over(sid)).errorMessage, /check ELEVENLABS_API_KEY/);
+  });
+});
+
+const canMount = spawnSync('unshare', ['-m', 'true']).status === 0;
+test('an agent at two addresses, of which one cannot be used from here: it is had at the other, each time', { skip: !canMount && 'needs a mount namespace' }, async () => {
+  const hosts = path.join(temporaryFolder(), 'hosts');
+  // TCP to a broadcast address fails at once, as to one of IPv6 where there is no route; getaddrinfo(3) names it last.
+  fs.writeFileSync(hosts, '127.0.0.1 localhost\n255.255.255.255 localhost\n');
+  const long = speech('I would like to tell you a long story.');
+  const agents = { 'agent-test': { script: [{ say: 'I would like to tell you a long story.', wav: long.pattern, crash_after_ms: 300 }], again: [{ pause_ms: 60000 }] } };
+  const wrapper = ['unshare', '-m', 'sh', '-c', `mount --bind ${hosts} /etc/hosts && exec "$@"`, 'sh'];
+  const settings = (agent) => ({ ELEVENLABS_WEBSOCKET_URL: `ws://localhost:${agent.port}/v1/convai/conversation` });
+  await withTree({ agents, settings, agentKey: '', wrapper }, async ({ agent, phony }) => {
+    const sid = (await phony.call('+12025550174')).body.callSid;
+    await until(() => agent.events.filter((e) => e.event === 'initiated').length === 2 || phony.log.filter((l) => l.includes('agent-failed')).length > 0, 'the agent to be found again');
+    await phony.api('POST', `/api/calls/${sid}/hangup`);
+    const call = await phony.over(sid);
+    assert.equal(call.status, 'completed', call.errorMessage);
   });
 });
 
