@@ -149,36 +149,56 @@ static json_t *read_all(const struct store_collection *c, mongoc_cursor_t *curso
 	return documents;
 }
 
+static bool lacks_key(const struct store_collection *c, const json_t *documents)
+{
+	size_t i;
+	json_t *document;
+	json_array_foreach (documents, i, document)
+		if (store_key(c, document) == NULL)
+			return true;
+	return false;
+}
+
+/* Another host may still run an earlier version, which knew no such key: its documents get theirs first. */
+static json_t *read_matching(struct mongodb *m, const struct store_collection *c, const bson_t *filter,
+			     const bson_t *opts, struct store_error *error)
+{
+	mongoc_collection_t *in = mongodb_collection(m, c);
+	json_t *documents = read_all(c, mongoc_collection_find_with_opts(in, filter, opts, NULL), error);
+	if (c->key_from != NULL && lacks_key(c, documents) && mongodb_adopt(m, c)) {
+		json_decref(documents);
+		documents = read_all(c, mongoc_collection_find_with_opts(in, filter, opts, NULL), error);
+	}
+	mongoc_collection_destroy(in);
+	return documents;
+}
+
 static json_t *find(void *self, const struct store_collection *c, const json_t *args,
 		    struct store_error *error)
 {
-	mongoc_collection_t *in = mongodb_collection(self, c);
 	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
 	filter_of_find(&filter, c, args);
 	append_sort(&opts, c, args);
 	append_projection(&opts, c, args);
 	bson_append_int64(&opts, "limit", -1, json_integer_value(json_object_get(args, "limit")));
-	json_t *documents = read_all(c, mongoc_collection_find_with_opts(in, &filter, &opts, NULL), error);
+	json_t *documents = read_matching(self, c, &filter, &opts, error);
 	bson_destroy(&filter);
 	bson_destroy(&opts);
-	mongoc_collection_destroy(in);
 	return documents;
 }
 
 static json_t *get(void *self, const struct store_collection *c, const json_t *args,
 		   struct store_error *error)
 {
-	mongoc_collection_t *in = mongodb_collection(self, c);
 	bson_t filter = BSON_INITIALIZER, opts = BSON_INITIALIZER;
 	bson_add(&filter, json_string_value(json_object_get(args, "field")), json_object_get(args, "value"));
 	append_projection(&opts, c, args);
 	bson_append_int64(&opts, "limit", -1, 1);
-	json_t *documents = read_all(c, mongoc_collection_find_with_opts(in, &filter, &opts, NULL), error);
+	json_t *documents = read_matching(self, c, &filter, &opts, error);
 	json_t *first = json_incref(json_array_get(documents, 0));
 	json_decref(documents);
 	bson_destroy(&filter);
 	bson_destroy(&opts);
-	mongoc_collection_destroy(in);
 	return first || error->text[0] ? first : json_null();
 }
 

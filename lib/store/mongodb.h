@@ -18,5 +18,7 @@ mongoc_collection_t *mongodb_collection(struct mongodb *m, const struct store_co
 
 /* At the first contact: makes the indexes, and documents of the original findable. */
 bool mongodb_prepare(struct mongodb *m);
+/* Gives the documents without their key what stands in for it. False when that failed. */
+bool mongodb_adopt(struct mongodb *m, const struct store_collection *c);
 
 #endif

@@ -199,6 +199,15 @@ static bool adopt(struct mongodb *m, const struct store_collection *c, const cha
 	return ok;
 }
 
+bool mongodb_adopt(struct mongodb *m, const struct store_collection *c)
+{
+	bson_error_t fault;
+	bool ok = adopt(m, c, c->key, &fault);
+	if (!ok)
+		log_error("documents of %s without a %s: %s", c->name, c->key, fault.message);
+	return ok;
+}
+
 bool mongodb_prepare(struct mongodb *m)
 {
 	bson_error_t fault;

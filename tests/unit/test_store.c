@@ -652,6 +652,19 @@ static void test_original(void **state)
 	json_decref(contexts);
 }
 
+/* While another host still runs an earlier version, it goes on adding messages without a requestId. */
+static void test_earlier_beside(void **state)
+{
+	(void)state;
+	const char *database;
+	mongoc_client_t *client = raw_client(&database);
+	json_t *args = find(STORE_MESSAGES, json_array(), 5, NULL, false); /* everything is prepared */
+	json_decref(args);
+	raw_insert(client, database, "sms", "{\"messageSid\":\"SM91\",\"body\":\"a\",\"createdAt\":{\"$date\":\"2025-03-01T12:00:00Z\"}}");
+	assert_member(get(STORE_MESSAGES, "messageSid", "SM91"), "requestId", "SM91");
+	mongoc_client_destroy(client);
+}
+
 /* The same of a MongoDB that an earlier version filled: requestId had an index that allowed it twice. */
 static void test_earlier(void **state)
 {
@@ -801,6 +814,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_schema_1_halfway, setup_sqlite, teardown),
 		cmocka_unit_test_setup_teardown(test_original, setup_mongodb, teardown),
 		cmocka_unit_test_setup_teardown(test_earlier, setup_mongodb, teardown),
+		cmocka_unit_test_setup_teardown(test_earlier_beside, setup_mongodb, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_names, setup_mongodb, teardown),
 	};
 	if (server() == NULL) {
