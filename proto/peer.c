@@ -50,16 +50,29 @@ struct peer {
 	struct question_list questions;
 	uint64_t last_id;
 	bool gone_told;
+	bool too_slow;    /* it takes nothing more, and is closed from the loop */
 	unsigned version; /* of the other side: ours, until its hello tells */
 };
+
+static void drop_outgoing(struct peer *p)
+{
+	struct outgoing *o;
+	while ((o = STAILQ_FIRST(&p->out)) != NULL) {
+		STAILQ_REMOVE_HEAD(&p->out, next);
+		fd_close(&o->fd);
+		buffer_free(&o->bytes);
+		free(o);
+	}
+	p->out_bytes = 0;
+}
 
 static bool enqueue(struct peer *p, const struct frame *f, int fd)
 {
 	struct outgoing *o = xcalloc(1, sizeof *o);
 	o->fd = fd;
-	bool fits = p->fd >= 0 && frame_encode(&o->bytes, f);
-	if (!fits) {
-		if (p->fd >= 0)
+	bool open = p->fd >= 0 && !p->too_slow;
+	if (!open || !frame_encode(&o->bytes, f)) {
+		if (open)
 			log_error("%s to %s is too long to send", message_name(f->type), role_name(p->role));
 		buffer_free(&o->bytes);
 		fd_close(&o->fd);
@@ -68,13 +81,13 @@ static bool enqueue(struct peer *p, const struct frame *f, int fd)
 	}
 	STAILQ_INSERT_TAIL(&p->out, o, next);
 	p->out_bytes += o->bytes.len;
-	if (p->out_bytes > QUEUE_MAX_BYTES) {
-		peer_close(p, "too slow: over 8 MiB wait for it");
-		return false;
-	}
+	/* Whoever tells it may be in the middle of a list that it is in: its end is told later. */
+	p->too_slow = p->out_bytes > QUEUE_MAX_BYTES;
+	if (p->too_slow)
+		drop_outgoing(p);
 	if (p->handler->want_write)
 		p->handler->want_write(p, p->arg);
-	return true;
+	return !p->too_slow;
 }
 
 struct peer *peer_new(int fd, enum role self, unsigned expected, const struct peer_handler *h, void *arg)
@@ -97,18 +110,6 @@ struct peer *peer_new(int fd, enum role self, unsigned expected, const struct pe
 	enqueue(p, &hello, -1);
 	json_decref(body);
 	return p;
-}
-
-static void drop_outgoing(struct peer *p)
-{
-	struct outgoing *o;
-	while ((o = STAILQ_FIRST(&p->out)) != NULL) {
-		STAILQ_REMOVE_HEAD(&p->out, next);
-		fd_close(&o->fd);
-		buffer_free(&o->bytes);
-		free(o);
-	}
-	p->out_bytes = 0;
 }
 
 static void end_question(struct question *q, json_t *reply, const struct peer_error *error)
@@ -152,6 +153,11 @@ void peer_close(struct peer *p, const char *why)
 		p->gone_told = true;
 		p->handler->gone(p, why, p->arg);
 	}
+}
+
+static void close_too_slow(struct peer *p)
+{
+	peer_close(p, "too slow: over 8 MiB wait for it");
 }
 
 void peer_free(struct peer **pp)
@@ -339,6 +345,8 @@ void peer_writable(struct peer *p)
 {
 	OBJ_CHECK(p, PEER_MAGIC);
 	struct outgoing *o;
+	if (p->too_slow)
+		close_too_slow(p);
 	while (p->fd >= 0 && (o = STAILQ_FIRST(&p->out)) != NULL) {
 		ssize_t n = fd_send(p->fd, o->bytes.data + o->sent, o->bytes.len - o->sent,
 				    o->sent == 0 ? o->fd : -1);
@@ -367,7 +375,7 @@ void peer_writable(struct peer *p)
 bool peer_wants_write(const struct peer *p)
 {
 	OBJ_CHECK(p, PEER_MAGIC);
-	return p->fd >= 0 && !STAILQ_EMPTY(&p->out);
+	return p->fd >= 0 && (p->too_slow || !STAILQ_EMPTY(&p->out));
 }
 
 bool peer_tell(struct peer *p, enum message type, json_t *body, int fd)
@@ -431,6 +439,8 @@ int peer_next_deadline_ms(const struct peer *p)
 	OBJ_CHECK(p, PEER_MAGIC);
 	int64_t now = mono_now().us, soonest = -1;
 	const struct question *q;
+	if (p->too_slow && p->fd >= 0)
+		return 0;
 	LIST_FOREACH (q, &p->questions, next) {
 		int64_t left = q->deadline.us > now ? (q->deadline.us - now) / 1000 + 1 : 0;
 		if (soonest < 0 || left < soonest)
@@ -443,5 +453,7 @@ void peer_expire(struct peer *p)
 {
 	OBJ_CHECK(p, PEER_MAGIC);
 	struct peer_error error = {"timeout", "No answer in time; try again.", 504};
+	if (p->too_slow)
+		close_too_slow(p);
 	end_questions(p, mono_now().us, &error);
 }

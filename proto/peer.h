@@ -69,8 +69,9 @@ bool peer_wants_write(const struct peer *p);
 /*
  * Sends an event. The body is stolen, as in jansson's _new functions. fd (-1:
  * none) is stolen too: it is closed once it was passed, or with the peer. False
- * when the peer is gone or too slow (over 8 MiB wait for it, and it is closed), or
- * when the message carries a descriptor and there is none.
+ * when the peer is gone or too slow (over 8 MiB wait for it: it is closed, and its
+ * end told, from the loop, never from within this call), or when the message carries
+ * a descriptor and there is none.
  */
 bool peer_tell(struct peer *p, enum message type, json_t *body, int fd);
 

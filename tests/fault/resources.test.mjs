@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { bin, freePort, noProcesses, poorEnvironment, processes, settings, speech, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 
@@ -67,6 +68,27 @@ test('a daemon is out of descriptors: it waits, says so once, and serves again',
     assert.equal(one(name).pid, pid);
     for (const peer of peers) peer.destroy();
   }
+  assert.equal((await phony.stop()).code, 0);
+  assert.equal(await carrier.stop(), 0);
+  await noProcesses();
+});
+
+test('more waits for a daemon that hangs than it is let wait: each question is answered, and who asks lives on', async () => {
+  const carrier = await startCarrier({ default: { script: [] } });
+  const phony = await startPhony({ sims: { carrier } });
+  const voiced = processes().find((p) => p.name === 'voiced').pid;
+  process.kill(voiced, 'SIGSTOP');
+  const client = start(bin('phony'), ['mcp'], { env: phony.env });
+  const answers = [];
+  createInterface({ input: client.stdout }).on('line', (line) => answers.push(JSON.parse(line)));
+  const ask = (id, method, params) => client.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`);
+  ask(0, 'initialize', { protocolVersion: '2025-06-18', capabilities: {}, clientInfo: { name: 'test', version: '1' } });
+  for (let id = 1; id <= 300; id++) ask(id, 'tools/call', { name: 'phony_inject_context', arguments: { callSid: `CA${'0'.repeat(32)}`, context: 'x'.repeat(32000) } });
+  await new Promise((done) => client.stdin.write('\n', done)); // over 9 MiB are read by now
+  process.kill(voiced, 'SIGCONT');
+  client.stdin.end();
+  assert.deepEqual(await client.ended, { code: 0, signal: null });
+  await until(() => answers.length === 301, 'every answer');
   assert.equal((await phony.stop()).code, 0);
   assert.equal(await carrier.stop(), 0);
   await noProcesses();

@@ -301,10 +301,22 @@ static void test_slow_peer(void **state)
 	char *big = calloc(1, 900 * 1024);
 	memset(big, 'x', 900 * 1024 - 1);
 	bool ok = true;
+	peer_ask(a.peer, MSG_GET_EVENTS, json_object(), 60000, on_answer, &a);
 	for (int i = 0; i < 12 && ok; i++)
 		ok = peer_tell(a.peer, MSG_EVENT, json_pack("{s:s}", "text", big), -1);
 	assert_false(ok);
+	/* Nothing is told from within the call: who tells may be going through a list of such peers. */
+	assert_int_equal(a.gone, 0);
+	assert_int_equal(a.errors, 0);
+	assert_false(peer_tell(a.peer, MSG_SUBSCRIBE, json_object(), -1));
+	peer_ask(a.peer, MSG_GET_EVENTS, json_object(), 60000, on_answer, &a);
+	assert_int_equal(a.errors, 0);
+	assert_int_equal(peer_next_deadline_ms(a.peer), 0);
+	peer_expire(a.peer);
 	assert_int_equal(a.gone, 1);
+	assert_int_equal(a.errors, 2);
+	assert_false(peer_is_open(a.peer));
+	assert_int_equal(peer_next_deadline_ms(a.peer), -1);
 	free(big);
 	close_pair(&a, &b);
 }
