@@ -44,7 +44,8 @@ static void on_ended(void *arg, const struct twilio_answer *answer)
 	struct call *call = calls_by_id(a->v->calls, a->call_id);
 	if (!ok)
 		log_warn("call %s could not be ended: %s", a->call_id, answer->message);
-	else if (call != NULL)
+	/* Either way Twilio is asked soon whether it is over, and to end it again if it is not. */
+	if (call != NULL)
 		ending_expect(a->v, call);
 	if (a->fn)
 		a->fn(a->arg, ok ? NULL : answer->message);
@@ -108,6 +109,9 @@ static void on_fetched(void *arg, const struct twilio_answer *answer)
 				call_set_duration(call, atol(duration));
 			if (call_set_status(call, status) && !call_is_over(call))
 				call_save(call, NULL, NULL);
+			if (!call_is_over(call) && call_is_ending(call))
+				twilio_end_call(a->v->twilio, call_sid(call), on_ended,
+						new_asked(a->v, call, NULL, NULL));
 		}
 	} else if (call != NULL && answer->outcome == TWILIO_REFUSED) {
 		call_set_error(call, answer->message, true);

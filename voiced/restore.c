@@ -2,6 +2,7 @@
 
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
+#include "voiced/ending.h"
 #include "voiced/placement.h"
 
 #include <string.h>
@@ -48,6 +49,8 @@ static void go_on(struct call *call, void *arg)
 	store_have_turns(v->store, call_id(call));
 	if (call_sid(call)[0] == '\0')
 		placement_recover(v, call);
+	else if (call_is_ending(call))
+		ending_expect(v, call); /* the request to end it may be lost */
 }
 
 void restore_go_on(struct voiced *v)

@@ -31,7 +31,7 @@ const percentile = (sorted, p) => sorted[Math.min(sorted.length - 1, Math.floor(
 
 // The dialogue must be whole: Turn 1, Reply 1, …; what was cut short by an interruption may have lost its end.
 function checkTranscript(call) {
-  const lines = call.conversationHistory.filter((t) => t.role !== 'system' && !/^Sorry/.test(t.content));
+  const lines = call.conversationHistory.filter((t) => t.role !== 'system' && t.content && !/^Sorry/.test(t.content)); // without content: nothing of it was heard
   let turn = 0, reply = 0;
   const show = () => `${call.callSid}: ${JSON.stringify(call.conversationHistory.map((t) => `${t.role[0]} ${t.content}${t.truncated ? ' …' : ''}`))}`;
   for (const line of lines) {

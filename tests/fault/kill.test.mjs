@@ -323,6 +323,17 @@ test('Twilio that loses, drops, delays: never two calls, never a false word', as
   });
 });
 
+test('a hang-up that Twilio never got is asked for again, before the call was answered', async () => {
+  await withTree({ fallback: { script: [], ring_ms: 60000 } }, async ({ carrier, phony }) => {
+    const { callSid } = (await phony.call('+12025550186')).body;
+    carrier.command({ set: { update_faults: ['lose', 'lose', 'lose'] } });
+    await phony.api('POST', `/api/calls/${callSid}/hangup`);
+    await until(() => carrier.events.filter((e) => e.event === 'update-lost').length === 3, 'three requests to be lost');
+    await carrier.events.wait((e) => e.event === 'call-ended' && e.callSid === callSid, 'the call to be ended all the same', 30000);
+    await phony.over(callSid);
+  });
+});
+
 test('Twilio that cannot be reached is told as such, and the call is kept as failed', async () => {
   const phony = await startPhony({ sims: { carrier: { url: `http://127.0.0.1:${await freePort()}` } } });
   const { status, body } = await phony.call('+12025550185');

@@ -230,6 +230,15 @@ static void update_call(struct evhttp_request *r, struct call *c, struct evkeyva
 {
 	const char *status = evhttp_find_header(form, "Status"), *url = evhttp_find_header(form, "Url");
 	const char *twiml = evhttp_find_header(form, "Twiml");
+	/* "lose": never processed, and not answered; each once. */
+	json_t *faults = json_object_get(carrier.scenario, "update_faults"), *fault = json_array_get(faults, 0);
+	bool lost = json_is_string(fault) && strcmp(json_string_value(fault), "lose") == 0;
+	json_array_remove(faults, 0);
+	if (lost) {
+		report("update-lost", json_pack("{s:s}", "callSid", c->sid));
+		rest_drop(r);
+		return;
+	}
 	report("update", json_pack("{s:s, s:s?, s:s?}", "callSid", c->sid, "status", status, "url", url));
 	if (call_is_over(c)) {
 		rest_refuse(r, 400, 21220, "Call is not in-progress. Cannot redirect.");
