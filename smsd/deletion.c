@@ -189,9 +189,8 @@ static void on_page(void *arg, json_t *result, const char *error)
 {
 	struct deletion *d = arg;
 	json_t *found = json_object_get(result, "documents");
-	if (error == NULL && json_object_get(result, "incomplete") != NULL && json_array_size(found) == 0 &&
-	    d->deleted == 0)
-		error = "the database cannot be reached at the moment; try again";
+	/* Those that are not to be seen now would stay, unmentioned. */
+	error = answer_whole_error(result, error);
 	if (error != NULL)
 		d->error = xstrdup(error);
 	if (error != NULL || json_array_size(found) == 0)

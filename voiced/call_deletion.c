@@ -182,7 +182,7 @@ static void on_recordings(void *arg, json_t *result, const char *error)
 	json_t *event;
 	json_array_foreach (json_object_get(result, "documents"), i, event)
 		add_recording(c->recordings, text_of(json_object_get(event, "data"), "recordingSid"));
-	on_recording_noted(c, NULL, error);
+	on_recording_noted(c, NULL, answer_whole_error(result, error));
 }
 
 static void delete_one(struct deletion *d, const json_t *document)
@@ -217,7 +217,7 @@ static void on_to_delete(void *arg, json_t *result, const char *error)
 	struct deletion *d = arg;
 	size_t i;
 	json_t *document;
-	if (answer_store_error(d->reply, error)) {
+	if (answer_store_error(d->reply, answer_whole_error(result, error))) {
 		free(d);
 		return;
 	}

@@ -157,7 +157,7 @@ static void on_to_delete(void *arg, json_t *result, const char *error)
 	struct deletion *d = arg;
 	size_t i;
 	json_t *document;
-	if (answer_store_error(d->reply, error)) {
+	if (answer_store_error(d->reply, answer_whole_error(result, error))) {
 		json_decref(d->sids);
 		free(d);
 		return;

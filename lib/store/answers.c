@@ -40,6 +40,13 @@ bool answer_store_error(struct reply reply, const char *error)
 	return error != NULL;
 }
 
+const char *answer_whole_error(const json_t *found, const char *error)
+{
+	if (error == NULL && json_object_get(found, "incomplete") != NULL)
+		return "the database cannot be reached at the moment; try again";
+	return error;
+}
+
 void answer_list(struct reply reply, const json_t *found, const char *error, const char *name,
 		 const char *what, json_t *(*show)(const json_t *document))
 {

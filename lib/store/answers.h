@@ -13,6 +13,8 @@ void answer_error(struct reply reply, int http_status, const char *code, const c
 	__attribute__((format(printf, 4, 5)));
 /* Answers when error is a sentence of the store's: 503, or 500 when trying again is in vain. */
 bool answer_store_error(struct reply reply, const char *error);
+/* error, or one when a find did not see all that fits: for what must not be done by halves. NULL: none. */
+const char *answer_whole_error(const json_t *found, const char *error);
 
 /*
  * Answers with a page of the store: {count, NAME: […], nextCursor?}, each document

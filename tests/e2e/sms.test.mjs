@@ -38,6 +38,30 @@ const settled = (phony, id, wanted, ms = 20000) => until(async () => {
   return body.data?.status === wanted ? body.data : null;
 }, `message ${id} to be ${wanted}`, ms);
 
+test('deletion while the database is away: refused, as more may be there', async () => {
+  const mongo = await startMongo(), carrier = await startCarrier({ default: { script: [] }, numbers: [account.number] });
+  const phony = await startPhony({ sims: { carrier }, settings: { MONGODB_URL: mongo.url } });
+  const person = someone(), ours = [901, 902].map((n) => sid(n)), remove = () => phony.api('DELETE', '/api/sms/messages', { fromNumber: person });
+  const come = (MessageSid) => incoming(phony, { MessageSid, From: person, To: us, Body: 'delete me', NumMedia: '0' });
+  assert.equal((await come(ours[0])).status, 200);
+  await mongo.kill();
+  assert.equal((await come(ours[1])).status, 200);
+  const refused = await remove();
+  assert.deepEqual([refused.status, refused.body.code], [503, 'store'], refused.text);
+  for (const target of ['/api/voicemails/' + sid(903, 'RE'), '/api/calls/' + sid(903, 'CA')]) {
+    const later = await phony.api('DELETE', target);
+    assert.deepEqual([later.status, later.body.code], [503, 'store'], `${target}: ${later.text}`);
+  }
+  await mongo.start();
+  const all = await until(async () => { const a = await remove(); return a.status === 200 && a; }, 'the database to be back', 60000);
+  assert.ok(all.body.data.deletedCount >= 2, all.text);
+  const left = await until(async () => { const { body } = await phony.api('GET', '/api/sms/messages'); return !body.data.incomplete && body.data; }, 'the list', 60000);
+  assert.equal(left.count, 0);
+  assert.equal((await phony.stop()).code, 0);
+  assert.equal(await carrier.stop(), 0);
+  await mongo.stop();
+});
+
 for (const store of ['sqlite', 'mongodb']) describe(`one instance on ${store}`, () => {
   let phony, carrier, mongo;
   before(async () => {
