@@ -2,9 +2,11 @@
 
 #include "lib/base/panic.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -50,6 +52,20 @@ static void place_standard(posix_spawn_file_actions_t *actions, int wanted, int 
 		posix_spawn_file_actions_adddup2(actions, wanted, target);
 }
 
+/* For kernels before Linux 5.11: close_range(2). */
+static void mark_each(void)
+{
+	DIR *open_ones = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	while (open_ones != NULL && (entry = readdir(open_ones)) != NULL) {
+		int fd = atoi(entry->d_name);
+		if (fd >= FIRST_FD)
+			fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	if (open_ones != NULL)
+		closedir(open_ones);
+}
+
 pid_t spawn_program(const struct spawn *s)
 {
 	posix_spawn_file_actions_t actions;
@@ -68,6 +84,10 @@ pid_t spawn_program(const struct spawn *s)
 	place_standard(&actions, s->stdin_fd, STDIN_FILENO);
 	place_standard(&actions, s->stdout_fd, STDOUT_FILENO);
 	place_standard(&actions, s->stderr_fd, STDERR_FILENO);
+	/* Libraries open some that programs would inherit, as libcurl its socket pair: a worker could
+	 * reach others by it. */
+	if (close_range(FIRST_FD, ~0U, CLOSE_RANGE_CLOEXEC) != 0)
+		mark_each();
 	/* Copies far above the targets, so that no dup2 overwrites a source. */
 	int error = 0;
 	for (unsigned i = 0; i < s->fd_count; i++) {

@@ -265,6 +265,15 @@ static void try_roles(void)
 		}
 }
 
+/* What voiced has open is not for its workers: they would all share it. */
+static void try_inherited(int control)
+{
+	unsigned count = 0;
+	for (int fd = STDERR_FILENO + 1; fd < 1024; fd++)
+		count += fd != control && fcntl(fd, F_GETFD) >= 0;
+	tell("a descriptor that voiced has left open", count > 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct peer_handler handler = {.message = on_message, .gone = on_gone};
@@ -275,7 +284,9 @@ int main(int argc, char **argv)
 		_exit(0);
 	}
 	signal(SIGPIPE, SIG_IGN);
-	struct peer *p = peer_new(fd_inherited(DOOR_CONTROL), ROLE_CALLWORKER, ROLE_VOICED, &handler, NULL);
+	int control = fd_inherited(DOOR_CONTROL);
+	try_inherited(control);
+	struct peer *p = peer_new(control, ROLE_CALLWORKER, ROLE_VOICED, &handler, NULL);
 	for (;;) {
 		struct pollfd wait = {.fd = peer_fd(p), .events = POLLIN};
 		if (peer_wants_write(p))
