@@ -101,9 +101,9 @@ static const struct lifecycle_step steps[LIFECYCLE_STATES][LIFECYCLE_EVENTS] =
 
 struct lifecycle_step lifecycle_step(enum lifecycle_state state, enum lifecycle_event event)
 {
-	if (state >= LIFECYCLE_STATES || event >= LIFECYCLE_EVENTS)
-		panic("no such state or event of a call: %d, %d", (int)state, (int)event);
-	return steps[state][event];
+	if (state < LIFECYCLE_STATES && event < LIFECYCLE_EVENTS)
+		return steps[state][event];
+	panic("no such state or event of a call: %d, %d", (int)state, (int)event);
 }
 
 enum lifecycle_state lifecycle_restored(bool over, bool ending, bool has_sid, bool answered)
