@@ -319,12 +319,18 @@ static void tell_no_agent(struct worker *w, const char *error)
  * as those of IPv6 without a route. */
 static int connect_agent(const struct voiced *v, const struct call *call, char *why, size_t size)
 {
+	enum {
+		ROUNDS = 3
+	}; /* what fails at once is mostly a want of the moment: ports, descriptors, memory */
 	const char *url = call_agent_text(call), *first = call_agent_address(call), *address = first;
-	int connection;
-	do {
+	int connection = -1;
+	for (int round = 0; round < ROUNDS && connection < 0;) {
 		connection = agent_connection_begin(url, address, why, size);
-		address = connection < 0 && v->resolver ? resolver_next(v->resolver, url, address) : NULL;
-	} while (address != NULL && strcmp(address, first) != 0);
+		const char *next =
+			connection < 0 && v->resolver ? resolver_next(v->resolver, url, address) : NULL;
+		address = next != NULL ? next : first;
+		round += strcmp(address, first) == 0;
+	}
 	return connection;
 }
 

@@ -104,7 +104,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
       heardAgain.push(Date.now() - broken.since);
     }
   })(carrier.events.push);
-  await phony.api('POST', '/api/incoming-configs', { phoneNumber: account.number, systemInstructions: 'You are polite.', callInstructions: 'Talk.' });
+  await until(async () => [201, 409].includes((await phony.api('POST', '/api/incoming-configs', { phoneNumber: account.number, systemInstructions: 'You are polite.', callInstructions: 'Talk.' }).catch(() => ({}))).status), 'our number to be configured');
   const end = Date.now() + seconds * 1000;
   let stopping = false, number = 0;
 
@@ -166,7 +166,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
         checkTranscript(call);
       } catch (error) {
         const { body } = await api('GET', `/api/calls/${callSid}/events`);
-        const story = body.events.map((e) => `${e.time?.slice(14, 23)} ${e.attempt}/${e.seq ?? '-'} ${e.type} ${JSON.stringify(e.data).slice(0, 90)}`);
+        const story = (body.events ?? []).map((e) => `${e.time?.slice(14, 23)} ${e.attempt}/${e.seq ?? '-'} ${e.type} ${JSON.stringify(e.data).slice(0, 90)}`);
         const seen = carrier.events.filter((e) => e.callSid === callSid && !['mark', 'audio-begins'].includes(e.event)).map((e) => JSON.stringify(e).slice(0, 160));
         const logged = logs.flatMap((l) => l.filter((line) => line.includes(callSid)));
         problems.push(`${error.message}\n    ${call.provider}, ${call.errorMessage ?? ''}\n    ${[...story, ...seen, ...logged].join('\n    ')}`);
