@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,15 +89,21 @@ void worker_sockets_remove(const struct worker_sockets *s, const struct worker_n
 
 static void find(const struct worker_sockets *s, const char *text, worker_sockets_fn *fn, void *arg)
 {
+	enum { TRIES = 3 }; /* its call depends on it: a refusal of the moment is not taken for an end */
 	struct worker_name name;
 	char address[PATH_SIZE];
 	if (!worker_name_parse(text, &name))
 		return;
 	address_of(s, &name, address);
-	int fd = fd_unix_connect(address);
+	int fd = -1;
+	for (int i = 0; i < TRIES && fd < 0; i++)
+		fd = fd_unix_connect(address);
+	int saved = errno;
+	bool ended = kill(name.pid, 0) != 0 && errno == ESRCH;
+	errno = saved;
 	if (fd >= 0)
 		fn(arg, &name, fd);
-	else if (errno == ECONNREFUSED)
+	else if (ended)
 		worker_sockets_remove(s, &name);
 	else
 		log_warn("callworker %d cannot be reached: %s", (int)name.pid, strerror(errno));

@@ -30,8 +30,8 @@ int worker_sockets_make(const struct worker_sockets *s, const struct worker_name
 void worker_sockets_remove(const struct worker_sockets *s, const struct worker_name *name);
 
 /*
- * Connects to each worker that is there. fd is handed over, non-blocking. Names on
- * which nobody listens any more are removed.
+ * Connects to each worker that is there. fd is handed over, non-blocking. The names of
+ * workers that have ended are removed.
  */
 typedef void worker_sockets_fn(void *arg, const struct worker_name *name, int fd);
 void worker_sockets_each(const struct worker_sockets *s, worker_sockets_fn *fn, void *arg);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static enum route_kind kind(const char *bytes)
@@ -116,7 +117,12 @@ static void test_worker_sockets(void **state)
 	struct found f;
 	assert_non_null(s);
 	assert_int_equal(find_workers(s, &f), 0);
-	const struct worker_name a = {"aB3-_defGHIJ", 2, 1234}, b = {"bbbbbbbbbbbb", 0, 77};
+	pid_t ended = fork();
+	if (ended == 0)
+		_exit(0);
+	assert_int_equal(waitpid(ended, NULL, 0), ended);
+	const struct worker_name a = {"aB3-_defGHIJ", 2, 1234}, b = {"bbbbbbbbbbbb", 0, ended};
+	const struct worker_name busy = {"cccccccccccc", 0, getpid()};
 	int first = worker_sockets_make(s, &a), second = worker_sockets_make(s, &b);
 	assert_true(first >= 0 && second >= 0);
 	snprintf(junk, sizeof junk, "%s/workers/no-worker", dir);
@@ -132,11 +138,18 @@ static void test_worker_sockets(void **state)
 	assert_int_equal(find_workers(s, &f), 1);
 	worker_sockets_remove(s, &a);
 	assert_int_equal(find_workers(s, &f), 0);
+	/* One that lives and cannot be reached just now keeps its name. */
+	close(worker_sockets_make(s, &busy));
+	assert_int_equal(find_workers(s, &f), 0);
+	snprintf(junk, sizeof junk, "%s/workers/cccccccccccc.0.%d", dir, (int)getpid());
+	assert_int_equal(access(junk, F_OK), 0);
+	worker_sockets_remove(s, &busy);
+	snprintf(junk, sizeof junk, "%s/workers/no-worker", dir);
 	worker_sockets_close(&s);
 	close(first);
 	unlink(junk);
 	snprintf(junk, sizeof junk, "%s/workers", dir);
-	assert_int_equal(rmdir(junk), 0); /* the name on which nobody listened is gone, too */
+	assert_int_equal(rmdir(junk), 0); /* the name of the one that has ended is gone, too */
 	assert_int_equal(rmdir(dir) | rmdir(base), 0);
 }
 
