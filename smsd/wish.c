@@ -159,7 +159,7 @@ char *wish_body(const struct wish *w, const char *template_body, const json_t *f
 	while (start < text.len && isspace(text.data[start]))
 		start++;
 	char *body =
-		xasprintf("%.*s", TEXT_SPAN(text.data ? (char *)text.data + start : "", (text.len - start)));
+		xasprintf("%.*s", TEXT_SPAN(text.data ? (char *)text.data + start : "", text.len - start));
 	size_t characters = segments_characters(body);
 	buffer_free(&text);
 	if (characters > MESSAGE_CHARACTERS)

@@ -39,7 +39,7 @@ static bool session_is_valid(const struct config *config, const char *session)
 	const char *dot = strrchr(session, '.');
 	if (dot == NULL || (size_t)(dot - session) >= sizeof text)
 		return false;
-	snprintf(text, sizeof text, "%.*s", TEXT_SPAN(session, (dot - session)));
+	snprintf(text, sizeof text, "%.*s", TEXT_SPAN(session, dot - session));
 	secret_sign(config->api_token, text, signature);
 	return secret_equal(signature, dot + 1) && strtoll(text, NULL, 10) > wall_now().ms / 1000;
 }

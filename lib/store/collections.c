@@ -140,7 +140,7 @@ bool store_cursor_read(const char *cursor, char **order, char **key)
 	const char *tilde = strchr(cursor, '~');
 	if (tilde == NULL || tilde[1] == '\0')
 		return false;
-	*order = xasprintf("%.*s", TEXT_SPAN(cursor, (tilde - cursor)));
+	*order = xasprintf("%.*s", TEXT_SPAN(cursor, tilde - cursor));
 	*key = xstrdup(tilde + 1);
 	return true;
 }

@@ -75,7 +75,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   const front = await new Proxy(port).listen();
   const agent = await startAgent({ apiKey: 'xi-test-key-0001', openaiKey: 'sk-test-key-0001', agents: { 'agent-test': dialogue, openai: dialogue } });
   // What Twilio did with a request is not always what it answers.
-  const unclear = { seed, drop: 0.03, 'slow': 0.02, '500-done': 0.03 };
+  const unclear = { seed, drop: 0.03, slow: 0.02, '500-done': 0.03 };
   const carrier = await startCarrier({ default: { script: Array.from({ length: 80 }, () => [{ hear: true }, { say: answer.at(8000) }]).flat() }, hook_retry_ms: 700,
     hook_repeat: 15, clock_skew_s: random() < 0.5 ? 3 : -3, create_random: { ...unclear, refuse: 0.05 }, messages: { slow_ms: 12000, random: { ...unclear, lose: 0.02, 429: 0.02 } } });
   const voice = await new Proxy(agent.port).listen(), rest = await new Proxy(carrier.port).listen();
@@ -150,27 +150,25 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
 
   // A call until it is over: all of it was said and is there. Its first id stays good.
   async function follow(id, to, mayBeRefused) {
-      const sidOf = async () => carrier.events.find((e) => e.event === 'call-created' && e.to === to)?.callSid;
-      const known = { breaks: 0, to };
-      calls.set(id, known);
-      if (!id.startsWith('CA')) sidOf().then(() => {});
-      let call = await overOf(id, () => { const created = carrier.events.find((e) => e.event === 'call-created' && e.to === to); if (created) calls.set(created.callSid, known); });
-      const callSid = call.callSid;
-      known.over = true;
-      if (mayBeRefused && call.status === 'failed' && mayBeRefused(call.errorMessage ?? '')) { count('refused'); return; }
-      if (mayBeRefused && call.status === 'failed' && /at once|limit/.test(call.errorMessage ?? '')) { count('over the limit'); return; }
-      // While the database is away an answer says that it is incomplete.
-      for (const patience = Date.now() + 60000; call.incomplete && Date.now() < patience; await sleep(300)) call = (await api('GET', `/api/calls/${callSid}`)).body;
-      try {
-        assert.equal(call.status, 'completed', `${callSid} ended as ${call.status}: ${call.errorMessage}`);
-        checkTranscript(call);
-      } catch (error) {
-        const { body } = await api('GET', `/api/calls/${callSid}/events`);
-        const story = (body.events ?? []).map((e) => `${e.time?.slice(14, 23)} ${e.attempt}/${e.seq ?? '-'} ${e.type} ${JSON.stringify(e.data).slice(0, 90)}`);
-        const seen = carrier.events.filter((e) => e.callSid === callSid && !['mark', 'audio-begins'].includes(e.event)).map((e) => JSON.stringify(e).slice(0, 160));
-        const logged = logs.flatMap((l) => l.filter((line) => line.includes(callSid)));
-        problems.push(`${error.message}\n    ${call.provider}, ${call.errorMessage ?? ''}\n    ${[...story, ...seen, ...logged].join('\n    ')}`);
-      }
+    const known = { breaks: 0, to };
+    calls.set(id, known);
+    let call = await overOf(id, () => { const created = carrier.events.find((e) => e.event === 'call-created' && e.to === to); if (created) calls.set(created.callSid, known); });
+    const callSid = call.callSid;
+    known.over = true;
+    if (mayBeRefused && call.status === 'failed' && mayBeRefused(call.errorMessage ?? '')) { count('refused'); return; }
+    if (mayBeRefused && call.status === 'failed' && /at once|limit/.test(call.errorMessage ?? '')) { count('over the limit'); return; }
+    // While the database is away an answer says that it is incomplete.
+    for (const patience = Date.now() + 60000; call.incomplete && Date.now() < patience; await sleep(300)) call = (await api('GET', `/api/calls/${callSid}`)).body;
+    try {
+      assert.equal(call.status, 'completed', `${callSid} ended as ${call.status}: ${call.errorMessage}`);
+      checkTranscript(call);
+    } catch (error) {
+      const { body } = await api('GET', `/api/calls/${callSid}/events`);
+      const story = (body.events ?? []).map((e) => `${e.time?.slice(14, 23)} ${e.attempt}/${e.seq ?? '-'} ${e.type} ${JSON.stringify(e.data).slice(0, 90)}`);
+      const seen = carrier.events.filter((e) => e.callSid === callSid && !['mark', 'audio-begins'].includes(e.event)).map((e) => JSON.stringify(e).slice(0, 160));
+      const logged = logs.flatMap((l) => l.filter((line) => line.includes(callSid)));
+      problems.push(`${error.message}\n    ${call.provider}, ${call.errorMessage ?? ''}\n    ${[...story, ...seen, ...logged].join('\n    ')}`);
+    }
   }
 
   // People call us. A call whose first webhook nobody answered in time is one that Twilio does not put through.
