@@ -172,9 +172,10 @@ static const char *last_clause(char *text)
 /* How much of the text's beginning these words are, with the space behind them; 0: they are not. */
 static size_t begins_with(const char *text, const char *words)
 {
-	size_t len = strlen(words);
-	if (strncmp(text, words, len) != 0)
-		return 0;
+	size_t len = 0;
+	for (; words[len] != '\0'; len++)
+		if (text[len] != words[len])
+			return 0;
 	return text[len] == '\0' ? len : text[len] == ' ' ? len + 1 : 0;
 }
 
