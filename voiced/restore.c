@@ -4,6 +4,7 @@
 #include "lib/base/log.h"
 #include "voiced/ending.h"
 #include "voiced/placement.h"
+#include "voiced/transfer.h"
 
 #include <string.h>
 
@@ -51,6 +52,8 @@ static void go_on(struct call *call, void *arg)
 		placement_recover(v, call);
 	else if (call_is_ending(call))
 		ending_expect(v, call); /* the request to end it may be lost */
+	else if (transfer_is_unclear(call))
+		transfer_recover(v, call);
 }
 
 void restore_go_on(struct voiced *v)

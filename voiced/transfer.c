@@ -5,6 +5,7 @@
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
 #include "lib/twilio/twiml.h"
+#include "voiced/errand.h"
 #include "voiced/gate.h"
 #include "voiced/hook.h"
 #include "voiced/workers.h"
@@ -13,10 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How long Twilio, which did not answer, may take to ask for the transfer's document. */
+enum { UNCLEAR_MS = 5000 };
+
 /* A transfer on its way through the gate and to Twilio. */
 struct transfer {
 	struct voiced *v;
 	char *call_id, *number, *reason;
+	struct errand errand; /* while it is unclear */
 };
 
 static void transfer_free(struct transfer *t)
@@ -56,12 +61,56 @@ static void failed(struct call *call, const char *why)
 		worker_ask(call, MSG_WORKER_DIRECT, json_build("{s:s}", "text", text), on_told, NULL);
 }
 
+/* ---- Twilio may have taken it ---- */
+
+/* voiced ends: the next one recovers it. */
+static void unclear_drop(void *arg)
+{
+	struct transfer *t = arg;
+	errand_end(&t->errand);
+	transfer_free(t);
+}
+
+static void on_unclear_over(void *arg)
+{
+	struct transfer *t = arg;
+	struct call *call = calls_by_id(t->v->calls, t->call_id);
+	if (call != NULL && !call_is_over(call) && !call_is_ending(call) && transfer_is_unclear(call))
+		failed(call, "Twilio did not answer whether it connects the call");
+	unclear_drop(t);
+}
+
+/* Until Twilio asks for its document, or for UNCLEAR_MS: then it failed. t is stolen. */
+static void unclear_begin(struct transfer *t)
+{
+	errand_begin(&t->errand, t->v, unclear_drop, t);
+	errand_later(&t->errand, UNCLEAR_MS, on_unclear_over);
+}
+
+bool transfer_is_unclear(const struct call *call)
+{
+	return call_text(call, "transferTo")[0] != '\0' && json_is_false(call_value(call, "transferDialled"));
+}
+
+void transfer_recover(struct voiced *v, struct call *call)
+{
+	struct transfer *t = xcalloc(1, sizeof *t);
+	*t = (struct transfer){.v = v, .call_id = xstrdup(call_id(call))};
+	unclear_begin(t);
+}
+
+/* ---- the way to Twilio ---- */
+
 static void on_redirected(void *arg, const struct twilio_answer *answer)
 {
 	struct transfer *t = arg;
 	struct call *call = calls_by_id(t->v->calls, t->call_id);
 	if (answer->outcome == TWILIO_REFUSED || answer->outcome == TWILIO_UNREACHED)
 		gate_give_back(t->v, NULL);
+	if (answer->outcome == TWILIO_AMBIGUOUS) {
+		unclear_begin(t);
+		return;
+	}
 	if (call != NULL && answer->outcome != TWILIO_DONE)
 		failed(call, answer->message);
 	transfer_free(t);
@@ -111,10 +160,14 @@ void transfer_begin(struct voiced *v, struct call *call, const char *number, con
 		return;
 	}
 	struct transfer *t = xcalloc(1, sizeof *t);
-	*t = (struct transfer){v, xstrdup(call_id(call)), xstrdup(number), xstrdup(reason)};
+	*t = (struct transfer){.v = v,
+			       .call_id = xstrdup(call_id(call)),
+			       .number = xstrdup(number),
+			       .reason = xstrdup(reason)};
 	/* A number's own transferNumber is its owner's, who chose it for callers at any hour. */
 	bool own = call_is_inbound(call) && strcmp(call_text(call, "transferNumber"), number) == 0;
 	call_put(call, "transferTo", json_text(number)); /* one at a time */
+	call_put(call, "transferDialled", json_false());
 	const struct gate_request request = {
 		.action = GATE_TRANSFER,
 		.number = number,
@@ -128,10 +181,17 @@ void transfer_dial(struct hook *h, struct call *call)
 {
 	struct buffer b = {0};
 	const char *number = call_text(call, "transferTo");
-	if (number[0] == '\0' || call_is_over(call)) {
+	if (call_is_over(call) || call_is_ending(call)) {
 		hook_reply_hangup(h, NULL);
 		return;
 	}
+	if (number[0] == '\0') { /* the agent was told that it failed: it has the call again */
+		h->attempt = call_attempt(call) + 1;
+		hook_connect(h, call);
+		return;
+	}
+	call_put(call, "transferDialled", json_true());
+	call_save(call, NULL, NULL);
 	char *done = xasprintf("%s/call/transferred?call=%s&again=%lld", h->v->config->public_url,
 			       call_token(call), (long long)call_number(call, "transfers"));
 	twiml_open(&b);

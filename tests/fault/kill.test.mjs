@@ -334,6 +334,39 @@ test('a hang-up that Twilio never got is asked for again, before the call was an
   });
 });
 
+// "drop": Twilio connects the call, and its answer is lost. "lose": it never heard of it.
+test('a transfer that Twilio did not answer: it goes through, or the agent has the call again', async () => {
+  const callees = { '+13025550011': { dial: 'completed' } };
+  await withTree({ callees }, async ({ carrier, phony }) => {
+    const begin = async (to, fault) => {
+      const { callSid } = (await phony.call(to)).body;
+      await until(async () => (await events(phony, callSid)).some((e) => e.type === 'agent-connected'), 'the agent');
+      carrier.command({ set: { update_faults: [fault] } });
+      await phony.api('POST', `/api/calls/${callSid}/transfer`, { toNumber: '+13025550011', reason: 'asked for it' });
+      return callSid;
+    };
+    const said = (call) => call.conversationHistory.map((turn) => turn.content);
+    const failed = async (callSid) => {
+      const call = await until(async () => { const { body } = await phony.api('GET', `/api/calls/${callSid}`); return body.transferTo === '' && body; }, 'the transfer to fail');
+      assert.match(said(call).at(-1), /The transfer failed: Twilio did not answer/);
+      assert.equal(call.isLive, true);
+      await phony.api('POST', `/api/calls/${callSid}/hangup`);
+      await phony.over(callSid);
+    };
+    const through = await begin('+12025550187', 'drop');
+    assert.equal((await phony.over(through)).status, 'completed');
+    assert.equal(carrier.events.filter((e) => e.event === 'dialled' && e.callSid === through).length, 1);
+    assert.deepEqual(said((await phony.api('GET', `/api/calls/${through}`)).body), ['The call is transferred to +13025550011.', 'The transferred call ended: completed']);
+    await failed(await begin('+12025550188', 'lose'));
+    // The same, and voiced is killed while nobody knows.
+    const orphan = await begin('+12025550189', 'lose');
+    await carrier.events.wait((e) => e.event === 'update-lost' && e.callSid === orphan, 'the request');
+    process.kill(processes().find((p) => p.name === 'voiced').pid, 'SIGKILL');
+    await until(async () => (await phony.api('GET', `/api/calls/${orphan}`).catch(() => ({}))).body?.isLive, 'the call to be known');
+    await failed(orphan);
+  });
+});
+
 test('Twilio that cannot be reached is told as such, and the call is kept as failed', async () => {
   const phony = await startPhony({ sims: { carrier: { url: `http://127.0.0.1:${await freePort()}` } } });
   const { status, body } = await phony.call('+12025550185');

@@ -230,9 +230,10 @@ static void update_call(struct evhttp_request *r, struct call *c, struct evkeyva
 {
 	const char *status = evhttp_find_header(form, "Status"), *url = evhttp_find_header(form, "Url");
 	const char *twiml = evhttp_find_header(form, "Twiml");
-	/* "lose": never processed, and not answered; each once. */
+	/* "lose": never processed, and not answered; "drop": processed, and not answered; each once. */
 	json_t *faults = json_object_get(carrier.scenario, "update_faults"), *fault = json_array_get(faults, 0);
 	bool lost = json_is_string(fault) && strcmp(json_string_value(fault), "lose") == 0;
+	bool dropped = json_is_string(fault) && strcmp(json_string_value(fault), "drop") == 0;
 	json_array_remove(faults, 0);
 	if (lost) {
 		report("update-lost", json_pack("{s:s}", "callSid", c->sid));
@@ -247,7 +248,10 @@ static void update_call(struct evhttp_request *r, struct call *c, struct evkeyva
 		rest_answer(r, 200, call_resource(c));
 	} else if (url != NULL || twiml != NULL) {
 		call_take_over(c, url, twiml);
-		rest_answer(r, 200, call_resource(c));
+		if (dropped)
+			rest_drop(r);
+		else
+			rest_answer(r, 200, call_resource(c));
 	} else {
 		rest_refuse(r, 400, 20001, "Neither Status=completed, nor Url, nor Twiml.");
 	}
