@@ -52,7 +52,7 @@ static void try_later(struct task *t, const struct twilio_answer *a)
 	if (a->retry_after_s > delay_s)
 		delay_s = a->retry_after_s;
 	if (a->retry_after_s > 0)
-		o->paused_until_ms = now + a->retry_after_s * 1000;
+		o->paused_until.us = mono_now().us + a->retry_after_s * INT64_C(1000000);
 	log_warn("message %s waits %lld s: %s", t->request_id, (long long)delay_s, a->message);
 	struct outbox_fact fact = {
 		.http_status = 504,

@@ -169,7 +169,7 @@ static void pump(void *arg)
 	int64_t now = wall_now().ms;
 	if (o->draining || o->pumping)
 		return;
-	if (o->busy >= IN_FLIGHT || now < o->paused_until_ms) {
+	if (o->busy >= IN_FLIGHT || mono_now().us < o->paused_until.us) {
 		timer_start(&o->pump, o->smsd->base, PUMP_MS, pump, o);
 		return;
 	}
@@ -242,7 +242,7 @@ static void take_in(struct task *t)
 	struct wall_ms send_at = {0};
 	wall_parse(message_field(t->document, "sendAt"), &send_at);
 	bool at_once = send_at.ms <= now && json_object_get(t->document, "bulkId") == NULL &&
-		       o->busy < IN_FLIGHT && !o->draining && now >= o->paused_until_ms;
+		       o->busy < IN_FLIGHT && !o->draining && mono_now().us >= o->paused_until.us;
 	int64_t due = at_once ? now + LEASE_MS : send_at.ms > now ? send_at.ms : now;
 	json_object_set_new(t->document, "state",
 			    json_text(outbox_state_name(at_once ? OUTBOX_ASKING : OUTBOX_WAITING)));

@@ -41,7 +41,7 @@ struct outbox {
 	LIST_HEAD(, task) tasks;
 	unsigned busy; /* requests on their way, or about to be */
 	bool pumping, draining;
-	int64_t paused_until_ms; /* Twilio wants to be left alone */
+	struct mono_us paused_until; /* Twilio wants to be left alone */
 	struct timer pump;
 };
 

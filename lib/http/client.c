@@ -20,7 +20,8 @@ enum {
 	TRIES = 3,
 	BACKOFF_FIRST_MS = 100, /* doubled each time, with full jitter, as Twilio's helper does */
 	BACKOFF_MAX_MS = 3000,
-	RETRY_AFTER_MAX_S = 10,
+	RETRY_AFTER_MAX_S = 10, /* a request that waits longer is told to its owner */
+	RETRY_AFTER_SANE_S = 3600,
 	KEPT_CONNECTIONS = 8,
 };
 
@@ -206,7 +207,9 @@ static void finish(struct transfer *t, enum http_outcome outcome, long status)
 				     .body_len = t->body.len - 1,
 				     .content_type = content_type ? content_type : "",
 				     .fault = t->fault,
-				     .retry_after_s = (long)retry_after,
+				     .retry_after_s = retry_after < 0                    ? 0
+						      : retry_after > RETRY_AFTER_SANE_S ? RETRY_AFTER_SANE_S
+											 : (long)retry_after,
 				     .date_s = date_of(t->easy)};
 	LIST_REMOVE(t, next);
 	t->fn(t->arg, &answer);

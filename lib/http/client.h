@@ -46,7 +46,7 @@ struct http_answer {
 	size_t body_len;
 	const char *content_type; /* "" if none; borrowed */
 	const char *fault;        /* words when not answered */
-	long retry_after_s;       /* the answer's Retry-After, or 0 */
+	long retry_after_s;       /* the answer's Retry-After, an hour at most; or 0 */
 	long long date_s;         /* its Date, in seconds since 1970, or 0 */
 };
 

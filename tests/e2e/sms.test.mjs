@@ -678,6 +678,11 @@ test('Twilio unreachable: stored, told so, sent when it is back; Retry-After hon
     assert.ok(Date.now() - begun >= 3000);
     assert.equal(carrier.events.filter((e) => e.event === 'message-request').length, 2);
   });
+  // An absurd time is an hour: the account may not be silent for ever.
+  await together({ faults: ['429:99999999999'] }, {}, async (phony) => {
+    await send(phony, someone(), 'patience');
+    assert.ok(phony.log.find((line) => /waits 3600 s/.test(line)), 'an hour at most');
+  });
   const phony = await startPhony();
   const answer = await send(phony, someone(), 'nobody there');
   assert.equal(answer.status, 202);
