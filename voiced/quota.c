@@ -156,13 +156,13 @@ static void quota_decide(struct quota *q)
 {
 	struct quota_item *item;
 	struct wall_ms now = wall_now();
-	bool changed = false, refused = false;
+	bool refused = false;
 	char text[WALL_TEXT_SIZE];
 	json_decref(q->next);
 	q->next = json_deep_copy(q->row);
 	if (q->unsaved != NULL && !q->row_is_whole)
 		quota_merge(q->next, q->unsaved);
-	quota_row_prune(q->next, now.ms);
+	bool changed = quota_row_prune(q->next, now.ms);
 	STAILQ_FOREACH (item, &q->batch, next) {
 		quota_apply(q, q->next, item, now.ms);
 		changed |= item->step != QUOTA_TAKE || item->answer == QUOTA_GRANTED;

@@ -55,7 +55,10 @@ enum quota_answer quota_row_check(const json_t *row, const struct quota_limits *
 				  int64_t asked_ms, int64_t now_ms);
 void quota_row_add(json_t *row, const char *host, const char *to, int64_t now_ms);
 void quota_row_take_back(json_t *row, const char *to, int64_t now_ms);
-/* Drops what is older than a day, and numbers older than QUOTA_DUPLICATE_S. */
-void quota_row_prune(json_t *row, int64_t now_ms);
+/*
+ * Drops what is older than a day, and numbers older than QUOTA_DUPLICATE_S. What lies in the future, since a
+ * clock was set back, is dated now: true, and the row has to be stored.
+ */
+bool quota_row_prune(json_t *row, int64_t now_ms);
 
 #endif

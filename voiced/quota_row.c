@@ -6,7 +6,14 @@
 #include <string.h>
 
 /* Sixty-one minutes and 1441: a minute that has begun before the span counts in full. */
-enum { MINUTE_MS = 60000, HOUR_MIN = 60, DAY_MIN = 1440, KEY_SIZE = 24 };
+enum {
+	MINUTE_MS = 60000,
+	HOUR_MIN = 60,
+	DAY_MIN = 1440,
+	KEY_SIZE = 24,
+	AHEAD_MIN = 1, /* of another host's clock; what is later was written before a clock was set back */
+	ASKING_MS = 10000, /* a request that is in work now may have been asked for so long ago */
+};
 
 static int64_t placed_since(const json_t *row, int64_t minute)
 {
@@ -90,15 +97,42 @@ void quota_row_take_back(json_t *row, const char *to, int64_t now_ms)
 		}
 }
 
-void quota_row_prune(json_t *row, int64_t now_ms)
+/* A clock was set back: what lies ahead counts as now, so that it does not count for ever. Whether there was
+ * any. */
+static bool settle_future(json_t *row, int64_t now_ms)
+{
+	const char *name;
+	char minute[KEY_SIZE];
+	json_t *count, *minutes = json_object_get(row, "minutes");
+	void *next;
+	int64_t ahead = 0, now_min = now_ms / MINUTE_MS;
+	json_object_foreach_safe(minutes, next, name, count) if (atoll(name) > now_min + AHEAD_MIN)
+	{
+		ahead += json_integer_value(count);
+		json_object_del(minutes, name);
+	}
+	snprintf(minute, sizeof minute, "%lld", (long long)now_min);
+	if (ahead > 0)
+		json_object_set_new(
+			minutes, minute,
+			json_integer(ahead + json_integer_value(json_object_get(minutes, minute))));
+	bool stopped = json_integer_value(json_object_get(row, "stoppedMs")) > now_ms + AHEAD_MIN * MINUTE_MS;
+	if (stopped)
+		json_object_set_new(row, "stoppedMs", json_integer(now_ms - ASKING_MS));
+	return stopped || ahead > 0;
+}
+
+bool quota_row_prune(json_t *row, int64_t now_ms)
 {
 	const char *name;
 	json_t *count, *minutes = json_object_get(row, "minutes"), *recent = json_object_get(row, "recent");
 	void *next;
+	bool settled = settle_future(row, now_ms);
 	json_object_foreach_safe(minutes, next, name, count) if (atoll(name) < now_ms / MINUTE_MS - DAY_MIN ||
 								 json_integer_value(count) <= 0)
 		json_object_del(minutes, name);
 	for (size_t i = json_array_size(recent); i-- > 0;)
 		if (!is_recent(json_array_get(recent, i), now_ms))
 			json_array_remove(recent, i);
+	return settled;
 }

@@ -62,9 +62,32 @@ static void test_stopped(void **state)
 	json_decref(row);
 }
 
+/* Set back by a day: it holds for its time from now on, and not for a day more. */
+static void test_clock_set_back(void **state)
+{
+	(void)state;
+	json_t *row = json_build("{s:I}", "stoppedMs", (json_int_t)now);
+	const int64_t before = now - 24 * HOUR_MIN * (int64_t)MINUTE_MS, after = before + 62 * MINUTE_MS;
+	quota_row_add(row, "here", "a", now);
+	quota_row_add(row, "here", "b", now);
+	assert_true(quota_row_prune(row, before));
+	assert_false(quota_row_prune(row, before));
+	assert_int_equal(quota_row_check(row, &limits, "c", before - MINUTE_MS, before), QUOTA_STOPPED);
+	assert_int_equal(quota_row_check(row, &limits, "c", before, before), QUOTA_HOUR);
+	assert_int_equal(quota_row_check(row, &limits, "c", after, after), QUOTA_GRANTED);
+	json_decref(row);
+	/* Another host's clock may be a little ahead. */
+	row = json_build("{s:I}", "stoppedMs", (json_int_t)now + 20000);
+	quota_row_add(row, "there", "a", now + 20000);
+	assert_false(quota_row_prune(row, now));
+	assert_int_equal(json_integer_value(json_object_get(row, "stoppedMs")), now + 20000);
+	json_decref(row);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits), cmocka_unit_test(test_duplicates),
-					   cmocka_unit_test(test_stopped)};
+					   cmocka_unit_test(test_stopped),
+					   cmocka_unit_test(test_clock_set_back)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
