@@ -111,15 +111,18 @@ static bool is_prefix(const char *part)
 	return part[0] == '+' && part[1 + strspn(part + 1, "0123456789")] == '\0';
 }
 
-/* Each part of a list by commas. */
+/* Each part of a list by commas, with blanks around it; a tab would be part of it for whoever reads the list.
+ */
 static const char *check_list(const char *value, bool (*fits)(const char *part), const char *advice)
 {
 	char *copy = xstrdup(value), *rest = copy, *part;
 	const char *why = NULL;
 	while ((part = strsep(&rest, ",")) != NULL && why == NULL) {
-		part += strspn(part, " \t");
-		part[strcspn(part, " \t")] = '\0';
-		if (!fits(part))
+		part += strspn(part, " ");
+		size_t len = strcspn(part, " ");
+		bool more = part[len + strspn(part + len, " ")] != '\0';
+		part[len] = '\0';
+		if (more || !fits(part))
 			why = advice;
 	}
 	free(copy);

@@ -4,11 +4,12 @@
 #include "lib/base/config.h"
 #include "lib/base/e164.h"
 #include "lib/base/form.h"
-#include "lib/base/text.h"
 #include "lib/base/json_read.h"
-#include "lib/base/model_shutdown.h"
 #include "lib/base/log.h"
+#include "lib/base/model_shutdown.h"
 #include "lib/base/secret.h"
+#include "lib/base/setting.h"
+#include "lib/base/text.h"
 #include "tests/unit/unit.h"
 
 #include <sys/stat.h>
@@ -76,8 +77,11 @@ static void test_form(void **state)
 	/* What is no text becomes one; the bytes that a signature covers stay. */
 	static const char odd[] = "a%00b=x%00y&From=Qu%E9bec&s=%ED%A0%BD&z=%00";
 	assert_true(form_parse(odd, sizeof odd - 1, &f));
-	assert_string_equal(form_get(&f, "a\xef\xbf\xbd" "b"), "x\xef\xbf\xbdy");
-	assert_string_equal(form_get(&f, "From"), "Qu\xef\xbf\xbd" "bec");
+	assert_string_equal(form_get(&f, "a\xef\xbf\xbd"
+					 "b"),
+			    "x\xef\xbf\xbdy");
+	assert_string_equal(form_get(&f, "From"), "Qu\xef\xbf\xbd"
+						  "bec");
 	assert_true(text_valid(form_get(&f, "s"), strlen(form_get(&f, "s"))));
 	assert_string_equal(form_get(&f, "z"), "\xef\xbf\xbd");
 	assert_int_equal(f.fields[0].raw_value.len, 3);
@@ -354,7 +358,8 @@ static void test_config_model(void **state)
 		 "wss://h/r?amodel=n&model=gpt-realtime-2.1"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		char *model = loaded(cases[i].lines, get_model, 0), *url = loaded(cases[i].lines, get_openai_url, 0);
+		char *model = loaded(cases[i].lines, get_model, 0),
+		     *url = loaded(cases[i].lines, get_openai_url, 0);
 		assert_string_equal(model, cases[i].model);
 		assert_string_equal(url, cases[i].url);
 		free(model);
@@ -371,8 +376,8 @@ static void test_model_shutdown(void **state)
 		enum model_end end;
 	} cases[] = {
 		{"gpt-realtime", "2026-10-21", "", MODEL_LASTS},
-		{"gpt-realtime", "2026-10-22", "gpt-realtime is shut down on 2027-01-20; set S to gpt-realtime-2.1.",
-		 MODEL_ENDS_SOON},
+		{"gpt-realtime", "2026-10-22",
+		 "gpt-realtime is shut down on 2027-01-20; set S to gpt-realtime-2.1.", MODEL_ENDS_SOON},
 		{"gpt-realtime", "2027-01-20", "gpt-realtime was shut down on 2027-01-20", MODEL_ENDED},
 		{"whisper-1", "2027-02-25", "set S to gpt-transcribe.", MODEL_ENDS_SOON},
 		{"gpt-realtime-2.1", "2030-01-01", "", MODEL_LASTS},
@@ -439,13 +444,35 @@ static void test_config_lines(void **state)
 	free(value);
 }
 
+/* What passes is what is compared with numbers: nothing of it is left out. */
+static void test_config_lists(void **state)
+{
+	(void)state;
+	char why[200];
+	static const char *const good[] = {"+1", "+1,+4420", " +1 , +4420 "};
+	static const char *const bad[] = {"+44 20",
+					  "+1 +44",
+					  "+1\t,+44",
+					  "+1,",
+					  "1",
+					  "+1;+44",
+					  "+1,\xef\xbc\x8b"
+					  "44"};
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		assert_null(setting_check(setting_find("ALLOWED_PREFIXES"), good[i], why, sizeof why));
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_non_null(setting_check(setting_find("ALLOWED_PREFIXES"), bad[i], why, sizeof why));
+	assert_non_null(setting_check(setting_find("SMS_ENABLED_NUMBERS"), "+1202555 0143", why, sizeof why));
+}
+
 /* What phony hands down is what it has, whatever the files say meanwhile. */
 static void test_config_snapshot(void **state)
 {
 	(void)state;
 	struct config a, b;
 	struct buffer faults = {0};
-	write_file("build/unit-config.env", "OPENAI_VOICE=ash\nPORT=8080\nRECORD_CALLS=true\nDENIED_PREFIXES=\n");
+	write_file("build/unit-config.env",
+		   "OPENAI_VOICE=ash\nPORT=8080\nRECORD_CALLS=true\nDENIED_PREFIXES=\n");
 	assert_int_equal(config_load(&a, "build/unit-config.env", &faults), 0);
 	write_file("build/unit-config.env", "OPENAI_VOICE=coral\nPORT=none\nDENIED_PREFIXES=none\n");
 	int fd = config_snapshot(&a);
@@ -514,13 +541,23 @@ static void test_api_token(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_base64),    cmocka_unit_test(test_e164),
-		cmocka_unit_test(test_form),      cmocka_unit_test(test_clock),
-		cmocka_unit_test(test_json_read), cmocka_unit_test(test_json_read_schema),
-		cmocka_unit_test(test_moments),   cmocka_unit_test(test_log_scrub),
-		cmocka_unit_test(test_secret),    cmocka_unit_test(test_config), cmocka_unit_test(test_config_lines), cmocka_unit_test(test_config_model),
-		cmocka_unit_test(test_model_shutdown), cmocka_unit_test(test_config_snapshot),
-		cmocka_unit_test(test_loopback),  cmocka_unit_test(test_api_token),
+		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_e164),
+		cmocka_unit_test(test_form),
+		cmocka_unit_test(test_clock),
+		cmocka_unit_test(test_json_read),
+		cmocka_unit_test(test_json_read_schema),
+		cmocka_unit_test(test_moments),
+		cmocka_unit_test(test_log_scrub),
+		cmocka_unit_test(test_secret),
+		cmocka_unit_test(test_config),
+		cmocka_unit_test(test_config_lines),
+		cmocka_unit_test(test_config_model),
+		cmocka_unit_test(test_model_shutdown),
+		cmocka_unit_test(test_config_lists),
+		cmocka_unit_test(test_config_snapshot),
+		cmocka_unit_test(test_loopback),
+		cmocka_unit_test(test_api_token),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
