@@ -19,6 +19,7 @@ enum {
 	EARLY_FRAME = 20 * MULAW_BYTES_PER_MS,
 	LOSSES_MAX = 3,        /* connections that may break, one soon after the other */
 	LOST_MS = 100,         /* before another is asked for; doubled each time */
+	PATIENCE_MS = 15000,   /* that those took which came to nothing: the caller hears nobody meanwhile */
 	STEADY_MS = 60 * 1000, /* a connection that lasted so long is no sign of a fault */
 	KEPT_MAX = 64,         /* texts for the next connection, and open tool calls */
 };
@@ -48,11 +49,12 @@ struct agent {
 	const struct agent_events *events;
 	void *arg;
 	void *conversation; /* the provider's own; NULL: not open */
-	bool ready, was_ready, ended;
+	bool ready, ended;
 	unsigned connection;   /* they are numbered, from 1 */
 	uint64_t given;        /* mu-law of the agent's on its way to the playout, of all connections */
 	uint64_t given_before; /* by those before this one */
-	struct mono_us ready_at;
+	struct mono_us opened_at, ready_at;
+	int64_t vain_us; /* see PATIENCE_MS */
 	STAILQ_HEAD(, open_call) calls;
 	STAILQ_HEAD(, told) told;
 	unsigned call_count, told_count;
@@ -210,8 +212,9 @@ static void on_ready(void *arg, const char *conversation_id, struct audio_format
 		a->events->ended(a->arg, "the agent's audio rate cannot be converted", false);
 		return;
 	}
-	a->ready = a->was_ready = true;
+	a->ready = true;
 	a->ready_at = mono_now();
+	a->vain_us = 0;
 	a->given_before = a->given;
 	if (a->setup.provider->heard != NULL)
 		playout_track(a->playout);
@@ -317,14 +320,16 @@ static void on_lost_timer(void *arg)
 static void on_ended(void *arg, const char *why, enum provider_end end)
 {
 	struct agent *a = arg;
-	bool resuming = a->was_ready || json_array_size(a->setup.history(a->arg)) > 0;
 	free(a->why);
 	a->why = xstrdup(why);
 	a->greeted_badly = a->greeted_badly || (!a->ready && strstr(why, "first_message") != NULL);
 	if (a->ready && mono_now().us - a->ready_at.us >= (int64_t)STEADY_MS * 1000)
 		a->losses = 0;
+	if (!a->ready)
+		a->vain_us += mono_now().us - a->opened_at.us;
 	close_conversation(a);
-	if (end == PROVIDER_LOST && resuming && a->losses < LOSSES_MAX) {
+	bool patient = a->losses < LOSSES_MAX && a->vain_us < PATIENCE_MS * INT64_C(1000);
+	if (end == PROVIDER_LOST && patient) {
 		ws_timer_start(a->loop, &a->lost_timer, LOST_MS << a->losses++, on_lost_timer, a);
 		return;
 	}
@@ -396,6 +401,7 @@ void agent_connect(struct agent *a, const char *url, int connection, const char 
 		return;
 	}
 	a->connection++;
+	a->opened_at = mono_now();
 	a->ended = false;
 	a->conversation = a->setup.provider->open(a->loop, &setup, &provider_events, a);
 }

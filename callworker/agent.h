@@ -1,7 +1,7 @@
 /*
  * The agent's end of a call: a conversation with the provider, opened anew when
- * its connection breaks; the caller's audio on its way to it and the agent's on
- * its way to the playout, in the formats that each takes.
+ * its connection breaks or cannot be made, a few times and not for ever; the caller's audio on its way to it
+ * and the agent's on its way to the playout, in the formats that each takes.
  */
 #ifndef PHONY_AGENT_H
 #define PHONY_AGENT_H
@@ -22,7 +22,8 @@ struct agent_events {
 	void (*agent_corrected)(void *arg, int64_t utterance, const char *text);
 	void (*tool_call)(void *arg, const char *id, const char *name, json_t *parameters);
 	void (*usage)(void *arg, json_t *counts);
-	/* The connection broke: agent_connect again, with a new address. */
+	/* The connection broke, or could not be made, the first one as any other: agent_connect again, with a
+	 * new address. */
 	void (*lost)(void *arg, const char *why);
 	/* There will be no agent any more. done: as it wished. */
 	void (*ended)(void *arg, const char *why, bool done);

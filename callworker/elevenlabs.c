@@ -364,8 +364,7 @@ static void on_closed(void *arg, const char *why)
 	} else if (e->fault[0] == '\0') {
 		unsigned status = ws_http_status(e->ws);
 		bool done = e->ready && ws_peer_close_code(e->ws) == LWS_CLOSE_STATUS_NORMAL;
-		bool refused = status == 401 || status == 403 || status == 404 || status / 100 == 3 ||
-			       strstr(why, "quota") != NULL;
+		bool refused = provider_refuses(status) || strstr(why, "quota") != NULL;
 		e->end = done ? PROVIDER_DONE : refused ? PROVIDER_REFUSED : PROVIDER_LOST;
 		text_printf(e->fault, sizeof e->fault, "%s: %.*s",
 			    e->ready ? "the conversation at ElevenLabs ended"

@@ -160,8 +160,7 @@ static void on_text(void *arg, const char *text, size_t len, struct mono_us born
 static void describe_end(struct openai *o, const char *why)
 {
 	unsigned status = ws_http_status(o->ws);
-	bool refused = status == 401 || status == 403 || status == 404 || status / 100 == 3;
-	o->end = refused ? PROVIDER_REFUSED : PROVIDER_LOST;
+	o->end = provider_refuses(status) ? PROVIDER_REFUSED : PROVIDER_LOST;
 	if (status == 401 || status == 403)
 		snprintf(o->fault, sizeof o->fault, "OpenAI refuses the key (HTTP %u): check OPENAI_API_KEY",
 			 status);

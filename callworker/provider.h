@@ -36,6 +36,17 @@ enum provider_end {
 	PROVIDER_REFUSED, /* it will not work the next time either: credentials, quota, settings */
 };
 
+/*
+ * Whether an upgrade that was answered with this HTTP status is refused for good:
+ * what a client did wrong (RFC 9110, 15.5) or a redirect, which is not followed. A
+ * time-out (408), too early (425) and too many (429) are matters of the moment.
+ */
+static inline bool provider_refuses(unsigned http_status)
+{
+	bool passing = http_status == 408 || http_status == 425 || http_status == 429;
+	return http_status >= 300 && http_status < 500 && !passing;
+}
+
 /* Where an utterance stands whose text came after that of a later one. */
 struct turn_place {
 	int64_t before;      /* the number of the turn that it precedes; 0: it is the newest */

@@ -1,5 +1,6 @@
 // Calls through OpenAI Realtime: the same calls as through ElevenLabs, in another protocol.
 import assert from 'node:assert/strict';
+import net from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { endWell, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
 import { checkTypes } from '../harness/types.mjs';
@@ -58,6 +59,22 @@ async function place(name, toNumber = number(), more = {}) {
 const closed = (sid) => carrier.events.wait((e) => e.event === 'stream-closed' && e.callSid === sid, `the stream of ${sid} to close`, 40000);
 const said = (call) => call.conversationHistory.map((turn) => `${turn.role}: ${turn.content}`);
 const events = async (sid) => (await phony.api('GET', `/api/calls/${sid}/events`)).body.events;
+
+// The way to the agent: each connection is met by the next of these, the last one from then on.
+async function startGate(...meet) {
+  const gate = { connections: 0, server: net.createServer((near) => {
+    near.on('error', () => {});
+    meet[Math.min(gate.connections++, meet.length - 1)](near);
+  }) };
+  await new Promise((done) => gate.server.listen(0, '127.0.0.1', done));
+  return Object.assign(gate, { port: gate.server.address().port, stop: () => new Promise((done) => gate.server.close(done)) });
+}
+const answer = (status) => (near) => near.once('data', () => near.end(`HTTP/1.1 ${status} X\r\nContent-Length: 0\r\n\r\n`));
+const through = (near) => {
+  const far = net.connect(agent.port, '127.0.0.1').on('error', () => near.destroy());
+  near.on('close', () => far.destroy());
+  near.pipe(far).pipe(near);
+};
 
 describe('outgoing calls', { concurrency: true }, () => {
   for (const name of ['openai', 'preview', 'limited'])
@@ -172,6 +189,28 @@ describe('outgoing calls', { concurrency: true }, () => {
       assert.match(call.errorMessage, words);
       assert.ok(carrier.events.find((e) => e.event === 'say' && e.callSid === sid && /sorry/i.test(e.text)));
     });
+
+  test('the first connection to the agent is tried again when it breaks', async () => {
+    const gate = await startGate((near) => near.resetAndDestroy(), answer(503), (near) => near.once('data', () => near.end()), through);
+    const other = await startPhony({ sims: { carrier, agent: gate }, settings: { VOICE_PROVIDER: 'openai' } });
+    const { body } = await other.call('+12025550993', { callInstructions: 'Say hello. #openai' });
+    const call = await other.over(body.callSid);
+    assert.equal(call.status, 'completed', call.errorMessage);
+    assert.deepEqual(said(call), ['assistant: Hello, this is Anna.', 'user: Yes, please.', 'assistant: Thank you. Goodbye!']);
+    assert.equal(gate.connections, 4);
+    assert.equal((await other.stop()).code, 0);
+    await gate.stop();
+  });
+
+  test('the first connection to the agent is not tried again when it is refused', async () => {
+    const gate = await startGate(answer(404));
+    const other = await startPhony({ sims: { carrier, agent: gate }, settings: { VOICE_PROVIDER: 'openai' } });
+    const call = await other.over((await other.call('+12025550994')).body.callSid);
+    assert.equal(call.status, 'failed');
+    assert.equal(gate.connections, 1);
+    assert.equal((await other.stop()).code, 0);
+    await gate.stop();
+  });
 });
 
 test('the models are those of the settings', async () => {

@@ -279,6 +279,58 @@ static void test_steady_connections_are_given_back(void **state)
 	expect_told("ended\n");
 }
 
+/* The first one, too: nobody was heard yet. */
+static void test_connections_that_come_to_nothing(void **state)
+{
+	(void)state;
+	agent_close(agent);
+	agent_connect(agent, "ws://x", -1, NULL);
+	for (int i = 0; i < 3; i++) {
+		lose();
+		expect_told("lost\n");
+		agent_connect(agent, "ws://x", -1, NULL);
+	}
+	lose();
+	expect_told("ended\n");
+}
+
+static void test_a_refusal_is_final(void **state)
+{
+	(void)state;
+	agent_close(agent);
+	agent_connect(agent, "ws://x", -1, NULL);
+	events->ended(events_arg, "no such agent", PROVIDER_REFUSED);
+	pass(1000);
+	expect_told("ended\n");
+}
+
+static void test_patience_is_for_all_that_come_to_nothing(void **state)
+{
+	(void)state;
+	pass(60 * 60 * 1000); /* a conversation takes none of it */
+	lose();
+	expect_told("lost\n");
+	agent_connect(agent, "ws://x", -1, NULL);
+	pass(10 * 1000);
+	lose();
+	expect_told("lost\n");
+	pass(60 * 1000); /* nor does an address that is long in coming */
+	agent_connect(agent, "ws://x", -1, NULL);
+	pass(5 * 1000);
+	lose();
+	expect_told("ended\n");
+}
+
+static void test_which_answers_to_an_upgrade_are_final(void **state)
+{
+	(void)state;
+	static const unsigned final[] = {301, 307, 400, 401, 403, 404, 422}, passing[] = {0, 101, 408, 425, 429, 500, 502, 503, 529};
+	for (size_t i = 0; i < sizeof final / sizeof *final; i++)
+		assert_true(provider_refuses(final[i]));
+	for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+		assert_false(provider_refuses(passing[i]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +339,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_was_heard_is_counted_by_connection, begin, end),
 		cmocka_unit_test_setup_teardown(test_audio_that_is_not_base64, begin, end),
 		cmocka_unit_test_setup_teardown(test_steady_connections_are_given_back, begin, end),
+		cmocka_unit_test_setup_teardown(test_connections_that_come_to_nothing, begin, end),
+		cmocka_unit_test_setup_teardown(test_a_refusal_is_final, begin, end),
+		cmocka_unit_test_setup_teardown(test_patience_is_for_all_that_come_to_nothing, begin, end),
+		cmocka_unit_test(test_which_answers_to_an_upgrade_are_final),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
