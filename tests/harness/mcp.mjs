@@ -59,12 +59,14 @@ export async function modernHttp(phony, { mode = { pin: '2026-07-28' }, ...optio
   return client;
 }
 
-// Every schema that a tool declares is one, and every result fits it.
-export function checker(tools) {
-  const ajv = new Ajv({ strict: false });
+// Every schema that a tool declares is one, with no keyword that JSON Schema does not have; every result fits it.
+// checked: the tools whose results were.
+export function checker(tools, checked = new Set()) {
+  const ajv = new Ajv({ strict: true });
   const checks = Object.fromEntries(tools.map((tool) => [tool.name, ajv.compile(tool.outputSchema)]));
   for (const tool of tools) ajv.compile(tool.inputSchema);
   return (name, result) => {
+    checked.add(name);
     assert.ok(checks[name](result.structuredContent), `${name}: ${JSON.stringify(checks[name].errors)} ${JSON.stringify(result)}`);
     assert.deepEqual(JSON.parse(result.content[0].text), result.structuredContent);
     return result.structuredContent;
@@ -122,7 +124,7 @@ export async function story(client) {
     for (const hint of ['readOnlyHint', 'destructiveHint', 'idempotentHint', 'openWorldHint']) assert.equal(typeof tool.annotations[hint], 'boolean');
     assert.ok(tool.description.length < 2048 && tool.name.length <= 40 && tool.title);
   }
-  const fits = checker(tools);
+  const checked = new Set(), fits = checker(tools, checked);
   const tool = async (name, args = {}) => fits(name, await client.callTool({ name, arguments: args }));
   const refused = async (name, args) => {
     const result = await client.callTool({ name, arguments: args });
@@ -154,13 +156,19 @@ export async function story(client) {
   assert.match(await refused('phony_list_calls', { limit: 201 }), /limit must be 1 to 200/);
   assert.match(await refused('phony_list_calls', { startDate: '2026-02-30' }), /startDate/);
   await assert.rejects(client.callTool({ name: 'phony_fly', arguments: {} }), /Unknown tool: phony_fly|-32602/);
-  const live = (await tool('phony_create_call', { toNumber: `${toNumber}1`.slice(0, 13), elevenLabsAgentId: 'agent-patient', ...request })).callSid;
+  const patient = async (digit) => (await tool('phony_create_call', { toNumber: `${toNumber}${digit}`, elevenLabsAgentId: 'agent-patient', ...request })).callSid;
+  const over = (sid) => until(async () => !(await tool('phony_get_call', { callSid: sid })).data.isLive, 'the end');
+  const hungUp = await patient(2);
+  await tool('phony_hangup_call', { callSid: hungUp });
+  await over(hungUp);
+  const live = await patient(1);
   await until(async () => (await tool('phony_get_call_events', { callSid: live, eventType: 'agent-connected' })).data.count, 'the agent');
   await tool('phony_inject_context', { callSid: live, context: 'Hurry up.' });
   await tool('phony_send_dtmf', { callSid: live, digits: '1' });
   assert.equal((await tool('phony_emergency_shutdown')).data.ended, 1);
-  await until(async () => !(await tool('phony_get_call', { callSid: live })).data.isLive, 'the end');
+  await over(live);
   await messageStory(tool, refused, callSid);
+  assert.deepEqual(names.slice(0, names.indexOf('phony_get_system_status') + 1).filter((name) => !checked.has(name)), []);
   const { prompts } = await client.listPrompts();
   assert.deepEqual(prompts.map((p) => p.name), ['make-restaurant-reservation', 'reschedule-appointment', 'confirm-booking', 'ask-availability', 'navigate-phone-menu', 'deliver-message']);
   const prompt = await client.getPrompt({ name: 'make-restaurant-reservation',
