@@ -4,6 +4,7 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/base/text.h"
+#include "lib/store/answers.h"
 #include "smsd/conversations.h"
 #include "smsd/gate.h"
 #include "smsd/segments.h"
@@ -215,7 +216,7 @@ static void on_inserted(void *arg, json_t *result, const char *error)
 	if (error != NULL) {
 		json_decref(t->document);
 		t->document = NULL;
-		task_answer(t, 503, "store", error);
+		task_answer(t, answer_store_status(error), "store", error);
 		task_free(t);
 		return;
 	}

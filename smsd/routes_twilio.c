@@ -4,6 +4,8 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
+#include "lib/http/api.h"
+#include "lib/store/answers.h"
 #include "lib/twilio/webhook.h"
 #include "smsd/conversations.h"
 #include "smsd/early.h"
@@ -44,7 +46,7 @@ static void free_hook(struct hook *h)
 static void refuse_store(struct hook *h, const char *error)
 {
 	log_error("a webhook for message %s could not be stored: %s", field(h, "MessageSid"), error);
-	http_reply_error(h->request, 503, "store", error);
+	answer_store_error(http_reply_to(h->request), error);
 	free_hook(h);
 }
 

@@ -4,6 +4,7 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
+#include "lib/store/answers.h"
 #include "smsd/early.h"
 #include "smsd/optouts.h"
 #include "smsd/unheard.h"
@@ -150,7 +151,7 @@ static void on_accepted_stored(void *arg, json_t *result, const char *error)
 	if (error != NULL) {
 		/* It keeps its lease: it will be looked for, and found. */
 		log_error("message %s was sent, but that could not be stored: %s", t->request_id, error);
-		task_answer(t, 503, "store", error);
+		task_answer(t, answer_store_status(error), "store", error);
 		task_free(t);
 		return;
 	}

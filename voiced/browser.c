@@ -6,6 +6,7 @@
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
 #include "lib/base/text.h"
+#include "lib/store/answers.h"
 #include "voiced/workers.h"
 
 #include <stdio.h>
@@ -42,7 +43,8 @@ static void on_stored(void *arg, json_t *result, const char *error)
 			call_set_error(call, error, true);
 			call_set_status(call, CALL_FAILED);
 		}
-		b->reply.fail(b->reply.arg, 503, "store", error ? error : "The call was ended.");
+		if (!answer_store_error(b->reply, error))
+			b->reply.fail(b->reply.arg, 502, "failed", "The call was ended.");
 	} else {
 		char *path = xasprintf("/call/connection-browser/%s", call_token(call));
 		b->reply.done(b->reply.arg, 201,

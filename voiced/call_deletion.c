@@ -70,21 +70,24 @@ static void deletion_step(struct deletion *d)
 {
 	if (--d->left > 0)
 		return;
-	if (d->failed)
-		answer_error(d->reply, 503, "store", "%lld call(s) deleted, others could not be; try again",
-			     d->deleted);
-	else if (d->one && d->spared > 0)
+	if (d->failed) {
+		char message[100];
+		text_printf(message, sizeof message, "%lld call(s) deleted, others could not be; try again",
+			    d->deleted);
+		answer_store_error(d->reply, message);
+	} else if (d->one && d->spared > 0) {
 		answer_error(d->reply, 409, "live",
 			     "This call is live or scheduled; end it first with phony_hangup_call or "
 			     "phony_cancel_call.");
-	else if (d->one && d->deleted == 0)
+	} else if (d->one && d->deleted == 0) {
 		answer_error(d->reply, 404, "not_found",
 			     "No call has this callSid; phony_list_calls lists them.");
-	else
+	} else {
 		answer_success(d->reply, 200, json_build("{s:I}", "deletedCount", (json_int_t)d->deleted),
 			       d->spared > 0 ? "%lld call(s) deleted; live and scheduled ones are left"
 					     : "%lld call(s) deleted",
 			       d->deleted);
+	}
 	free(d);
 }
 

@@ -3,6 +3,7 @@
 #include "lib/base/object.h"
 #include "lib/base/setting.h"
 #include "lib/base/text.h"
+#include "lib/store/answers.h"
 #include "voiced/country_time.h"
 #include "voiced/guard.h"
 #include "voiced/quota.h"
@@ -192,7 +193,7 @@ static void on_barred(void *arg, json_t *result, const char *error)
 		gate_explain(
 			g, "Whether %s is on the do-not-call list is not known just now: %s. Try again soon.",
 			g->number, error);
-		gate_refuse(g, GATE_STORE, 503, "store", STORE_AGAIN_MS);
+		gate_refuse(g, GATE_STORE, answer_store_status(error), "store", STORE_AGAIN_MS);
 		gate_end(g);
 	} else if (json_is_object(result)) {
 		gate_explain(

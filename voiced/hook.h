@@ -27,6 +27,8 @@ void hook_free(struct hook *h);
 void hook_reply_twiml(struct hook *h, struct buffer *b);   /* b is closed and freed */
 void hook_reply_hangup(struct hook *h, const char *words); /* NULL: nothing is said */
 void hook_reply_error(struct hook *h, unsigned status, const char *code, const char *message);
+/* With the store's error; false when there is none. */
+bool hook_store_error(struct hook *h, const char *error);
 /* 204 once everything written so far is durable. */
 void hook_reply_noted(struct hook *h);
 

@@ -112,9 +112,7 @@ static void on_stored(void *arg, json_t *result, const char *error)
 {
 	(void)result;
 	struct answering *a = arg;
-	if (error != NULL)
-		hook_reply_error(a->hook, 503, "store", error);
-	else
+	if (!hook_store_error(a->hook, error))
 		a->go_on(a->hook, a->handler);
 	json_decref(a->handler);
 	free(a);
@@ -209,10 +207,8 @@ static void on_handler(void *arg, json_t *handler, const char *error)
 		hook_reply_hangup(h, CAPACITY);
 		return;
 	}
-	if (error != NULL) {
-		hook_reply_error(h, 503, "store", error);
+	if (hook_store_error(h, error))
 		return;
-	}
 	struct answering *a = xcalloc(1, sizeof *a);
 	*a = (struct answering){h, json_incref(handler), NULL};
 	store_get(h->v->store, STORE_CALLS, "callSid", hook_field(h, "CallSid"), on_known, a);

@@ -7,6 +7,7 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/base/text.h"
+#include "lib/store/answers.h"
 #include "voiced/browser.h"
 #include "voiced/contexts.h"
 #include "voiced/gate.h"
@@ -149,8 +150,7 @@ static void attempt_ask_gate(struct call_attempt *a)
 static void on_context(void *arg, const char *system_instructions, const char *error)
 {
 	struct call_attempt *a = arg;
-	if (error != NULL) {
-		a->reply.fail(a->reply.arg, 503, "store", error);
+	if (answer_store_error(a->reply, error)) {
 		attempt_free(a);
 	} else if (system_instructions == NULL) {
 		a->reply.fail(a->reply.arg, 404, "not_found",

@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/base/text.h"
+#include "lib/store/answers.h"
 #include "voiced/ending.h"
 #include "voiced/errand.h"
 #include "voiced/gate.h"
@@ -112,7 +113,7 @@ static void on_named_stored(void *arg, json_t *result, const char *error)
 		placement_over(p);
 	} else if (error != NULL) {
 		if (p->reply.fail != NULL)
-			p->reply.fail(p->reply.arg, 503, "store", error);
+			answer_store_error(p->reply, error);
 		placement_free(p);
 	} else {
 		placement_finish(p, call);
@@ -323,7 +324,7 @@ static void on_stored(void *arg, json_t *result, const char *error)
 	struct voiced *v = p->v;
 	struct call *call = placement_call(p);
 	if (error != NULL || call == NULL || call_is_ending(call)) {
-		placement_fail(p, call, error ? 503 : 502, error ? "store" : "failed",
+		placement_fail(p, call, error ? answer_store_status(error) : 502, error ? "store" : "failed",
 			       error ? error : "The call was ended before it was placed.");
 		return;
 	}

@@ -20,10 +20,8 @@ static void tell_incomplete(json_t *body, const json_t *result)
 static void on_call_events(void *arg, json_t *result, const char *error)
 {
 	struct call_question *q = arg;
-	if (error != NULL) {
-		call_question_fail(q, 503, "store", error);
+	if (call_question_store_error(q, error))
 		return;
-	}
 	summary_add(q->document, json_object_get(result, "documents"));
 	call_question_done(q, json_incref(q->document));
 }
@@ -31,10 +29,8 @@ static void on_call_events(void *arg, json_t *result, const char *error)
 static void on_call_turns(void *arg, json_t *result, const char *error)
 {
 	struct call_question *q = arg;
-	if (error != NULL) {
-		call_question_fail(q, 503, "store", error);
+	if (call_question_store_error(q, error))
 		return;
-	}
 	tell_incomplete(q->document, result);
 	/* A call of the original has its history in its document. */
 	if (json_array_size(json_object_get(result, "documents")) > 0 ||
@@ -59,10 +55,8 @@ void reading_call(struct voiced *v, json_t *args, struct reply reply)
 static void on_transcript(void *arg, json_t *result, const char *error)
 {
 	struct call_question *q = arg;
-	if (error != NULL) {
-		call_question_fail(q, 503, "store", error);
+	if (call_question_store_error(q, error))
 		return;
-	}
 	json_t *turns = json_object_get(result, "documents");
 	json_t *original = json_object_get(q->document, "conversationHistory");
 	if (json_array_size(turns) == 0 && original != NULL)
@@ -91,10 +85,8 @@ void reading_transcript(struct voiced *v, json_t *args, struct reply reply)
 static void on_events(void *arg, json_t *result, const char *error)
 {
 	struct call_question *q = arg;
-	if (error != NULL) {
-		call_question_fail(q, 503, "store", error);
+	if (call_question_store_error(q, error))
 		return;
-	}
 	json_t *events = json_object_get(result, "documents");
 	call_question_done(q, json_build("{s:O, s:I, s:O, s:O*}", "callSid",
 					 json_object_get(q->document, "callSid"), "count",
@@ -135,10 +127,8 @@ void reading_instructions(struct voiced *v, json_t *args, struct reply reply)
 static void on_list(void *arg, json_t *result, const char *error)
 {
 	struct call_question *q = arg;
-	if (error != NULL) {
-		call_question_fail(q, 503, "store", error);
+	if (call_question_store_error(q, error))
 		return;
-	}
 	json_t *calls = json_array(), *call;
 	size_t i;
 	json_array_foreach (json_object_get(result, "documents"), i, call) {

@@ -144,10 +144,7 @@ static void end(struct fetching *f)
 
 static void fail(struct fetching *f, int http_status, const char *code, const char *message)
 {
-	if (f->request != NULL)
-		http_reply_error(f->request, (unsigned)http_status, code, message);
-	else
-		f->reply.fail(f->reply.arg, http_status, code, message);
+	f->reply.fail(f->reply.arg, http_status, code, message);
 	end(f);
 }
 
@@ -187,8 +184,8 @@ static void on_call(void *arg, json_t *document, const char *error)
 	struct fetching *f = arg;
 	struct stat st;
 	const char *id = json_string_value(json_object_get(document, "callId"));
-	if (error != NULL) {
-		fail(f, 503, "store", error);
+	if (answer_store_error(f->reply, error)) {
+		end(f);
 		return;
 	}
 	if (id == NULL) {
@@ -241,7 +238,8 @@ bool recordings_serve(struct voiced *v, struct http_request *r)
 	if (!auth_admit(r, v->config))
 		return true;
 	struct fetching *f = xcalloc(1, sizeof *f);
-	*f = (struct fetching){.v = v, .request = r, .sid = xasprintf("%.*s", TEXT_CUT(sid, 34))};
+	*f = (struct fetching){
+		.v = v, .reply = http_reply_to(r), .request = r, .sid = xasprintf("%.*s", TEXT_CUT(sid, 34))};
 	look_up(f);
 	return true;
 }

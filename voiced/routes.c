@@ -4,6 +4,7 @@
 #include "lib/base/json_build.h"
 #include "lib/http/api.h"
 #include "lib/http/auth.h"
+#include "lib/store/answers.h"
 #include "voiced/live.h"
 #include "voiced/pages.h"
 #include "voiced/proof.h"
@@ -17,9 +18,9 @@ static void on_checked(void *arg, json_t *result, const char *error)
 {
 	struct http_request *r = arg;
 	json_t *spooled = json_object_get(result, "spooled");
-	if (error != NULL)
-		http_reply_error(r, 503, "store", error);
-	else if (json_integer_value(spooled) > 0)
+	if (answer_store_error(http_reply_to(r), error))
+		return;
+	if (json_integer_value(spooled) > 0)
 		/* Everything is served; what is written waits on local disk for the database. */
 		http_reply_json(r, 200,
 				json_build("{s:s, s:s, s:O}", "status", "degraded", "message",

@@ -4,6 +4,8 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
+#include "lib/http/api.h"
+#include "lib/store/answers.h"
 #include "lib/twilio/twiml.h"
 #include "lib/twilio/webhook.h"
 #include "voiced/agent.h"
@@ -84,14 +86,20 @@ void hook_reply_error(struct hook *h, unsigned status, const char *code, const c
 	hook_free(h);
 }
 
+bool hook_store_error(struct hook *h, const char *error)
+{
+	if (!answer_store_error(http_reply_to(h->request), error))
+		return false;
+	hook_free(h);
+	return true;
+}
+
 static void on_noted(void *arg, json_t *result, const char *error)
 {
 	(void)result;
 	struct hook *h = arg;
-	if (error != NULL) {
-		hook_reply_error(h, 503, "store", error);
+	if (hook_store_error(h, error))
 		return;
-	}
 	http_reply(h->request, 204, NULL, NULL, 0, NULL);
 	hook_free(h);
 }
@@ -215,10 +223,8 @@ static void on_deleted_call(void *arg, json_t *result, const char *error)
 	struct hook *h = arg;
 	char id[CALL_ID_LEN + 1];
 	recorded_call_id(h, id);
-	if (error != NULL) {
-		hook_reply_error(h, 503, "store", error);
+	if (hook_store_error(h, error))
 		return;
-	}
 	if (json_is_object(result) && twilio_is_recording_sid(hook_field(h, "RecordingSid")))
 		removals_add(h->v, hook_field(h, "RecordingSid"), STORE_CALLS, id, NULL, NULL);
 	hook_reply_noted(h);
@@ -253,9 +259,9 @@ static void on_recorded_call(void *arg, json_t *document, const char *error)
 	const char *token = hook_query(h, "call"), *sid = hook_field(h, "RecordingSid");
 	char id[CALL_ID_LEN + 1];
 	recorded_call_id(h, id);
-	if (error != NULL) {
-		hook_reply_error(h, 503, "store", error);
-	} else if (!json_is_object(document)) {
+	if (hook_store_error(h, error))
+		return;
+	if (!json_is_object(document)) {
 		deletion_look_up(h->v, STORE_CALLS, id, on_deleted_call, h);
 	} else if (!elsewhere_token_fits(document, token)) {
 		hook_reply_error(h, 403, "secret", "The secret in the URL is no call's.");
@@ -300,9 +306,7 @@ static void on_voicemail_kept(void *arg, json_t *result, const char *error)
 	struct call *call = calls_by_sid(h->v->calls, hook_field(h, "CallSid"));
 	if (call != NULL)
 		ending_expect(h->v, call); /* a number need not have a status callback */
-	if (error != NULL)
-		hook_reply_error(h, 503, "store", error);
-	else
+	if (!hook_store_error(h, error))
 		hook_reply_hangup(h, "Thank you. Your message has been recorded. Goodbye.");
 }
 
@@ -310,9 +314,7 @@ static void on_transcription_kept(void *arg, json_t *result, const char *error)
 {
 	(void)result;
 	struct hook *h = arg;
-	if (error != NULL)
-		hook_reply_error(h, 503, "store", error);
-	else
+	if (!hook_store_error(h, error))
 		hook_reply_noted(h);
 }
 
@@ -355,9 +357,9 @@ static const struct {
 static void on_call(void *arg, struct call *call, const char *error)
 {
 	struct hook *h = arg;
-	if (error != NULL) {
-		hook_reply_error(h, 503, "store", error);
-	} else if (call == NULL && hooks[h->route].control) {
+	if (hook_store_error(h, error))
+		return;
+	if (call == NULL && hooks[h->route].control) {
 		hook_reply_hangup(h, NULL); /* over, or never ours: nobody is to listen to silence */
 	} else if (call == NULL) {
 		http_reply(h->request, 204, NULL, NULL, 0, NULL);

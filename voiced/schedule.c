@@ -44,9 +44,7 @@ static void on_kept(void *arg, json_t *result, const char *error)
 	if (k->reply.done == NULL) {
 		if (error != NULL)
 			log_error("a call that is to be tried again could not be kept: %s", error);
-	} else if (error != NULL) {
-		k->reply.fail(k->reply.arg, 503, "store", error);
-	} else {
+	} else if (!answer_store_error(k->reply, error)) {
 		text_printf(message, sizeof message, "Call to %s scheduled for %s",
 			    json_string_value(json_object_get(k->document, "toNumber")), due);
 		k->reply.done(k->reply.arg, 201,

@@ -2,6 +2,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/store/answers.h"
 #include "lib/twilio/signature.h"
 #include "voiced/agent.h"
 #include "voiced/browser.h"
@@ -109,7 +110,7 @@ static void on_call(void *arg, struct call *call, const char *error)
 {
 	struct stream *s = arg;
 	if (error != NULL) {
-		refuse(s, 503, "store", error);
+		refuse(s, answer_store_status(error), "store", error);
 	} else if (call == NULL || call_is_over(call) || call_is_ending(call) || call_sid(call)[0] == '\0') {
 		LOG_OUTSIDE(LOG_SEV_WARN,
 			    "a stream with a wrong secret, or of a call that is over, was refused");

@@ -4,6 +4,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
+#include "lib/store/answers.h"
 #include "lib/store/tags.h"
 #include "voiced/handover.h"
 #include "voiced/schedule.h"
@@ -56,8 +57,8 @@ static enum store_kind kind_of(const struct tagging *t)
 static void on_changed(void *arg, json_t *result, const char *error)
 {
 	struct tagging *t = arg;
-	if (error != NULL) {
-		fail(t, 503, "store", error);
+	if (answer_store_error(t->reply, error)) {
+		free_tagging(t);
 		return;
 	}
 	json_t *tags = json_object_get(result, "tags");
@@ -72,8 +73,8 @@ static void on_found(void *arg, json_t *result, const char *error)
 {
 	struct tagging *t = arg;
 	const char *key = store_key(&store_collections[kind_of(t)], result);
-	if (error != NULL) {
-		fail(t, 503, "store", error);
+	if (answer_store_error(t->reply, error)) {
+		free_tagging(t);
 		return;
 	}
 	if (key == NULL) {

@@ -2,6 +2,7 @@
 
 #include "lib/base/json_build.h"
 #include "lib/base/panic.h"
+#include "lib/store/answers.h"
 #include "voiced/schedule.h"
 #include "voiced/workers.h"
 
@@ -23,6 +24,14 @@ void call_question_fail(struct call_question *q, int http_status, const char *co
 	call_question_free(q);
 }
 
+bool call_question_store_error(struct call_question *q, const char *error)
+{
+	if (!answer_store_error(q->reply, error))
+		return false;
+	call_question_free(q);
+	return true;
+}
+
 void call_question_done(struct call_question *q, json_t *body)
 {
 	q->reply.done(q->reply.arg, 200, body);
@@ -39,9 +48,9 @@ struct call_question *call_question_new(struct voiced *v, const char *sid, struc
 static void on_document(void *arg, json_t *result, const char *error)
 {
 	struct call_question *q = arg;
-	if (error != NULL) {
-		call_question_fail(q, 503, "store", error);
-	} else if (!json_is_object(result)) {
+	if (call_question_store_error(q, error))
+		return;
+	if (!json_is_object(result)) {
 		call_question_fail(q, 404, "not_found",
 				   "No call has this callSid; phony_list_calls lists them.");
 	} else {

@@ -26,6 +26,8 @@ void call_question_done(struct call_question *q, json_t *body);
 void call_question_acted(struct call_question *q, const char *message);
 void call_question_free(struct call_question *q); /* somebody else answers */
 void call_question_fail(struct call_question *q, int http_status, const char *code, const char *message);
+/* The same with the store's error; false when there is none. */
+bool call_question_store_error(struct call_question *q, const char *error);
 
 /* Whether the call that was looked up waits for its time. */
 bool call_question_is_scheduled(const struct call_question *q);

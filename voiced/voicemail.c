@@ -132,7 +132,7 @@ static void deletion_step(struct deletion *d)
 	if (--d->left > 0)
 		return;
 	if (d->failed)
-		answer_error(d->reply, 503, "store", "The voicemails could not be deleted; try again.");
+		answer_store_error(d->reply, "The voicemails could not be deleted; try again.");
 	else if (d->one)
 		records_remove(d->v, &kind, json_string_value(json_array_get(d->sids, 0)), d->reply);
 	else

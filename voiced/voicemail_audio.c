@@ -18,17 +18,14 @@ enum { SID_LEN = 34, FRAME_AUDIO_MAX = 700 * 1024 }; /* in base64 with its frame
 /* One request for a voicemail's audio, over HTTP (request) or a control socket (reply). */
 struct audio_request {
 	struct voiced *v;
-	struct http_request *request; /* NULL: reply is used */
+	struct http_request *request; /* or NULL */
 	struct reply reply;
 	char sid[SID_LEN + 1];
 };
 
 static void audio_fail(struct audio_request *a, int http_status, const char *code, const char *message)
 {
-	if (a->request != NULL)
-		http_reply_error(a->request, (unsigned)http_status, code, message);
-	else
-		answer_error(a->reply, http_status, code, "%s", message);
+	a->reply.fail(a->reply.arg, http_status, code, message);
 	free(a);
 }
 
@@ -72,8 +69,8 @@ static void on_audio(void *arg, const struct twilio_answer *answer, const char *
 static void on_voicemail(void *arg, json_t *document, const char *error)
 {
 	struct audio_request *a = arg;
-	if (error != NULL)
-		audio_fail(a, 503, "store", error);
+	if (answer_store_error(a->reply, error))
+		free(a);
 	else if (!json_is_object(document))
 		audio_fail(a, 404, "not_found", "No voicemail has this recordingSid.");
 	else
@@ -100,7 +97,6 @@ void voicemail_audio_get(struct voiced *v, json_t *args, struct reply reply)
 bool voicemail_audio_serve(struct voiced *v, struct http_request *r)
 {
 	static const char before[] = "/api/voicemails/", after[] = "/recording";
-	static const struct reply nobody = {0};
 	const char *path = http_path(r), *sid = path + sizeof before - 1;
 	if (strncmp(path, before, sizeof before - 1) != 0 || strlen(sid) != SID_LEN + sizeof after - 1 ||
 	    strcmp(sid + SID_LEN, after) != 0)
@@ -112,6 +108,6 @@ bool voicemail_audio_serve(struct voiced *v, struct http_request *r)
 	if (!twilio_is_recording_sid(recording_sid))
 		http_reply_error(r, 400, "invalid", "recordingSid must be RE and 32 hexadecimal digits.");
 	else
-		audio_look_up(v, r, nobody, recording_sid);
+		audio_look_up(v, r, http_reply_to(r), recording_sid);
 	return true;
 }

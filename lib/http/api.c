@@ -118,6 +118,11 @@ static void on_fail(void *arg, int http_status, const char *code, const char *me
 	http_reply_error(arg, (unsigned)http_status, code, message);
 }
 
+struct reply http_reply_to(struct http_request *r)
+{
+	return (struct reply){on_done, on_fail, r};
+}
+
 static void reply_method(struct http_request *r, const char *allowed)
 {
 	char allow[96], message[96];
@@ -149,9 +154,8 @@ bool api_handle(const struct api *api, struct http_request *r)
 		json_t *args = json_object();
 		bool fit = fits(route->pattern, http_path(r), args);
 		if (fit && strcmp(route->method, http_method(r)) == 0) {
-			struct reply reply = {on_done, on_fail, r};
 			if (add_arguments(r, args))
-				api->run(api->arg, route->verb, args, reply);
+				api->run(api->arg, route->verb, args, http_reply_to(r));
 			json_decref(args);
 			return true;
 		}

@@ -28,6 +28,9 @@ struct api {
 /* Answers a request whose path begins with /api/; false when it does not. */
 bool api_handle(const struct api *api, struct http_request *r);
 
+/* Where a verb's answer goes when r asked. */
+struct reply http_reply_to(struct http_request *r);
+
 /* Answers 405, naming what is allowed, unless the method is this one. */
 bool http_method_is(struct http_request *r, const char *method);
 

@@ -33,10 +33,15 @@ void answer_error(struct reply reply, int http_status, const char *code, const c
 	reply.fail(reply.arg, http_status, code, message);
 }
 
+int answer_store_status(const char *error)
+{
+	return store_failure(error) == STORE_REFUSED ? 500 : 503;
+}
+
 bool answer_store_error(struct reply reply, const char *error)
 {
 	if (error != NULL)
-		reply.fail(reply.arg, store_failure(error) == STORE_REFUSED ? 500 : 503, "store", error);
+		reply.fail(reply.arg, answer_store_status(error), "store", error);
 	return error != NULL;
 }
 

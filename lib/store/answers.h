@@ -11,7 +11,9 @@ void answer_success(struct reply reply, int http_status, json_t *data, const cha
 	__attribute__((format(printf, 4, 5)));
 void answer_error(struct reply reply, int http_status, const char *code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* Answers when error is a sentence of the store's: 503, or 500 when trying again is in vain. */
+/* The HTTP status of a store's error: 503, or 500 when trying again is in vain. Its code is "store". */
+int answer_store_status(const char *error);
+/* Answers when error is a sentence of the store's. */
 bool answer_store_error(struct reply reply, const char *error);
 /* error, or one when a find did not see all that fits: for what must not be done by halves. NULL: none. */
 const char *answer_whole_error(const json_t *found, const char *error);
