@@ -189,7 +189,7 @@ static void on_closed(void *arg, const char *why)
 	stop_timers(o);
 	if (o->fault[0] == '\0')
 		describe_end(o, why);
-	utterances_finish(o->utterances, o->end == PROVIDER_LOST ? FINISH_BROKEN : FINISH_ALL);
+	utterances_finish(o->utterances, true);
 	o->events->ended(o->arg, o->fault, o->end);
 }
 
@@ -322,7 +322,7 @@ static void finish(void *self, bool over)
 {
 	struct openai *o = self;
 	OBJ_CHECK(o, OPENAI_MAGIC);
-	utterances_finish(o->utterances, over ? FINISH_ALL : FINISH_AGENT);
+	utterances_finish(o->utterances, over);
 }
 
 static void close_conversation(void *self)

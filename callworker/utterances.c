@@ -302,7 +302,7 @@ void utterances_agent_done(struct utterances *u, const char *item, const char *t
 /* The end of an item of the agent's that is still open. */
 static void end_agent(struct utterance *e, bool cut_off)
 {
-	if (cut_off && e->bytes == 0 && !e->written)
+	if (e->agent && cut_off && e->bytes == 0 && !e->written)
 		e->text.len = 0;
 	end(e);
 }
@@ -356,18 +356,25 @@ void utterances_heard(struct utterances *u, uint64_t bytes)
 	flush(u);
 }
 
-void utterances_finish(struct utterances *u, enum utterances_finish how)
+/* Cut off by the end: what came of it is told, as truncated. */
+static void end_open(struct utterance *e)
+{
+	if (e->agent && !e->cut) {
+		e->cut = true;
+		e->heard = e->bytes;
+	}
+	end_agent(e, true);
+}
+
+void utterances_finish(struct utterances *u, bool over)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
 	struct utterance *e;
 	ws_timer_stop(u->loop, &u->order);
 	TAILQ_FOREACH (e, &u->list, next) {
-		bool open = !e->done, cut_off = open && e->agent && how == FINISH_BROKEN && !e->written;
-		if (open && (how != FINISH_AGENT || (e->agent && e->text.len > 0)))
-			end(e);
+		if (!e->done && (over || (e->agent && e->text.len > 0)))
+			end_open(e);
 		if (e->done && !e->told)
 			tell(u, e);
-		if (cut_off && e->told && e->number != 0)
-			u->events->agent_corrected(u->arg, e->number, text_of(e));
 	}
 }

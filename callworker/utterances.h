@@ -58,12 +58,11 @@ void utterances_response_end(struct utterances *u, const char *response, bool cu
 /* The agent was interrupted: so many of all bytes were heard. */
 void utterances_heard(struct utterances *u, uint64_t bytes);
 
-enum utterances_finish {
-	FINISH_AGENT, /* the agent's utterances end here; more texts of the caller's may come */
-	FINISH_ALL,   /* no more texts come */
-	FINISH_BROKEN /* nor do they, since the connection broke: what the agent was saying was cut off */
-};
-/* What was said so far is told now, as far as its text is known. */
-void utterances_finish(struct utterances *u, enum utterances_finish how);
+/*
+ * Nothing more of the agent's is heard; over: no more texts of the caller's come
+ * either. What was said so far is told now, as far as its text is known; what
+ * the agent was in the middle of is told as corrected: it was cut off.
+ */
+void utterances_finish(struct utterances *u, bool over);
 
 #endif

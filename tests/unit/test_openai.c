@@ -165,7 +165,7 @@ static void test_the_end_tells_what_is_known(void **state)
 	words("r2", "a2", "Thank you and");
 	expect_told("");
 	talk.provider->finish(talk.conversation, true);
-	expect_told("1 agent: It is at seven.\n2 user: Goodbye.\n3 agent: Thank you and\n");
+	expect_told("1 agent: It is at seven.\n2 user: Goodbye.\n3 agent: Thank you and\ncorrected 3: Thank you and\n");
 	talk_close();
 	assert_string_equal(talk.told, "");
 }
@@ -199,7 +199,7 @@ static void test_the_agent_falls_silent(void **state)
 	audio("r1", "a1", 1);
 	words("r1", "a1", "One moment");
 	talk.provider->finish(talk.conversation, false);
-	expect_told("1 agent: One moment\n");
+	expect_told("1 agent: One moment\ncorrected 1: One moment\n");
 	words_done("a1", "One moment, please.");
 	transcribed("u1", "Have you a table?");
 	expect_told("2 user: Have you a table? (before 1)\n");
