@@ -129,12 +129,16 @@ static bool refused_by_live_calls(struct gate *g)
 	return false;
 }
 
+static bool gate_refuse_draining(struct gate *g)
+{
+	gate_explain(g, "phony is shutting down; it takes no new calls.");
+	return gate_refuse(g, GATE_DRAINING, 503, "ending", LIVE_AGAIN_MS);
+}
+
 static bool refused_at_once(struct gate *g)
 {
-	if ((g->checks & CHECK_DRAINING) && g->v->draining) {
-		gate_explain(g, "phony is shutting down; it takes no new calls.");
-		return gate_refuse(g, GATE_DRAINING, 503, "ending", LIVE_AGAIN_MS);
-	}
+	if ((g->checks & CHECK_DRAINING) && g->v->draining)
+		return gate_refuse_draining(g);
 	if ((g->checks & CHECK_RANGES) &&
 	    guard_denies(g->v->config, g->number, g->verdict.why, sizeof g->verdict.why))
 		return gate_refuse(g, GATE_RANGES, 403, "denied", 0);
@@ -172,6 +176,9 @@ static void on_quota(void *arg, enum quota_answer answer)
 		gate_explain(g, "It was asked for before the emergency shutdown, which ended and canceled "
 				"all calls.");
 		gate_refuse(g, GATE_STOPPED, 409, "stopped", 0);
+		break;
+	case QUOTA_CLOSED:
+		gate_refuse_draining(g);
 		break;
 	}
 	gate_end(g);

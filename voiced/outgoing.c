@@ -219,10 +219,8 @@ static void on_due_gate(void *arg, const struct gate_verdict *verdict)
 			gate_give_back(d->v, NULL);
 	} else if (verdict->rule == GATE_OPEN) {
 		placement_begin(d->v, call, nobody);
-	} else if (verdict->again_ms != 0 && !call_is_ending(call) &&
-		   schedule_postpone(d->v, call, verdict->again_ms, verdict->why)) {
-		calls_forget(call);
-	} else {
+	} else if (verdict->again_ms == 0 ||
+		   !schedule_postpone(d->v, call, verdict->again_ms, verdict->why)) {
 		log_warn("a scheduled call is not placed: %s", verdict->why);
 		call_set_error(call, verdict->why, true);
 		call_set_status(call, verdict->rule == GATE_STOPPED ? CALL_CANCELED : CALL_FAILED);

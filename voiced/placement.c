@@ -10,6 +10,7 @@
 #include "voiced/errand.h"
 #include "voiced/gate.h"
 #include "voiced/machine.h"
+#include "voiced/schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ enum {
 	CLOCK_SLACK_MS = 60 * 1000,   /* Twilio's clock may be behind or ahead of ours */
 	UNLISTED_MS = 10 * 60 * 1000, /* Twilio does not answer: until then the call may be live */
 	LAST_LOOK_MS = 60 * 1000,
-	TICK_MS = 250, /* whether a callback has brought the SID */
+	LATER_MS = 5 * 1000, /* until a scheduled call that could not be placed is due again */
+	TICK_MS = 250,       /* whether a callback has brought the SID */
 	SID_LEN = 34,
 };
 
@@ -129,9 +131,9 @@ static void placement_named(struct placement *p, struct call *call, const char *
 	call_save(call, on_named_stored, p);
 }
 
-/* It was certainly not placed. */
+/* It was certainly not placed; for a reason that passes, a scheduled call is placed later. */
 static void placement_fail(struct placement *p, struct call *call, int http_status, const char *code,
-			   const char *message)
+			   const char *message, bool passing)
 {
 	bool named = call != NULL && call_sid(call)[0] != '\0';
 	if (named && call_would(call, LIFECYCLE_NOT_PLACED) != LIFECYCLE_DO_FAIL) {
@@ -139,7 +141,9 @@ static void placement_fail(struct placement *p, struct call *call, int http_stat
 		return;
 	}
 	gate_give_back(p->v, p->number);
-	if (call != NULL) {
+	bool later =
+		passing && call != NULL && schedule_postpone(p->v, call, wall_now().ms + LATER_MS, message);
+	if (call != NULL && !later) {
 		call_set_error(call, message, true);
 		call_set_status(call, CALL_FAILED);
 	}
@@ -207,12 +211,14 @@ static void placement_in_vain(struct placement *p, struct call *call)
 		errand_later(&p->errand, TICK_MS, placement_tick);
 	else if (p->listed)
 		placement_fail(p, call, 504, "unconfirmed",
-			       "Twilio never confirmed this call and has no such call: it was not placed.");
+			       "Twilio never confirmed this call and has no such call: it was not placed.",
+			       true);
 	else if (young)
 		placement_free(p); /* ending.c asks again in a minute */
 	else
 		placement_fail(p, call, 504, "unconfirmed",
-			       "Twilio never confirmed this call, and did not answer whether it has it.");
+			       "Twilio never confirmed this call, and did not answer whether it has it.",
+			       false);
 }
 
 static void check_candidate(struct placement *p, struct call *call);
@@ -310,9 +316,9 @@ static void on_created(void *arg, const struct twilio_answer *answer)
 	else if (sid != NULL)
 		placement_named(p, call, sid, true);
 	else if (answer->outcome == TWILIO_REFUSED)
-		placement_fail(p, call, 502, "twilio", answer->message);
+		placement_fail(p, call, 502, "twilio", answer->message, false);
 	else if (answer->outcome == TWILIO_UNREACHED)
-		placement_fail(p, call, 502, "unreachable", answer->message);
+		placement_fail(p, call, 502, "unreachable", answer->message, true);
 	else
 		placement_doubt(p, call);
 }
@@ -325,7 +331,8 @@ static void on_stored(void *arg, json_t *result, const char *error)
 	struct call *call = placement_call(p);
 	if (error != NULL || call == NULL || call_is_ending(call)) {
 		placement_fail(p, call, error ? answer_store_status(error) : 502, error ? "store" : "failed",
-			       error ? error : "The call was ended before it was placed.");
+			       error ? error : "The call was ended before it was placed.",
+			       error != NULL && store_failure(error) != STORE_REFUSED);
 		return;
 	}
 	const char *base = v->config->public_url;

@@ -97,7 +97,7 @@ static void quota_answer_all(struct quota *q, const char *error)
 	while ((item = STAILQ_FIRST(&all)) != NULL) {
 		STAILQ_REMOVE_HEAD(&all, next);
 		if (item->fn != NULL)
-			item->fn(item->arg, q->closing ? QUOTA_STOPPED : item->answer);
+			item->fn(item->arg, q->closing ? QUOTA_CLOSED : item->answer);
 		if (item->stop != NULL)
 			item->stop(item->arg, error);
 		free(item);

@@ -22,10 +22,11 @@ enum quota_answer {
 	QUOTA_DAY,       /* MAX_CALLS_PER_DAY */
 	QUOTA_DUPLICATE, /* another host has just placed a call to this number */
 	QUOTA_STOPPED,   /* asked for before an emergency shutdown */
+	QUOTA_CLOSED,    /* voiced ends: nothing is to be placed */
 };
 
 struct quota *quota_new(struct voiced *v);
-/* From now on everything is answered with QUOTA_STOPPED, once the store has told its last. */
+/* From now on everything is answered with QUOTA_CLOSED, once the store has told its last. */
 void quota_close(struct quota *q);
 /* The store is closed. */
 void quota_free(struct quota **q);

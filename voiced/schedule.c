@@ -8,6 +8,7 @@
 #include "lib/base/text.h"
 #include "lib/loop/loop.h"
 #include "lib/store/answers.h"
+#include "voiced/errand.h"
 #include "voiced/news.h"
 #include "voiced/outgoing.h"
 
@@ -15,7 +16,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_MS = 1000, DUE_MAX = 20, ID_SIZE = 35, LATE_MS = 24 * 3600 * 1000, CANCEL_MAX = 10000 };
+enum {
+	LOOK_MS = 1000,
+	DUE_MAX = 20,
+	ID_SIZE = 35,
+	LATE_MS = 24 * 3600 * 1000,
+	CANCEL_MAX = 10000,
+	AGAIN_MS = 1000
+};
+
+static const struct reply nobody = {NULL, NULL, NULL};
 
 struct schedule {
 	struct voiced *v;
@@ -30,10 +40,34 @@ bool schedule_is_id(const char *text)
 
 /* ---- keeping ---- */
 
+/*
+ * A call on its way into the store. Whoever asked for it is told when that fails;
+ * where nobody waits the store is asked again until it has the call.
+ */
 struct keeping {
-	struct reply reply;
-	json_t *document;
+	struct voiced *v;
+	struct reply reply; /* done is NULL: nobody waits */
+	json_t *document;   /* the whole call, or of `key` the members that change */
+	char *key;          /* NULL: the document is whole */
+	struct errand errand;
 };
+
+static void keeping_end(struct keeping *k)
+{
+	errand_end(&k->errand);
+	json_decref(k->document);
+	free(k->key);
+	free(k);
+}
+
+static void keeping_drop(void *arg)
+{
+	struct keeping *k = arg;
+	log_error("a call for later could not be kept: phony is shutting down");
+	keeping_end(k);
+}
+
+static void keeping_store(void *arg);
 
 static void on_kept(void *arg, json_t *result, const char *error)
 {
@@ -41,9 +75,14 @@ static void on_kept(void *arg, json_t *result, const char *error)
 	struct keeping *k = arg;
 	const char *due = json_string_value(json_object_get(k->document, "dueAt"));
 	char message[160];
+	if (error != NULL && k->reply.done == NULL && store_failure(error) != STORE_REFUSED) {
+		log_warn("a call for later is not kept yet: %s", error);
+		errand_later(&k->errand, AGAIN_MS, keeping_store);
+		return;
+	}
 	if (k->reply.done == NULL) {
 		if (error != NULL)
-			log_error("a call that is to be tried again could not be kept: %s", error);
+			log_error("a call for later could not be kept: %s", error);
 	} else if (!answer_store_error(k->reply, error)) {
 		text_printf(message, sizeof message, "Call to %s scheduled for %s",
 			    json_string_value(json_object_get(k->document, "toNumber")), due);
@@ -53,8 +92,26 @@ static void on_kept(void *arg, json_t *result, const char *error)
 					 "provider", json_object_get(k->document, "voiceProvider"), "message",
 					 message));
 	}
-	json_decref(k->document);
-	free(k);
+	keeping_end(k);
+}
+
+static void keeping_store(void *arg)
+{
+	struct keeping *k = arg;
+	if (k->key != NULL) {
+		struct store_change change = {.key = k->key, .set = json_incref(k->document)};
+		store_update(k->v->store, STORE_CALLS, &change, on_kept, k);
+	} else {
+		store_put(k->v->store, STORE_CALLS, k->document, on_kept, k);
+	}
+}
+
+static void keep(struct voiced *v, const char *key, json_t *document, struct reply reply)
+{
+	struct keeping *k = xcalloc(1, sizeof *k);
+	*k = (struct keeping){.v = v, .reply = reply, .document = document, .key = key ? xstrdup(key) : NULL};
+	errand_begin(&k->errand, v, keeping_drop, k);
+	keeping_store(k);
 }
 
 void schedule_call(struct voiced *v, json_t *document, int64_t due_ms, struct reply reply)
@@ -66,9 +123,7 @@ void schedule_call(struct voiced *v, json_t *document, int64_t due_ms, struct re
 	/* When it was asked for: an emergency shutdown after that stands against it. */
 	if (json_object_get(document, "scheduledAt") == NULL)
 		json_object_set_new(document, "scheduledAt", wall_json(wall_now().ms));
-	struct keeping *k = xcalloc(1, sizeof *k);
-	*k = (struct keeping){reply, document};
-	store_put(v->store, STORE_CALLS, document, on_kept, k);
+	keep(v, NULL, document, reply);
 }
 
 bool schedule_is_late(const struct call *call, int64_t now_ms)
@@ -78,26 +133,17 @@ bool schedule_is_late(const struct call *call, int64_t now_ms)
 	return now_ms > wanted.ms + LATE_MS;
 }
 
-static void on_postponed(void *arg, json_t *result, const char *error)
-{
-	(void)result;
-	char *id = arg;
-	if (error != NULL)
-		log_error("the scheduled call %s could not be kept again: %s", id, error);
-	free(id);
-}
-
-bool schedule_postpone(struct voiced *v, const struct call *call, int64_t due_ms, const char *why)
+bool schedule_postpone(struct voiced *v, struct call *call, int64_t due_ms, const char *why)
 {
 	const char *id = call_text(call, "requestId");
-	if (schedule_is_late(call, due_ms))
+	if (call_text(call, "callAt")[0] == '\0' || call_is_ending(call) || schedule_is_late(call, due_ms))
 		return false;
 	log_info("the scheduled call %s is postponed: %s", id, why);
-	struct store_change change = {.key = call_id(call),
-				      .set = json_build("{s:s, s:s, s:o, s:s}", "status", "scheduled",
-							"callSid", id, "dueAt", wall_json(due_ms),
-							"postponedReason", why)};
-	store_update(v->store, STORE_CALLS, &change, on_postponed, xstrdup(id));
+	keep(v, call_id(call),
+	     json_build("{s:s, s:s, s:o, s:s}", "status", "scheduled", "callSid", id, "dueAt",
+			wall_json(due_ms), "postponedReason", why),
+	     nobody);
+	calls_forget(call);
 	return true;
 }
 
@@ -137,7 +183,6 @@ void schedule_retry(struct voiced *v, const struct call *call)
 		json_text(call_text(call, call_text(call, "scheduledAt")[0] ? "scheduledAt" : "startedAt")));
 	log_call(LOG_SEV_INFO, call_sid(call), "trying again in %lld s; %lld more time(s)",
 		 (long long)call_number(call, "retryDelay"), (long long)left);
-	struct reply nobody = {NULL, NULL, NULL};
 	schedule_call(v, document, wall_now().ms + call_number(call, "retryDelay") * 1000, nobody);
 }
 

@@ -18,10 +18,11 @@ void schedule_call(struct voiced *v, json_t *document, int64_t due_ms, struct re
 /* The call is over: tried again if it is to be. */
 void schedule_retry(struct voiced *v, const struct call *call);
 /*
- * A call that was taken and cannot be placed yet: kept again until due_ms, and why
- * is noted. False when that would be more than a day late.
+ * A scheduled call that was taken and cannot be placed yet: forgotten here, kept
+ * again until due_ms, and why is noted. False, and nothing is done, when that would
+ * be more than a day late, or somebody has ended the call, or it was none of these.
  */
-bool schedule_postpone(struct voiced *v, const struct call *call, int64_t due_ms, const char *why);
+bool schedule_postpone(struct voiced *v, struct call *call, int64_t due_ms, const char *why);
 /* Whether a scheduled call should have been placed more than a day ago. */
 bool schedule_is_late(const struct call *call, int64_t now_ms);
 /* phony_cancel_call */

@@ -80,6 +80,19 @@ describe('limits', { concurrency: 3 }, () => {
     await finish(phony);
   });
 
+  test('a scheduled call that Twilio does not take for now is placed later', async () => {
+    const busy = await startCarrier({ default: { script: [] }, numbers: [account.number], create_faults: ['429', '429', '429'] });
+    const phony = await start({}, { sims: { carrier: busy, agent } });
+    const { callSid } = (await phony.call('+12025554220', { callAt: inMs(500) })).body;
+    const waiting = await until(async () => { const call = await get(phony, callSid); return call.postponedReason && call; }, 'it to be postponed', 30000);
+    assert.equal(waiting.status, 'scheduled');
+    assert.match(waiting.postponedReason, /429|too often|Too Many/i);
+    await becomes(phony, callSid, 'in-progress');
+    assert.equal(busy.events.filter((e) => e.event === 'create').length, 4);
+    await finish(phony);
+    await busy.stop();
+  });
+
   test('two hosts of one database take the places of one', async () => {
     const mongo = await startMongo();
     const hosts = await Promise.all([1, 2].map(() => start({ MONGODB_URL: mongo.url, MAX_CALLS_PER_HOUR: '3', API_TOKEN: 'a-token-that-both-hosts-share-1' })));

@@ -29,13 +29,15 @@ function generator(seed) {
 
 const percentile = (sorted, p) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))];
 
-// The dialogue must be whole: Turn 1, Reply 1, …; what was cut short by an interruption may have lost its end.
-function checkTranscript(call) {
-  const lines = call.conversationHistory.filter((t) => t.role !== 'system' && t.content && !/^Sorry/.test(t.content)); // without content: nothing of it was heard
+// The dialogue must be whole: Turn 1, Reply 1, …; what was cut short by an interruption may have lost its end, or all of it.
+function checkTranscript(call, events) {
+  const lines = call.conversationHistory.filter((t) => t.role !== 'system' && t.content && !/^Sorry/.test(t.content));
+  let unheard = events.filter((e) => e.type === 'turn-corrected' && !e.data.content).length;
   let turn = 0, reply = 0;
   const show = () => `${call.callSid}: ${JSON.stringify(call.conversationHistory.map((t) => `${t.role[0]} ${t.content}${t.truncated ? ' …' : ''}`))}`;
   for (const line of lines) {
     const number = Number(/(?:Turn|Reply) (\d+)\./.exec(line.content)?.[1]);
+    if (line.role === 'user' && turn === reply && number === reply + 1 && unheard-- > 0) turn++;
     if (line.role === 'user') assert.equal(number, ++reply, `a reply is lost or doubled: ${show()}`);
     else if (Number.isNaN(number)) assert.ok(line.truncated, `an unknown line: ${show()}`);
     else assert.equal(number, ++turn, `a turn is lost or doubled: ${show()}`);
@@ -159,11 +161,11 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     if (mayBeRefused && call.status === 'failed' && /at once|limit/.test(call.errorMessage ?? '')) { count('over the limit'); return; }
     // While the database is away an answer says that it is incomplete.
     for (const patience = Date.now() + 60000; call.incomplete && Date.now() < patience; await sleep(300)) call = (await api('GET', `/api/calls/${callSid}`)).body;
+    const { body } = await api('GET', `/api/calls/${callSid}/events`);
     try {
       assert.equal(call.status, 'completed', `${callSid} ended as ${call.status}: ${call.errorMessage}`);
-      checkTranscript(call);
+      checkTranscript(call, body.events ?? []);
     } catch (error) {
-      const { body } = await api('GET', `/api/calls/${callSid}/events`);
       const story = (body.events ?? []).map((e) => `${e.time?.slice(14, 23)} ${e.attempt}/${e.seq ?? '-'} ${e.type} ${JSON.stringify(e.data).slice(0, 90)}`);
       const seen = carrier.events.filter((e) => e.callSid === callSid && !['mark', 'audio-begins'].includes(e.event)).map((e) => JSON.stringify(e).slice(0, 160));
       const logged = logs.flatMap((l) => l.filter((line) => line.includes(callSid)));
@@ -384,6 +386,8 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     const sent = carrier.events.filter((e) => e.event === 'message-created').map((e) => e.to ?? e.params?.To);
     for (const to of wanted) assert.equal(sent.filter((t) => t === to).length, 1, `the message to ${to} was sent ${sent.filter((t) => t === to).length} times`);
     for (const to of unsure) assert.ok(sent.filter((t) => t === to).length <= 1, `the message to ${to} was sent twice`);
+    // One that Twilio did not confirm is looked for, for a while.
+    await until(async () => (await everything('/api/calls?limit=200', 'calls')).every((c) => !c.isLive && c.endedAt), 'every call to have ended', 90000, 500);
     const all = await everything('/api/calls?limit=200', 'calls');
     const placed = all.filter((c) => c.direction === 'outbound');
     assert.equal(new Set(placed.map((c) => c.toNumber)).size, placed.length, 'two calls to one number');
@@ -398,7 +402,6 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     }
     assert.ok(most <= outgoingMost, `${most} outgoing calls at once, at most ${outgoingMost} are allowed`);
     counts['most at once'] = most;
-    assert.ok(all.every((c) => !c.isLive && c.endedAt), 'a call without an end');
     for (const [callSid] of calls) {
       const { body, text } = await api('GET', `/api/calls/${callSid}/events`);
       assert.ok(body.events, `the events of ${callSid}: ${text}`);

@@ -1,7 +1,15 @@
-/* The row that counts placed calls: limits, duplicates of other hosts, giving back, an emergency shutdown. */
+/* The row that counts placed calls: limits, duplicates of other hosts, giving back, an emergency shutdown, the end. */
 #include "lib/base/json_build.h"
+#include "lib/loop/loop.h"
+#include "lib/store/store.h"
 #include "tests/unit/unit.h"
 #include "voiced/quota.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define FOLDER "build/unit-quota"
 
 enum { MINUTE_MS = 60000, HOUR_MIN = 60 };
 static const int64_t now = INT64_C(1795000000000);
@@ -84,10 +92,44 @@ static void test_clock_set_back(void **state)
 	json_decref(row);
 }
 
+static void on_answer(void *arg, enum quota_answer answer)
+{
+	*(int *)arg = (int)answer;
+}
+
+/* voiced ends while it asks: that is no emergency shutdown, so a scheduled call is not canceled for it. */
+static void test_closed(void **state)
+{
+	(void)state;
+	char error[300] = "";
+	char token[] = "t", host[] = "here";
+	struct config config = {.max_calls_per_hour = 5, .max_calls_per_day = 5, .twilio_auth_token = token};
+	assert_int_equal(system("rm -rf " FOLDER), 0);
+	mkdir(FOLDER, 0700);
+	struct voiced v = {.base = loop_new(false), .config = &config, .host_id = host};
+	v.store = store_open(v.base, "", FOLDER, "test", error, sizeof error);
+	assert_non_null(v.store);
+	v.quota = quota_new(&v);
+	int answers[] = {-1, -1, -1};
+	quota_take(v.quota, "+12025550100", now, on_answer, &answers[0]);
+	while (answers[0] < 0)
+		event_base_loop(v.base, EVLOOP_ONCE);
+	quota_take(v.quota, "+12025550101", now, on_answer, &answers[1]);
+	quota_close(v.quota);
+	quota_take(v.quota, "+12025550102", now, on_answer, &answers[2]);
+	store_close(&v.store);
+	assert_int_equal(answers[0], QUOTA_GRANTED);
+	assert_int_equal(answers[1], QUOTA_CLOSED);
+	assert_int_equal(answers[2], QUOTA_CLOSED);
+	quota_free(&v.quota);
+	event_base_free(v.base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_limits), cmocka_unit_test(test_duplicates),
 					   cmocka_unit_test(test_stopped),
-					   cmocka_unit_test(test_clock_set_back)};
+					   cmocka_unit_test(test_clock_set_back),
+					   cmocka_unit_test(test_closed)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
