@@ -215,6 +215,8 @@ static void on_agent_corrected(struct elevenlabs *e, json_t *event)
 	struct json_reader r;
 	json_read_open(&r, event);
 	json_read_text(&r, "original_agent_response", JSON_OPTIONAL, 0, TEXT_MAX, &original);
+	if (u.text != NULL && u.text[strspn(u.text, " .\u2026")] == '\0')
+		u.text = ""; /* dots alone stand for what was not heard */
 	struct said *said = find_said(e, original, u.id);
 	if (said == NULL && e->said > 0)
 		said = &e->recent[(e->said - 1) % RECENT];

@@ -12,7 +12,7 @@ enum { TURNS_MAX = 200 }; /* the newest are enough to go on from */
 
 struct transcript {
 	unsigned magic;
-	json_t *turns;
+	json_t *turns, *heard; /* heard: made of turns when asked for */
 };
 
 struct transcript *transcript_new(const json_t *history)
@@ -30,6 +30,7 @@ void transcript_free(struct transcript **tt)
 		return;
 	OBJ_CHECK(t, TRANSCRIPT_MAGIC);
 	json_decref(t->turns);
+	json_decref(t->heard);
 	OBJ_FREE(t);
 	*tt = NULL;
 }
@@ -78,8 +79,15 @@ bool transcript_has(const struct transcript *t, const char *role)
 	return false;
 }
 
-const json_t *transcript_turns(const struct transcript *t)
+const json_t *transcript_turns(struct transcript *t)
 {
 	OBJ_CHECK(t, TRANSCRIPT_MAGIC);
-	return t->turns;
+	size_t i;
+	json_t *turn;
+	json_decref(t->heard);
+	t->heard = json_array();
+	json_array_foreach (t->turns, i, turn)
+		if (json_string_length(json_object_get(turn, "content")) > 0)
+			json_array_append(t->heard, turn);
+	return t->heard;
 }

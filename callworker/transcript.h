@@ -21,7 +21,10 @@ void transcript_add(struct transcript *t, const char *role, const char *content,
 void transcript_correct(struct transcript *t, int64_t number, const char *content);
 /* Whether this role has said anything. */
 bool transcript_has(const struct transcript *t, const char *role);
-/* The turns, oldest first: [{role, content}]; borrowed, valid until the next change. */
-const json_t *transcript_turns(const struct transcript *t);
+/*
+ * The turns, oldest first: [{role, content}]; borrowed, valid until the next call. One of
+ * which nothing was heard is none.
+ */
+const json_t *transcript_turns(struct transcript *t);
 
 #endif

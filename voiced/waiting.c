@@ -23,13 +23,13 @@ enum {
 struct waiting {
 	struct voiced *v;
 	struct reply reply;
-	char *sid, *status; /* the state known to whoever asks; "" when none */
-	json_int_t after;   /* turns known */
+	char *sid, *status;  /* the state known to whoever asks; "" when none */
+	int64_t after, told; /* turns known, and told by now */
 	struct listener *listener;
 	struct errand errand; /* to look again */
 	struct timer deadline;
-	json_t *document, *turns;
-	char *call_id; /* once it was looked up */
+	json_t *document, *turns; /* turns: that are not known */
+	char *call_id;            /* once it was looked up */
 	unsigned settles;
 	bool last, looking;
 };
@@ -65,9 +65,8 @@ static bool is_over(const struct waiting *w)
 static bool has_changed(const struct waiting *w)
 {
 	const char *status = json_string_value(json_object_get(w->document, "status"));
-	return (json_int_t)json_array_size(w->turns) > w->after ||
-	       (w->status[0] != '\0' && strcmp(status, w->status) != 0) || is_over(w) ||
-	       json_object_get(w->document, "operatorQuestion") != NULL;
+	return json_array_size(w->turns) > 0 || (w->status[0] != '\0' && strcmp(status, w->status) != 0) ||
+	       is_over(w) || json_object_get(w->document, "operatorQuestion") != NULL;
 }
 
 static void answer(struct waiting *w)
@@ -76,14 +75,10 @@ static void answer(struct waiting *w)
 	static const char *const told[] = {"operatorQuestion", "endReason", "errorMessage", "duration",
 					   "answeredBy",       "outcome",   "notes"};
 	bool over = is_over(w), changed = has_changed(w);
-	json_t *fresh = json_array();
-	json_int_t count = (json_int_t)json_array_size(w->turns);
-	for (json_int_t i = w->after; i < count; i++)
-		json_array_append(fresh, json_array_get(w->turns, (size_t)i));
-	json_t *data = json_build("{s:s, s:O, s:O, s:b, s:o, s:I}", "callSid", w->sid, "status",
+	json_t *data = json_build("{s:s, s:O, s:O, s:b, s:O, s:I}", "callSid", w->sid, "status",
 				  json_object_get(w->document, "status"), "isLive",
 				  json_object_get(w->document, "isLive"), "changed", changed, "newTurns",
-				  fresh, "after", count);
+				  w->turns, "after", (json_int_t)w->told);
 	for (size_t i = 0; i < sizeof told / sizeof *told; i++)
 		if (json_object_get(w->document, told[i]) != NULL)
 			json_object_set(data, told[i], json_object_get(w->document, told[i]));
@@ -122,6 +117,7 @@ static void on_turns(void *arg, json_t *result, const char *error)
 	}
 	json_decref(w->turns);
 	w->turns = json_incref(json_object_get(result, "documents"));
+	w->told = json_integer_value(json_object_get(result, "count"));
 	w->looking = false;
 	if (is_over(w) && !is_settling(w)) {
 		w->looking = true;
@@ -149,7 +145,7 @@ static void on_document(void *arg, json_t *result, const char *error)
 		w->document = call_document_public(result);
 		free(w->call_id);
 		w->call_id = xstrdup(json_string_value(json_object_get(result, "callId")));
-		store_turns(w->v->store, w->call_id, on_turns, w);
+		store_turns_after(w->v->store, w->call_id, w->after, on_turns, w);
 	}
 }
 

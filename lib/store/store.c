@@ -452,10 +452,48 @@ static json_t *run_events(struct store *s, struct job *j)
 	return without(run_find(s, j), own);
 }
 
+static const char *const turns_own[] = {"turnId", "callId", "position", NULL};
+
+/* The agent was interrupted before it: it stays stored, since later ones may be told with their place before
+ * it. */
+static bool is_unheard(const json_t *turn)
+{
+	return json_is_true(json_object_get(turn, "truncated")) &&
+	       json_string_length(json_object_get(turn, "content")) == 0;
+}
+
 static json_t *run_turns(struct store *s, struct job *j)
 {
-	static const char *const own[] = {"turnId", "callId", "position", NULL};
-	return without(run_find(s, j), own);
+	json_t *found = run_find(s, j), *turns = json_object_get(found, "documents");
+	for (size_t i = json_array_size(turns); i-- > 0;)
+		if (is_unheard(json_array_get(turns, i)))
+			json_array_remove(turns, i);
+	return without(found, turns_own);
+}
+
+static const char *turn_id(const json_t *turn)
+{
+	const char *id = json_string_value(json_object_get(turn, "turnId"));
+	return id ? id : "";
+}
+
+/* An id sorts as its turn was told, see position(). */
+static json_t *run_news(struct store *s, struct job *j)
+{
+	json_t *found = run_find(s, j), *turns = json_object_get(found, "documents"), *fresh = json_array();
+	json_t *turn, *other;
+	json_int_t after = json_integer_value(json_object_get(j->args, "known"));
+	size_t i, k;
+	json_array_foreach (turns, i, turn) {
+		json_int_t told_before = 0;
+		json_array_foreach (turns, k, other)
+			told_before += strcmp(turn_id(other), turn_id(turn)) < 0;
+		if (told_before >= after && !is_unheard(turn))
+			json_array_append(fresh, turn);
+	}
+	json_object_set_new(found, "count", json_integer((json_int_t)json_array_size(turns)));
+	json_object_set_new(found, "documents", fresh);
+	return without(found, turns_own);
 }
 
 void store_events(struct store *s, const char *call_id, const char *type, store_fn *fn, void *arg)
@@ -478,6 +516,14 @@ static void read_turns(struct store *s, const char *call_id, bool keep, store_fn
 void store_turns(struct store *s, const char *call_id, store_fn *fn, void *arg)
 {
 	read_turns(s, call_id, false, fn, arg);
+}
+
+void store_turns_after(struct store *s, const char *call_id, int64_t after, store_fn *fn, void *arg)
+{
+	post(s, run_news, false, STORE_TURNS,
+	     json_build("{s:[[s, s, s]], s:b, s:i, s:I}", "where", "callId", "=", call_id, "ascending", 1,
+			"limit", ALL, "known", (json_int_t)after),
+	     fn, arg);
 }
 
 void store_have_turns(struct store *s, const char *call_id)

@@ -128,7 +128,15 @@ void store_add_event(struct store *s, const struct store_event *event, store_fn 
 void store_events(struct store *s, const char *call_id, const char *type, store_fn *fn, void *arg);
 /* What was said in this call is at hand from now on, should the database go away. */
 void store_have_turns(struct store *s, const char *call_id);
-/* In order -> {documents: [{role, content, timestamp, truncated?, truncatedAt?}], incomplete?}. */
+/*
+ * In order -> {documents: [{role, content, timestamp, truncated?, truncatedAt?}], incomplete?}. One of which
+ * nothing was heard, a "turn-corrected" without content, is none.
+ */
 void store_turns(struct store *s, const char *call_id, store_fn *fn, void *arg);
+/*
+ * Those of them that were told after the first `after`, in order, and "count": how many were told so far,
+ * the next `after`. It counts in the order of telling, so none that came late with its place is missed.
+ */
+void store_turns_after(struct store *s, const char *call_id, int64_t after, store_fn *fn, void *arg);
 
 #endif

@@ -42,6 +42,26 @@ const scripts = {
     peer.calls(last, 'end_call', '');
     peer.end(last);
   },
+  // The caller speaks over an answer while another waits behind it; then the line to the agent breaks.
+  async unheard(peer) {
+    if (peer.again) {
+      peer.history = () => peer.received.filter((m) => m.item?.type === 'message').map((m) => m.item.content?.[0].text);
+      await peer.create();
+      const response = peer.begin();
+      peer.calls(response, 'end_call', '{}');
+      peer.end(response);
+      return;
+    }
+    await peer.create();
+    peer.say('Good evening, this is Anna from the office.', 3000);
+    peer.say('Which day suits you best?', 2000);
+    await later(1000);
+    const id = peer.turn();
+    for (const _ of [1, 2]) await peer.next((m) => m.type === 'conversation.item.truncate', 'a cut');
+    peer.transcribed(id, 'Wait.');
+    await until(() => peer.seen, 'the turn to be seen');
+    peer.socket.terminate();
+  },
   // Each request for a response is refused once, in another way.
   async refused(peer) {
     for (const error of [{ code: null, message: 'Conversation already has an active response' }, { code: 'server_error', message: 'The server had an error' }]) {
@@ -88,6 +108,29 @@ describe('calls', { concurrency: true }, () => {
     assert.deepEqual(conversationHistory.map((turn) => `${turn.role}: ${turn.content}`), ['assistant: Good evening, this is Anna.', 'user: Hello?', 'user: A table, please.', 'assistant: Certainly.', 'assistant: It is at seven.']);
     const times = conversationHistory.map((turn) => turn.timestamp);
     assert.ok(times[1] <= times[2], times.join());
+  });
+
+  test('an answer of which nothing was heard is no turn', async () => {
+    const sid = await place('unheard');
+    const waited = async (after) => (await phony.api('GET', `/api/calls/${sid}/wait?after=${after}&timeoutSeconds=20`)).body.data;
+    const known = [];
+    let after = 0;
+    const wait = async () => {
+      const { newTurns, after: next } = await waited(after);
+      assert.ok(newTurns.every((turn) => turn.content !== ''), JSON.stringify(newTurns));
+      known.push(...newTurns);
+      after = next;
+    };
+    while (!known.some((turn) => turn.content === 'Wait.')) await wait();
+    peerOf('unheard').seen = true;
+    const call = await phony.over(sid);
+    assert.equal(call.endReason, 'the agent ended the call', call.errorMessage);
+    const [first, second, ...rest] = call.conversationHistory;
+    assert.ok(first.truncated && first.content.startsWith('Good') && first.content.length < 40, first.content);
+    assert.deepEqual([second.content, ...rest], ['Wait.']);
+    const told = realtime.sessions.unheard[1].history();
+    assert.deepEqual(told.filter((text) => !text || /Which/.test(text)), []);
+    assert.ok(told.includes('Wait.'), JSON.stringify(told));
   });
 
   test('functions called at once', async () => {

@@ -83,6 +83,7 @@ export async function startRealtime(scripts) {
       peer.send({ type: 'session.created', session: { id: 'sess_1', type: 'realtime' } });
       const { session } = await peer.next((m) => m.type === 'session.update', 'session.update');
       const name = /#([a-z-]+)/.exec(session.instructions)[1];
+      peer.again = name in realtime.sessions;
       (realtime.sessions[name] ??= []).push(peer);
       peer.send({ type: 'session.updated', session });
       await scripts[name](peer);

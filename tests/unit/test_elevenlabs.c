@@ -100,7 +100,8 @@ static void test_corrections(void **state)
 	corrects("One two three.", "One...", 3);
 	corrects("Four, five, six.", "Four...", 7);
 	corrects("Four five six.", "", 9);
-	expect_told("corrected 1: One...\ncorrected 2: Four...\ncorrected 2: \n");
+	corrects("Four five six.", "...", 9); /* nothing of it was heard */
+	expect_told("corrected 1: One...\ncorrected 2: Four...\ncorrected 2: \ncorrected 2: \n");
 	corrects("Seven eight nine.", "Seven...", 11); /* before what it corrects */
 	expect_told("");
 	says("Seven eight nine.", 10);

@@ -381,9 +381,39 @@ static void test_events(void **state)
 	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "timestamp")),
 			    "2026-11-24T16:40:00.000Z");
 	json_decref(turns);
+	/* Nothing of it was heard: it is no turn, and what is told with its place before it has that place. */
+	event(7, "turn", json_pack("{s:s,s:s}", "role", "assistant", "content", "Goodbye"));
+	event(8, "turn-corrected", json_pack("{s:i,s:s}", "turn", 7, "content", ""));
+	event(9, "turn", json_pack("{s:s,s:s}", "role", "user", "content", "Wait"));
+	event(10, "turn", json_pack("{s:s,s:s,s:i}", "role", "user", "content", "Well", "before", 7));
+	static const struct {
+		int64_t after;
+		const char *fresh[7];
+	} looks[] = {{0, {"Hello?", "I would like", "Who?", "It's \"closed\"; sorry 😀", "Well", "Wait"}},
+		     {2, {"Hello?", "Who?", "Well", "Wait"}},
+		     {4, {"Well", "Wait"}},
+		     {6, {"Well"}},
+		     {7, {NULL}}};
+	for (size_t i = 0; i < sizeof looks / sizeof *looks; i++) {
+		size_t k = 0;
+		store_turns_after(store, "id1", looks[i].after, on_answer, &answer);
+		turns = take(&answer);
+		list = json_object_get(turns, "documents");
+		assert_int_equal(json_integer_value(json_object_get(turns, "count")), 7);
+		for (; looks[i].fresh[k] != NULL; k++)
+			assert_string_equal(json_string_value(json_object_get(json_array_get(list, k), "content")),
+					    looks[i].fresh[k]);
+		assert_int_equal(json_array_size(list), k);
+		assert_null(json_object_get(json_array_get(list, 0), "turnId"));
+		json_decref(turns);
+	}
+	store_turns(store, "id1", on_answer, &answer);
+	turns = take(&answer);
+	assert_int_equal(json_array_size(json_object_get(turns, "documents")), 6);
+	json_decref(turns);
 	store_events(store, "id1", NULL, on_answer, &answer);
 	json_t *events = take(&answer);
-	assert_int_equal(json_array_size(json_object_get(events, "documents")), 2);
+	assert_int_equal(json_array_size(json_object_get(events, "documents")), 3);
 	json_decref(events);
 	store_events(store, "id1", "interruption", on_answer, &answer);
 	events = take(&answer);
