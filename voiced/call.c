@@ -189,6 +189,7 @@ json_t *call_document_public(const json_t *document)
 	json_object_del(copy, "streamedAt");
 	json_object_del(copy, "transferAsked");
 	json_object_del(copy, "transferDialled");
+	json_object_del(copy, "taken");
 	json_object_del(copy, "goOn");
 	json_object_del(copy, "recordingTold");
 	json_object_del(copy, "transfersDone");

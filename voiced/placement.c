@@ -364,6 +364,8 @@ static void on_stored(void *arg, json_t *result, const char *error)
 
 void placement_begin(struct voiced *v, struct call *call, struct reply reply)
 {
+	if (call_value(call, "taken") != NULL)
+		call_put(call, "taken", json_false()); /* from here on it may be placed */
 	call_save(call, on_stored, placement_new(v, call, reply));
 }
 

@@ -4,6 +4,7 @@
 #include "lib/base/log.h"
 #include "voiced/ending.h"
 #include "voiced/placement.h"
+#include "voiced/schedule.h"
 #include "voiced/transfer.h"
 
 #include <string.h>
@@ -48,12 +49,14 @@ static void go_on(struct call *call, void *arg)
 {
 	struct voiced *v = arg;
 	store_have_turns(v->store, call_id(call));
-	if (call_sid(call)[0] == '\0')
-		placement_recover(v, call);
-	else if (call_is_ending(call))
+	if (call_sid(call)[0] == '\0') {
+		if (!schedule_recover(v, call))
+			placement_recover(v, call);
+	} else if (call_is_ending(call)) {
 		ending_expect(v, call); /* the request to end it may be lost */
-	else if (transfer_is_unclear(call))
+	} else if (transfer_is_unclear(call)) {
 		transfer_recover(v, call);
+	}
 }
 
 void restore_go_on(struct voiced *v)

@@ -18,6 +18,7 @@
 
 enum {
 	LOOK_MS = 1000,
+	UNKNOWN_MS = 2000,
 	DUE_MAX = 20,
 	ID_SIZE = 35,
 	LATE_MS = 24 * 3600 * 1000,
@@ -140,8 +141,8 @@ bool schedule_postpone(struct voiced *v, struct call *call, int64_t due_ms, cons
 		return false;
 	log_info("the scheduled call %s is postponed: %s", id, why);
 	keep(v, call_id(call),
-	     json_build("{s:s, s:s, s:o, s:s}", "status", "scheduled", "callSid", id, "dueAt",
-			wall_json(due_ms), "postponedReason", why),
+	     json_build("{s:s, s:s, s:o, s:s, s:b}", "status", "scheduled", "callSid", id, "dueAt",
+			wall_json(due_ms), "postponedReason", why, "taken", false),
 	     nobody);
 	calls_forget(call);
 	return true;
@@ -188,19 +189,71 @@ void schedule_retry(struct voiced *v, const struct call *call)
 
 /* ---- placing what is due ---- */
 
+/*
+ * A call is taken by one change of its document, which says so until Twilio is about to be asked
+ * (placement_begin). So one that is taken, and in no register, was never asked for.
+ */
 struct taking {
 	struct voiced *v;
 	int64_t due_ms;
+	char *key;
+	struct errand errand; /* while it is not known whether it is ours */
 };
+
+static void taking_free(void *arg)
+{
+	struct taking *t = arg;
+	errand_end(&t->errand);
+	free(t->key);
+	free(t);
+}
+
+static void taking_look(void *arg);
+
+static bool is_taken(const json_t *document)
+{
+	const char *status = json_string_value(json_object_get(document, "status"));
+	return status != NULL && strcmp(status, "initiated") == 0 &&
+	       json_is_true(json_object_get(document, "taken"));
+}
+
+static void on_taken_after_all(void *arg, json_t *document, const char *error)
+{
+	struct taking *t = arg;
+	const char *host = json_string_value(json_object_get(document, "host"));
+	if (error != NULL) {
+		errand_later(&t->errand, UNKNOWN_MS, taking_look);
+		return;
+	}
+	if (is_taken(document) && host != NULL && strcmp(host, t->v->host_id) == 0 &&
+	    calls_by_id(t->v->calls, t->key) == NULL)
+		outgoing_due(t->v, document, t->due_ms);
+	taking_free(t);
+}
+
+static void taking_look(void *arg)
+{
+	struct taking *t = arg;
+	store_get(t->v->store, STORE_CALLS, "callId", t->key, on_taken_after_all, t);
+}
 
 static void on_taken(void *arg, json_t *document, const char *error)
 {
 	struct taking *t = arg;
-	if (error == NULL && json_is_object(document))
-		outgoing_due(t->v, document, t->due_ms);
-	else if (error != NULL)
+	if (error != NULL) { /* the change may have been made, and its answer lost */
 		log_warn("a scheduled call could not be taken: %s", error);
-	free(t);
+		errand_later(&t->errand, UNKNOWN_MS, taking_look);
+		return;
+	}
+	if (json_is_object(document))
+		outgoing_due(t->v, document, t->due_ms);
+	taking_free(t);
+}
+
+bool schedule_recover(struct voiced *v, struct call *call)
+{
+	return json_is_true(call_value(call, "taken")) &&
+	       schedule_postpone(v, call, wall_now().ms, "phony ended before it was placed");
 }
 
 static void look(void *arg);
@@ -221,16 +274,19 @@ static void on_due(void *arg, json_t *result, const char *error)
 		struct wall_ms due_at = {0};
 		const char *text = json_string_value(json_object_get(document, "dueAt"));
 		wall_parse(text ? text : "", &due_at);
-		*t = (struct taking){s->v, due_at.ms};
+		*t = (struct taking){.v = s->v,
+				     .due_ms = due_at.ms,
+				     .key = xstrdup(store_key(&store_collections[STORE_CALLS], document))};
+		errand_begin(&t->errand, s->v, taking_free, t);
 		/* Whoever changes it first has it. */
-		struct store_change change = {.key = store_key(&store_collections[STORE_CALLS], document),
-					      .where = json_build("[[s, s, s], [s, s, O]]", "status", "=",
-								  "scheduled", "dueAt", "=",
-								  json_object_get(document, "dueAt")),
-					      .set = json_build("{s:s, s:s, s:s}", "status", "initiated",
-								"startedAt", now, "host", s->v->host_id),
-					      .unset = json_build("[s, s]", "dueAt", "callSid"),
-					      .strict = true};
+		struct store_change change = {
+			.key = store_key(&store_collections[STORE_CALLS], document),
+			.where = json_build("[[s, s, s], [s, s, O]]", "status", "=", "scheduled", "dueAt",
+					    "=", json_object_get(document, "dueAt")),
+			.set = json_build("{s:s, s:s, s:s, s:b}", "status", "initiated", "startedAt", now,
+					  "host", s->v->host_id, "taken", true),
+			.unset = json_build("[s, s]", "dueAt", "callSid"),
+			.strict = true};
 		store_update(s->v->store, STORE_CALLS, &change, on_taken, t);
 	}
 	timer_start(&s->timer, s->v->base, LOOK_MS, look, s);

@@ -25,6 +25,9 @@ void schedule_retry(struct voiced *v, const struct call *call);
 bool schedule_postpone(struct voiced *v, struct call *call, int64_t due_ms, const char *why);
 /* Whether a scheduled call should have been placed more than a day ago. */
 bool schedule_is_late(const struct call *call, int64_t now_ms);
+/* Whether the voiced before this one had taken the call, and Twilio was not asked: it is due again, and
+ * forgotten. */
+bool schedule_recover(struct voiced *v, struct call *call);
 /* phony_cancel_call */
 void schedule_cancel(struct voiced *v, json_t *args, struct reply reply);
 /* The same for the PC… or callSid of a scheduled call, by a reason. */

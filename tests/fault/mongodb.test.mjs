@@ -6,6 +6,7 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, afterEach, before, test } from 'node:test';
 import { account, endAll, noProcesses, processes, speech, startAgent, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
+import { Proxy } from '../harness/proxy.mjs';
 import { hook, sid } from '../harness/webhooks.mjs';
 
 afterEach((t) => { if (t.error) endAll(); });
@@ -134,4 +135,30 @@ test('changed, then ended, while the database is away: it has both when it is ba
   for (const callSid of calls) await until(async () => (await other.api('GET', `/api/calls/${callSid}`)).body?.status === 'completed', 'its end in the database', 30000);
   const { body } = await other.api('GET', `/api/calls/${calls[0]}`);
   assert.deepEqual([body.tags, body.isLive, typeof body.endedAt], [['dinner'], false, 'string']);
+});
+
+// Taking it is the change from scheduled to initiated; then the gate asks for the do-not-call list.
+test('a scheduled call is placed once, whatever happens when it is taken: a lost answer, the end of voiced', async () => {
+  const proxy = await new Proxy(Number(new URL(mongo.url).port)).listen();
+  const phony = await startPhony({ sims: { carrier, agent }, settings: { ...settings, MONGODB_URL: `mongodb://127.0.0.1:${proxy.port}/apart?socketTimeoutMS=2000`, ELEVENLABS_AGENT_ID: 'agent-patient' } });
+  const schedule = async (to) => (await phony.call(to, { callAt: new Date(Date.now() + 1500).toISOString() })).body.callSid;
+  const placed = async (to, id) => {
+    const { callSid } = await carrier.events.wait((e) => e.event === 'call-created' && e.to === to, `the call to ${to}`, 40000);
+    const call = await until(async () => { const { body } = await phony.api('GET', `/api/calls/${id}`); return body?.callSid === callSid && body; }, 'the call to have its SID');
+    assert.equal(call.taken, undefined);
+    await phony.api('POST', `/api/calls/${id}/hangup`);
+    await phony.over(id);
+  };
+  proxy.lose = /findAndModify[^]*initiated/;
+  await placed('+12025556421', await schedule('+12025556421'));
+  assert.equal(proxy.lose, null);
+  proxy.swallow = /donotcall[^]*12025556422|12025556422[^]*donotcall/;
+  const orphan = await schedule('+12025556422');
+  await until(() => proxy.swallowed > 0, 'the gate to be asked', 30000);
+  process.kill(processes().find((p) => p.name === 'voiced' && p.runDir === path.join(phony.folder, 'run')).pid, 'SIGKILL');
+  proxy.swallow = null;
+  await placed('+12025556422', orphan);
+  for (const to of ['+12025556421', '+12025556422']) assert.equal(carrier.events.filter((e) => e.event === 'create' && e.to === to).length, 1);
+  assert.equal((await phony.stop()).code, 0);
+  await proxy.close();
 });

@@ -8,6 +8,7 @@ export class Proxy {
   chop = false;
   swallow = null; // what matches this, of what is sent to the target, never arrives
   swallowed = 0;
+  lose = null; // what matches this arrives, and its answer is lost with the connection; once
 
   constructor(target) { this.target = target; }
 
@@ -19,10 +20,18 @@ export class Proxy {
   #connect(near) {
     const far = net.connect({ port: this.target, host: '127.0.0.1', allowHalfOpen: true });
     const connection = { near, far };
-    this.connections.add(connection);
-    this.#pump(near, far, (bytes) => this.swallow?.test(bytes.toString('latin1')) && ++this.swallowed > 0);
-    this.#pump(far, near);
     const end = () => { near.destroy(); far.destroy(); };
+    this.connections.add(connection);
+    let answerIsLost = false;
+    this.#pump(near, far, (bytes) => {
+      const text = bytes.toString('latin1');
+      if (this.lose?.test(text)) [answerIsLost, this.lose] = [true, null];
+      return this.swallow?.test(text) && ++this.swallowed > 0;
+    });
+    this.#pump(far, near, () => {
+      if (answerIsLost) end();
+      return answerIsLost;
+    });
     for (const socket of [near, far]) socket.setNoDelay(true).on('error', end).on('close', () => this.connections.delete(connection));
   }
 
