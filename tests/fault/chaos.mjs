@@ -31,7 +31,7 @@ const percentile = (sorted, p) => sorted[Math.min(sorted.length - 1, Math.floor(
 
 // The dialogue must be whole: Turn 1, Reply 1, …; what was cut short by an interruption may have lost its end, or all of it.
 function checkTranscript(call, events) {
-  const lines = call.conversationHistory.filter((t) => t.role !== 'system' && t.content && !/^Sorry/.test(t.content));
+  const lines = call.conversationHistory.filter((t) => t.role !== 'system' && t.content && !/^(Sorry|Note)/.test(t.content));
   let unheard = events.filter((e) => e.type === 'turn-corrected' && !e.data.content).length;
   let turn = 0, reply = 0;
   const show = () => `${call.callSid}: ${JSON.stringify(call.conversationHistory.map((t) => `${t.role[0]} ${t.content}${t.truncated ? ' …' : ''}`))}`;
@@ -44,6 +44,8 @@ function checkTranscript(call, events) {
     if (line.role === 'assistant' && Number.isNaN(number) && !lines.some((l) => l.content === `Turn ${turn + 1}.`)) turn++;
     assert.ok(reply <= turn && turn <= reply + 1, `out of order: ${show()}`);
   }
+  const said = call.conversationHistory.map((t) => t.content);
+  if (call.provider === 'openai') for (let i = 2; i <= TURNS; i += 2) assert.ok(said.includes(`Note ${i}.`), `a turn in writing is lost: ${show()}`);
   assert.deepEqual([turn, reply], [TURNS, TURNS], `not the whole dialogue: ${show()}`);
 }
 
@@ -72,13 +74,15 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   const pick = (list) => list[Math.floor(random() * list.length)];
   const words = speech('And the next question, please?');
   const answer = speech('Yes, please.', { voice: 'en-us' });
-  const dialogue = { dialogue: { turns: TURNS, wav: words.pattern } };
+  const dialogue = { dialogue: { turns: TURNS, wav: words.pattern, write: true } };
   const folder = temporaryFolder(), port = await freePort();
   const front = await new Proxy(port).listen();
   const agent = await startAgent({ apiKey: 'xi-test-key-0001', openaiKey: 'sk-test-key-0001', agents: { 'agent-test': dialogue, openai: dialogue } });
+  // Each third answer interrupts, whatever the agent is saying: after a reconnection, too.
+  const bargeIn = { say: answer.at(8000), after_ms: 900 };
   // What Twilio did with a request is not always what it answers.
   const unclear = { seed, drop: 0.03, slow: 0.02, '500-done': 0.03 };
-  const carrier = await startCarrier({ default: { script: Array.from({ length: 80 }, () => [{ hear: true }, { say: answer.at(8000) }]).flat() }, hook_retry_ms: 700,
+  const carrier = await startCarrier({ default: { script: Array.from({ length: 80 }, (_, i) => i % 3 === 2 ? [bargeIn] : [{ hear: true }, { say: answer.at(8000) }]).flat() }, hook_retry_ms: 700,
     hook_repeat: 15, clock_skew_s: random() < 0.5 ? 3 : -3, create_random: { ...unclear, refuse: 0.05 }, messages: { slow_ms: 12000, random: { ...unclear, lose: 0.02, 429: 0.02 } } });
   const voice = await new Proxy(agent.port).listen(), rest = await new Proxy(carrier.port).listen();
   const mongo = mongodb ? await startMongo() : null;
@@ -162,6 +166,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     // While the database is away an answer says that it is incomplete.
     for (const patience = Date.now() + 60000; call.incomplete && Date.now() < patience; await sleep(300)) call = (await api('GET', `/api/calls/${callSid}`)).body;
     const { body } = await api('GET', `/api/calls/${callSid}/events`);
+    for (const e of body.events ?? []) if (e.type === 'interruption') count(e.attempt > 0 ? 'interrupted after a reconnection' : 'interrupted');
     try {
       assert.equal(call.status, 'completed', `${callSid} ended as ${call.status}: ${call.errorMessage}`);
       checkTranscript(call, body.events ?? []);

@@ -31,6 +31,8 @@ struct dialect {
 	void (*audio)(struct conversation *c, const uint8_t *bytes, size_t len);
 	/* All audio of the step has been sent; heard: and has been heard, too. */
 	void (*said)(struct conversation *c);
+	/* The agent says something without a sound; NULL: it cannot. */
+	void (*writes)(struct conversation *c, const char *text);
 	/* The caller speaks over it: what is not sent yet never will be. */
 	void (*interrupts)(struct conversation *c, const json_t *step);
 	/* The caller has said this. */

@@ -8,12 +8,14 @@
  *	bad            see the dialects, and on_pace
  *	again          the script of a conversation that goes on after a loss
  *	trace          every message is reported
- *	dialogue       {turns, wav}: in place of a script: "Turn 1.", a reply "Reply 1.", … and end_call;
+ *	dialogue       {turns, wav, write}: in place of a script: "Turn 1.", a reply "Reply 1.", … and end_call;
+ *	               write: before each second turn "Note 2." … in writing, where the dialect can;
  *	               a conversation that goes on begins after what its history has
  *	hear_to        a WAV file of what was heard, both channels alike
  *	script         steps, one after the other:
  *	  {"say": TEXT, "wav": PATH}         %d in PATH becomes the rate; "corrected": TEXT makes it
  *	                                     interruptible; "crash_after_ms": N cuts the connection in it
+ *	  {"write": TEXT}                    OpenAI: an item of the answer that has no sound
  *	  {"hear": TEXT}                     waits until the caller has spoken; TEXT is what was understood
  *	  {"tool": NAME, "parameters": {}}   waits for the result; "error": true expects one;
  *	                                     "crash_after_ms": N cuts the connection meanwhile
@@ -218,11 +220,14 @@ void conversation_go_on(struct conversation *c)
 {
 	json_t *step = json_array_get(c->script, c->step);
 	/* It is not the agent's turn. */
-	bool speaks = json_object_get(step, "say") || json_object_get(step, "tool");
+	bool speaks = json_object_get(step, "say") || json_object_get(step, "tool") || json_object_get(step, "write");
 	if (step == NULL || c->over || c->speech_step != NULL || (c->waiting_turn && speaks))
 		return;
 	if (json_object_get(step, "say")) {
 		say_step(c, step);
+	} else if (json_object_get(step, "write")) {
+		c->dialect->writes(c, text_of(step, "write", ""));
+		conversation_advance(c);
 	} else if (json_object_get(step, "hear")) {
 		c->hearing = true;
 	} else if (json_object_get(step, "tool")) {
@@ -288,6 +293,7 @@ static void make_dialogue(struct conversation *c)
 {
 	const json_t *dialogue = json_object_get(c->agent, "dialogue");
 	int turns = (int)int_of(dialogue, "turns", 3);
+	bool write = json_is_true(json_object_get(dialogue, "write")) && c->dialect->writes != NULL;
 	char text[40];
 	json_t *script = json_array();
 	if (c->told < c->replied)
@@ -299,6 +305,10 @@ static void make_dialogue(struct conversation *c)
 		first = c->told;
 	}
 	for (int i = first; i <= turns; i++) {
+		if (i > c->told && i % 2 == 0 && write) {
+			snprintf(text, sizeof text, "Note %d.", i);
+			json_array_append_new(script, json_pack("{s:s}", "write", text));
+		}
 		snprintf(text, sizeof text, "Turn %d.", i);
 		if (i > c->told)
 			json_array_append_new(script, say_of(dialogue, text));

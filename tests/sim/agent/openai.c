@@ -315,6 +315,26 @@ static void said(struct conversation *c)
 		end_response(c, "completed");
 }
 
+/* In parts, as the words of a sound come. */
+static void writes(struct conversation *c, const char *text)
+{
+	size_t half = strlen(text) / 2;
+	snprintf(c->item_id, sizeof c->item_id, "item_%u", ++c->items);
+	conversation_send(c, event(c, "response.output_item.added", "{s:s, s:i, s:o}", "response_id", c->response_id,
+				   "output_index", 0, "item", message_item(c, "in_progress", NULL)));
+	for (int part = 0; part < 2; part++)
+		conversation_send(c, event(c, name_of(c, "text.delta"), "{s:s, s:s, s:i, s:i, s:s#}", "response_id",
+					   c->response_id, "item_id", c->item_id, "output_index", 0, "content_index",
+					   0, "delta", part ? text + half : text, part ? strlen(text) - half : half));
+	conversation_send(c, event(c, name_of(c, "text.done"), "{s:s, s:s, s:i, s:i, s:s}", "response_id",
+				   c->response_id, "item_id", c->item_id, "output_index", 0, "content_index", 0,
+				   "text", text));
+	json_t *item = message_item(c, "completed", NULL);
+	json_array_append_new(json_object_get(item, "content"),
+			      json_pack("{s:s, s:s}", "type", c->preview ? "text" : "output_text", "text", text));
+	item_done(c, item);
+}
+
 static void speech_started(struct conversation *c)
 {
 	conversation_send(c, event(c, "input_audio_buffer.speech_started", "{s:i, s:s}", "audio_start_ms",
@@ -467,6 +487,7 @@ const struct dialect dialect_openai = {
 	.says = says,
 	.audio = audio,
 	.said = said,
+	.writes = writes,
 	.interrupts = interrupts,
 	.heard = heard,
 	.calls_tool = calls_tool,
