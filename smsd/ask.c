@@ -210,7 +210,7 @@ static void on_twilio(void *arg, const struct twilio_answer *a)
 		answer_success(q->reply, 200, message_public(document), "Message retrieved from Twilio");
 		json_decref(document);
 		free_question(q);
-	} else if (a->outcome == TWILIO_REFUSED && a->code == 20404) {
+	} else if (a->outcome == TWILIO_REFUSED && a->code == TWILIO_NOT_FOUND) {
 		not_found(q);
 	} else {
 		answer_error(q->reply, 502, "twilio", "%s", a->message);

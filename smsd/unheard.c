@@ -56,7 +56,7 @@ static void on_fetched(void *arg, const struct twilio_answer *answer)
 	struct asking *a = arg;
 	const char *status = "", *words = "";
 	int64_t code = 0;
-	bool ended = answer->outcome == TWILIO_REFUSED && answer->code == 20404;
+	bool ended = answer->outcome == TWILIO_REFUSED && answer->code == TWILIO_NOT_FOUND;
 	if (answer->outcome == TWILIO_DONE) {
 		struct json_reader r;
 		json_read_open(&r, answer->body);

@@ -113,9 +113,14 @@ static void on_fetched(void *arg, const struct twilio_answer *answer)
 				twilio_end_call(a->v->twilio, call_sid(call), on_ended,
 						new_asked(a->v, call, NULL, NULL));
 		}
-	} else if (call != NULL && answer->outcome == TWILIO_REFUSED) {
+	} else if (call != NULL && answer->outcome == TWILIO_REFUSED && answer->code == TWILIO_NOT_FOUND) {
 		call_set_error(call, answer->message, true);
 		call_set_status(call, CALL_FAILED);
+	} else if (call != NULL) { /* that phony may not ask says nothing about the call */
+		log_call(LOG_SEV_WARN, call_sid(call), "whether the call is over is not known: %s",
+			 answer->message);
+		if (call_is_ending(call))
+			ending_expect(a->v, call);
 	}
 	free_asked(a);
 }

@@ -66,7 +66,7 @@ static void on_removed(void *arg, const struct twilio_answer *a)
 	struct removal *m = arg;
 	const char *sid = text_of(m->document, "recordingSid");
 	int kind = store_collection_by_name(text_of(m->document, "collection"));
-	if (a->outcome != TWILIO_DONE && !(a->outcome == TWILIO_REFUSED && a->code == 20404)) {
+	if (a->outcome != TWILIO_DONE && !(a->outcome == TWILIO_REFUSED && a->code == TWILIO_NOT_FOUND)) {
 		log_warn("Twilio's recording %s cannot be removed yet: %s", sid, a->message);
 		removal_end(m);
 		return;

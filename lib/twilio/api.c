@@ -13,7 +13,6 @@
 
 enum {
 	INVALID_CREDENTIALS = 20003,
-	NOT_FOUND = 20404,
 	TOO_MANY_REQUESTS = 20429,
 	CALL_NOT_IN_PROGRESS = 21220,
 	LIST_PAGE = 50,
@@ -268,7 +267,7 @@ static void on_audio(void *arg, const struct http_answer *a)
 		text_printf(message, sizeof message, "Twilio did not send the recording: %s.",
 			    a->outcome != HTTP_ANSWERED ? a->fault : "a server error");
 	} else if (answer.outcome == TWILIO_REFUSED) {
-		answer.code = a->status == 404 ? NOT_FOUND : 0;
+		answer.code = a->status == 404 ? TWILIO_NOT_FOUND : 0;
 		text_printf(message, sizeof message, "%s",
 			    a->status == 404
 				    ? "Twilio has no audio of this recording: it was deleted, or is not "

@@ -10,6 +10,8 @@
 
 struct twilio;
 
+enum { TWILIO_NOT_FOUND = 20404 }; /* the code of what is not there */
+
 struct twilio_answer {
 	enum twilio_outcome outcome;
 	int code;            /* Twilio's error code, 0 if none */
@@ -44,7 +46,7 @@ void twilio_redirect_call(struct twilio *t, const char *sid, const char *url, tw
 /* Records both channels of a live call. */
 void twilio_record_call(struct twilio *t, const char *sid, const char *callback, twilio_answer_fn *fn,
 			void *arg);
-/* One that is not there is refused with code 20404. */
+/* One that is not there is refused with TWILIO_NOT_FOUND. */
 void twilio_delete_recording(struct twilio *t, const char *recording_sid, twilio_answer_fn *fn, void *arg);
 /*
  * The audio of a recording (RE and 32 digits), asked of our own account's address,

@@ -334,6 +334,21 @@ test('a hang-up that Twilio never got is asked for again, before the call was an
   });
 });
 
+test('Twilio that does not let phony in, for a while: no call is taken for over, and none stays on', async () => {
+  await withTree({}, async ({ carrier, phony }) => {
+    const { callSid } = (await phony.call('+12025550190')).body;
+    await until(async () => (await events(phony, callSid)).some((e) => e.type === 'agent-connected'), 'the agent');
+    carrier.command({ set: { unauthorized: true } });
+    await phony.api('POST', `/api/calls/${callSid}/hangup`);
+    await carrier.events.wait((e) => e.event === 'unauthorized', 'the hang-up to be refused');
+    await phony.log.wait((line) => line.includes('whether the call is over is not known'), 'the call to be asked about');
+    assert.equal((await phony.api('GET', `/api/calls/${callSid}`)).body.isLive, true);
+    carrier.command({ set: { unauthorized: false } });
+    await carrier.events.wait((e) => e.event === 'call-ended' && e.callSid === callSid, 'the call to be ended', 30000);
+    assert.equal((await phony.over(callSid)).status, 'completed');
+  });
+});
+
 // "drop": Twilio connects the call, and its answer is lost. "lose": it never heard of it.
 test('a transfer that Twilio did not answer: it goes through, or the agent has the call again', async () => {
   const callees = { '+13025550011': { dial: 'completed' } };

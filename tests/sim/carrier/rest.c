@@ -292,6 +292,11 @@ void rest_handle(struct evhttp_request *r, void *arg)
 	snprintf(prefix, sizeof prefix, "/2010-04-01/Accounts/%s.json", carrier.account_sid);
 	if (storage_handle(r, path))
 		return;
+	if (json_is_true(json_object_get(carrier.scenario, "unauthorized"))) {
+		report("unauthorized", json_pack("{s:s}", "path", path));
+		rest_refuse(r, 401, 20003, "Authenticate");
+		return;
+	}
 	if (!authorized(r)) {
 		rest_refuse(r, 401, 20003, "Authenticate");
 		return;
