@@ -36,6 +36,8 @@ static void test_audio_and_interruptions(void **state)
 	interruption(3); /* older than what plays */
 	expect_told("");
 	audio(9);
+	interruption(8); /* newer than the last, and older than what plays */
+	expect_told("");
 	interruption(9); /* of what plays */
 	expect_told("interrupted\n");
 	hear("{'type':'interruption'}"); /* of an older server: it names none */
