@@ -13,6 +13,7 @@
 #include "lib/loop/loop.h"
 #include "supervisor/descendants.h"
 #include "supervisor/obituary.h"
+#include "supervisor/orphans.h"
 #include "supervisor/policy.h"
 
 #include <errno.h>
@@ -35,7 +36,6 @@ enum {
 	STOP_PATIENCE_S = 15, /* beyond the time to drain */
 	STEP_DOWN_PATIENCE_S = 10,
 	STATUS_TIMEOUT_MS = 2000,
-	ORPHANS_MAX = 256,
 };
 
 struct child {
@@ -50,12 +50,6 @@ struct child {
 	unsigned starts;
 };
 
-/* A callworker that outlived its voiced and has ended: told to the next voiced. */
-struct orphan {
-	pid_t pid;
-	int status;
-};
-
 struct children {
 	unsigned magic;
 	struct event_base *base;
@@ -64,8 +58,7 @@ struct children {
 	void *arg;
 	struct child list[CHILD_COUNT];
 	struct event *reap;
-	struct orphan orphans[ORPHANS_MAX];
-	unsigned orphan_count;
+	struct orphans orphans;
 	bool ready_told, stopping, ended_told;
 	int exit_code;
 	struct timer patience;
@@ -82,17 +75,6 @@ static int64_t now_ms(void)
 }
 
 /* ---- what daemons say ---- */
-
-static void tell_orphans(struct child *voiced)
-{
-	struct children *all = voiced->all;
-	for (unsigned i = 0; i < all->orphan_count; i++)
-		peer_tell(link_peer(voiced->link), MSG_ORPHAN_ENDED,
-			  json_build("{s:i, s:i}", "pid", (int)all->orphans[i].pid, "status",
-				     all->orphans[i].status),
-			  -1);
-	all->orphan_count = 0;
-}
 
 static void check_ready(struct children *all)
 {
@@ -122,7 +104,7 @@ static void on_hello(struct peer *p, enum role role, pid_t pid, void *arg)
 	heartbeat_start(&c->heartbeat, c->all->base, &c->link, c->pid, MSG_ALIVE, c->all->with.heartbeat_s,
 			on_silent, c);
 	if (c->role == ROLE_VOICED)
-		tell_orphans(c);
+		orphans_tell(&c->all->orphans, link_peer(c->link));
 	check_ready(c->all);
 }
 
@@ -292,11 +274,10 @@ static void on_ended(struct child *c, int status)
 static void on_orphan(struct children *all, pid_t pid, int status)
 {
 	struct child *voiced = &all->list[VOICED];
-	if (all->orphan_count < ORPHANS_MAX)
-		all->orphans[all->orphan_count++] = (struct orphan){pid, status};
+	orphans_add(&all->orphans, pid, status);
 	bool ready = voiced->policy.state == POLICY_UP || voiced->policy.state == POLICY_STOPPING;
 	if (ready && voiced->link != NULL && peer_role(link_peer(voiced->link)) != 0)
-		tell_orphans(voiced);
+		orphans_tell(&all->orphans, link_peer(voiced->link));
 }
 
 static void on_child_signal(evutil_socket_t number, short what, void *arg)

@@ -1,4 +1,4 @@
-/* What the register (calls.c) and a call of it (call.c) share. */
+/* What the register (calls.c) and a call of it (call.c, call_document.c) share. */
 #ifndef PHONY_CALLS_INSIDE_H
 #define PHONY_CALLS_INSIDE_H
 

@@ -2,6 +2,7 @@
 #ifndef PHONY_MONGODB_H
 #define PHONY_MONGODB_H
 
+#include "lib/store/backend.h"
 #include "lib/store/collections.h"
 
 #include <mongoc/mongoc.h>
@@ -13,6 +14,9 @@ struct mongodb {
 	bool prepared;
 };
 
+/* mongodb_connection.c: nothing is asked of the server yet. NULL with error: the URL is wrong. */
+struct mongodb *mongodb_connect(const char *url, struct store_error *error);
+void mongodb_disconnect(void *self);
 /* The collection, on the store thread's client; destroy it after use. */
 mongoc_collection_t *mongodb_collection(struct mongodb *m, const struct store_collection *c);
 

@@ -20,6 +20,14 @@ void query_error(struct sqlite *s, struct store_error *error)
 	text_printf(error->text, sizeof error->text, "the store failed: %s", sqlite3_errmsg(s->db));
 }
 
+bool sqlite_execute(struct sqlite *s, const char *sql, struct store_error *error)
+{
+	if (sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK)
+		return true;
+	query_error(s, error);
+	return false;
+}
+
 static unsigned hash(const char *text)
 {
 	unsigned h = 2166136261u;

@@ -41,6 +41,11 @@ void query_done(struct query *q, sqlite3_stmt *statement);
 bool query_run(struct sqlite *s, struct query *q, struct store_error *error);
 
 void query_error(struct sqlite *s, struct store_error *error);
+/* Runs statements without values or rows. */
+bool sqlite_execute(struct sqlite *s, const char *sql, struct store_error *error);
+
+/* sqlite_schema.c: what the collections need. path: for the error's words. */
+bool sqlite_make_schema(struct sqlite *s, const char *path, struct store_error *error);
 
 /* sqlite_scrub.c: what an earlier process left; a removal of the transaction at hand. */
 bool sqlite_scrub_open(struct sqlite *s, struct store_error *error);
