@@ -48,6 +48,13 @@ static void on_updated(struct openai *o, json_t *m)
 	openai_begin(o);
 }
 
+/* Of an outcomeSchema, most likely: phony checks what comes of it, too. */
+static bool is_about_tools(const char *code, const char *param)
+{
+	return is(code, "invalid_function_parameters") ||
+	       (strstr(param, "tools") != NULL && strstr(param, "parameters") != NULL);
+}
+
 static void on_error(struct openai *o, json_t *m)
 {
 	const char *code = "", *message = "an error without words", *type = "", *event = "", *param = "";
@@ -69,6 +76,13 @@ static void on_error(struct openai *o, json_t *m)
 	} else if (o->ready) {
 		if (error == NULL || !openai_responses_error(o, event, code, message, why))
 			log_warn("%s", why); /* mostly not fatal */
+	} else if (!o->in_words && is_about_tools(code, param)) {
+		json_t *tools = o->tools;
+		o->in_words = true;
+		o->tools = openai_tools_in_words(tools);
+		json_decref(tools);
+		log_warn("%s: the functions' parameters are told in words", why);
+		openai_update_session(o);
 	} else if (!o->preview && (is(code, "unknown_parameter") || is(code, "missing_required_parameter"))) {
 		o->preview = true;
 		log_info("this server speaks the preview's protocol: %s", why);

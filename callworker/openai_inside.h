@@ -21,7 +21,7 @@ struct openai {
 	void *arg;
 	char *prompt, *voice, *transcription_model, *first_message;
 	json_t *history, *tools;
-	bool ready, preview;
+	bool ready, preview, in_words; /* in_words: the tools, see openai_tools_in_words */
 	struct response_turn turn;
 	unsigned asked;    /* responses asked for so far: they are numbered */
 	unsigned failures; /* of responses, one after the other */

@@ -42,6 +42,24 @@ static json_t *session_preview(const struct openai_voice *voice, const char *pro
 			  "tools", functions(tools), "tool_choice", "auto");
 }
 
+json_t *openai_tools_in_words(const json_t *tools)
+{
+	json_t *list = json_array(), *tool;
+	size_t i;
+	json_array_foreach (tools, i, tool) {
+		const char *description = json_string_value(json_object_get(tool, "description"));
+		char *schema = json_dumps(json_object_get(tool, "parameters"), JSON_COMPACT);
+		char *text = xasprintf("%s\nThe arguments' JSON Schema: %s", description ? description : "",
+				       schema ? schema : "{}");
+		json_array_append_new(list, json_build("{s:O, s:s, s:{s:s, s:{}}}", "name",
+						       json_object_get(tool, "name"), "description", text,
+						       "parameters", "type", "object", "properties"));
+		free(schema);
+		free(text);
+	}
+	return list;
+}
+
 json_t *openai_session(const struct openai_voice *voice, const char *prompt, const json_t *tools,
 		       bool preview)
 {

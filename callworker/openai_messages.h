@@ -24,6 +24,12 @@ struct openai_voice {
 json_t *openai_session(const struct openai_voice *voice, const char *prompt, const json_t *tools,
 		       bool preview);
 
+/*
+ * The tools with their parameters in words, for a server that takes less of JSON
+ * Schema: no oneOf, anyOf, allOf, enum or not at the top, no array without items.
+ */
+json_t *openai_tools_in_words(const json_t *tools);
+
 /* conversation.item.create: a message of "user", "assistant" or "system". */
 json_t *openai_item(const char *role, const char *text, bool preview);
 

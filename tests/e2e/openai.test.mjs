@@ -22,6 +22,7 @@ const agents = {
     { tool: 'add_note', parameters: { note: 'Table 7, under Anna.' } }, { tool: 'end_call', parameters: { reason: 'done' } }] },
   nonsense: { script: [{ tool: 'send_dtmf', parameters: '{"digits": ', error: true }, { tool: 'send_dtmf', parameters: { digits: 7 }, error: true },
     { tool: 'fly', parameters: {}, error: true }, { tool: 'end_call', parameters: {} }] },
+  outcome: { script: [say('Hello, this is Anna.', hello), { tool: 'report_outcome', parameters: { times: ['seven'], booked: true } }, { tool: 'end_call', parameters: {} }] },
   interrupted: { trace: true, speed: 20, chunk_ms: 300, script: [say(longText, long), { hear: 'Wait, I have a question.' }, say('Thank you. Goodbye!', thanks)] },
   live: { speed: 1, chunk_ms: 100, script: [say(longText, long), { hear: 'Wait, I have a question.' }, say('Thank you. Goodbye!', thanks)] },
   context: { script: [say('Hello, this is Anna.', hello), { context: 'window seat' }, { pause_ms: 60000 }] },
@@ -102,6 +103,13 @@ describe('outgoing calls', { concurrency: true }, () => {
     assert.ok(all.some((e) => e.type === 'usage' && e.data.total_tokens === 150));
     const initiated = agent.events.find((e) => e.event === 'initiated' && e.voice === 'verse');
     assert.deepEqual(initiated.tools.map((t) => t.name), ['send_dtmf', 'end_call', 'add_note', 'ask_operator']);
+  });
+
+  test('an outcome whose schema OpenAI refuses is reported all the same', async () => {
+    const outcomeSchema = { type: 'object', properties: { times: { type: 'array' }, booked: { type: 'boolean' } }, anyOf: [{ required: ['booked'] }] };
+    const call = await phony.over(await place('outcome', number(), { outcomeSchema }));
+    assert.equal(call.endReason, 'the agent ended the call');
+    assert.deepEqual(call.outcome, { times: ['seven'], booked: true });
   });
 
   test('tools with nonsense are answered as errors', async () => {

@@ -150,6 +150,37 @@ static void check_tools(struct conversation *c, json_t *session)
 			violation(c->id, "a tool is no function with a name and parameters");
 }
 
+static bool lacks_items(const json_t *schema)
+{
+	const char *name;
+	json_t *value;
+	if (strcmp(text_of(schema, "type", ""), "array") == 0 && json_object_get(schema, "items") == NULL)
+		return true;
+	json_object_foreach ((json_t *)schema, name, value)
+		if (json_is_object(value) && lacks_items(value))
+			return true;
+	return false;
+}
+
+/* What of JSON Schema the parameters of a function must not have; NULL: all is well. */
+static const char *parameters_fault(json_t *session)
+{
+	static const char *const at_top[] = {"oneOf", "anyOf", "allOf", "enum", "not"};
+	size_t i;
+	json_t *tool;
+	json_array_foreach (json_object_get(session, "tools"), i, tool) {
+		json_t *parameters = json_object_get(tool, "parameters");
+		for (size_t k = 0; k < sizeof at_top / sizeof *at_top; k++)
+			if (json_object_get(parameters, at_top[k]) != NULL)
+				return "Invalid schema for function: a keyword that the top level must not have.";
+		if (strcmp(text_of(parameters, "type", ""), "object") != 0)
+			return "Invalid schema for function: its type is not object.";
+		if (lacks_items(parameters))
+			return "Invalid schema for function: array schema missing items.";
+	}
+	return NULL;
+}
+
 /* What is wrong with a session.update of the present interface; NULL if nothing. */
 static const char *session_fault(json_t *session)
 {
@@ -224,6 +255,11 @@ static void on_session_update(struct conversation *c, json_t *m)
 	if (voice == NULL)
 		voice = text_of(json_object_get(json_object_get(session, "audio"), "output"), "voice", "");
 	check_tools(c, session);
+	fault = parameters_fault(session);
+	if (fault != NULL) {
+		send_error(c, "invalid_function_parameters", fault);
+		return;
+	}
 	json_t *audio = json_object_get(json_object_get(session, "audio"), "input");
 	const char *transcription = text_of(json_object_get(audio, "transcription"), "model",
 					    text_of(json_object_get(session, "input_audio_transcription"), "model", ""));
