@@ -22,6 +22,7 @@ struct utterance {
 	char *item, *response; /* response: "" when it is not known */
 	bool agent;
 	bool done;    /* no more text comes */
+	bool over;    /* the end of its item was told */
 	bool told;    /* or had nothing to tell */
 	bool written; /* the agent's answer is a text without audio */
 	bool cut;     /* it was interrupted: its text is what was heard */
@@ -307,12 +308,28 @@ static void end_agent(struct utterance *e, bool cut_off)
 	end(e);
 }
 
+/* An item may have several parts; the first one's text has been told as soon as it was there. */
+static void add_parts(struct utterances *u, struct utterance *e, const char *text)
+{
+	if (e->cut || e->over || strlen(text) <= e->text.len || strncmp(text, text_of(e), e->text.len) != 0)
+		return;
+	set_text(e, text);
+	if (e->number != 0)
+		u->events->agent_corrected(u->arg, e->number, text_of(e));
+}
+
 void utterances_agent_end(struct utterances *u, const char *item, const char *text, bool cut_off)
 {
 	OBJ_CHECK(u, UTTERANCES_MAGIC);
 	struct utterance *e = find(u, item, true);
-	if (e == NULL || !e->agent || e->done)
+	if (e == NULL || !e->agent)
 		return;
+	if (e->done) {
+		add_parts(u, e, text);
+		e->over = true;
+		return;
+	}
+	e->over = true;
 	if (text[0] != '\0')
 		set_text(e, text);
 	end_agent(e, cut_off);

@@ -118,6 +118,25 @@ static void test_the_text_of_an_item_at_its_end(void **state)
 	talk_close();
 }
 
+/* Some servers make several parts of one item. */
+static void test_an_item_of_several_parts(void **state)
+{
+	(void)state;
+	begin();
+	created("r1");
+	item("r1", "a1");
+	audio("r1", "a1", 4);
+	words_done("a1", "One. ");
+	words_done("a1", "Two.");
+	hear("{'type':'response.output_item.done','response_id':'r1','item':{'id':'a1','type':'message',"
+	     "'role':'assistant','status':'completed','content':[{'type':'output_audio','transcript':'One. '},"
+	     "{'type':'output_audio','transcript':'Two.'}]}}");
+	hear("{'type':'response.done','response':{'id':'r1','status':'completed','output':[{'id':'a1','type':'message',"
+	     "'role':'assistant','content':[{'type':'output_audio','transcript':'Another.'}]}]}}");
+	expect_told("1 agent: One. \ncorrected 1: One. Two.\n");
+	talk_close();
+}
+
 static void test_a_written_answer_is_a_turn(void **state)
 {
 	static const char *const kinds[] = {"output_text", "text"};
@@ -489,6 +508,35 @@ static void test_the_session_ends(void **state)
 
 /* ---- functions ---- */
 
+/* Each refusal of session.update is met once, whichever comes first. */
+static void test_parameters_that_are_refused(void **state)
+{
+	static const char *const refusals[] = {"'code':'invalid_function_parameters','param':'session.tools[0].parameters'",
+					       "'code':'unknown_parameter','param':'session.tools[0].parameters'",
+					       "'code':null,'param':'session.tools[0].parameters'"};
+	static const char older[] = "{'type':'error','error':{'type':'invalid_request_error',"
+				    "'code':'unknown_parameter','message':'type','param':'session.type'}}";
+	(void)state;
+	for (size_t i = 0; i < 2 * (sizeof refusals / sizeof *refusals); i++) {
+		talk_open(&provider_openai);
+		json_array_append_new(talk.tools, json_loads("{\"name\":\"report\",\"description\":\"Reports.\","
+							     "\"parameters\":{\"anyOf\":[]}}", 0, NULL));
+		hear("{'type':'session.created','session':{'id':'s'}}");
+		if (i % 2 == 1)
+			hear(older);
+		assert_int_equal(sent_count("\"parameters\":{\"anyOf\":[]}"), 1 + i % 2);
+		forget_sent();
+		hear("{'type':'error','error':{'type':'invalid_request_error','message':'Invalid schema',%s}}",
+		     refusals[i / 2]);
+		assert_int_equal(sent_count("\"parameters\":{\"type\":\"object\",\"properties\":{}}"), 1);
+		assert_int_equal(sent_count("Reports.\\nThe arguments' JSON Schema: {\\\"anyOf\\\":[]}"), 1);
+		assert_int_equal(sent_count("\"g711_ulaw\",\"output_audio_format\""), i % 2);
+		hear("{'type':'session.updated','session':{}}");
+		expect_told("ready s\n");
+		talk_close();
+	}
+}
+
 static void test_parallel_functions(void **state)
 {
 	(void)state;
@@ -566,6 +614,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_an_item_without_a_text_holds_back_nothing),
 		cmocka_unit_test(test_the_text_of_an_item_at_its_end),
+		cmocka_unit_test(test_an_item_of_several_parts),
 		cmocka_unit_test(test_a_written_answer_is_a_turn),
 		cmocka_unit_test(test_words_that_were_never_heard),
 		cmocka_unit_test(test_the_end_tells_what_is_known),
@@ -584,6 +633,7 @@ int main(void)
 		cmocka_unit_test(test_late_ends_of_other_responses),
 		cmocka_unit_test(test_a_sentence_that_the_connection_ends),
 		cmocka_unit_test(test_the_session_ends),
+		cmocka_unit_test(test_parameters_that_are_refused),
 		cmocka_unit_test(test_parallel_functions),
 		cmocka_unit_test(test_the_last_function),
 		cmocka_unit_test(test_arguments),
