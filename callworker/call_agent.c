@@ -7,6 +7,8 @@
 #include "lib/base/text.h"
 
 #include <string.h>
+#include <unictype.h>
+#include <unistr.h>
 
 #define ON_HOLD                                                                                   \
 	"The call is on hold and the other side hears nothing. Wait until you are told that you " \
@@ -66,10 +68,22 @@ static int64_t add_turn(struct call *c, const char *role, const char *text, stru
 	return number;
 }
 
+/* Silence is written down as "..." by some. */
+static bool says_something(const char *text)
+{
+	ucs4_t c;
+	for (const uint8_t *at = (const uint8_t *)text; (at = u8_next(&c, at)) != NULL;)
+		if (uc_is_alnum(c))
+			return true;
+	return false;
+}
+
 /* What is late tells nothing of where the conversation stands now. */
 static int64_t on_user_said(void *arg, const char *text, struct turn_place place)
 {
 	struct call *c = arg;
+	if (!says_something(text))
+		return 0;
 	int64_t number = add_turn(c, "user", text, place);
 	silence_heard(c->silence);
 	c->caller_spoke = true;

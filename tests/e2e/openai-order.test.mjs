@@ -62,6 +62,13 @@ const scripts = {
     await until(() => peer.seen, 'the turn to be seen');
     peer.socket.terminate();
   },
+  // Silence that is written down as something.
+  async quiet(peer) {
+    await peer.create();
+    peer.say('Good evening, this is Anna.', 100);
+    for (const text of ['...', ' \u2026', '?', 'Yes.']) peer.transcribed(peer.turn(), text);
+    peer.say('A table for two?', 100);
+  },
   // Each request for a response is refused once, in another way.
   async refused(peer) {
     for (const error of [{ code: null, message: 'Conversation already has an active response' }, { code: 'server_error', message: 'The server had an error' }]) {
@@ -131,6 +138,15 @@ describe('calls', { concurrency: true }, () => {
     const told = realtime.sessions.unheard[1].history();
     assert.deepEqual(told.filter((text) => !text || /Which/.test(text)), []);
     assert.ok(told.includes('Wait.'), JSON.stringify(told));
+  });
+
+  test('a turn without a word is none', async () => {
+    const sid = await place('quiet');
+    const said = async () => (await phony.api('GET', `/api/calls/${sid}`)).body.conversationHistory.map((turn) => `${turn.role}: ${turn.content}`);
+    await until(async () => (await said()).includes('assistant: A table for two?'), 'the last words');
+    assert.deepEqual((await said()).filter((turn) => turn.startsWith('user')), ['user: Yes.']);
+    await phony.api('POST', `/api/calls/${sid}/hangup`);
+    await phony.over(sid);
   });
 
   test('functions called at once', async () => {
