@@ -24,6 +24,7 @@ enum {
 	TEXT_MAX = 64 * 1024,
 	READY_TIMEOUT_MS = 10000, /* from the connection to the metadata */
 	RECENT = 8,               /* utterances that a correction may be about */
+	CALLS = 32,               /* tool calls to know a repeat by */
 };
 
 /* One of the agent's utterances. */
@@ -45,6 +46,9 @@ struct elevenlabs {
 	struct said recent[RECENT];
 	char *original, *corrected; /* a correction that came before its utterance; or NULL */
 	unsigned said;              /* so far */
+	char *calls[CALLS];         /* ids of the newest */
+	unsigned called;            /* so far */
+	bool hung_up;               /* the agent ended the call by a tool of ElevenLabs' own */
 	enum provider_end end;
 	struct ws_timer ready_timer;
 	char fault[300];
@@ -111,6 +115,18 @@ static json_t *tool_parameters(json_t *given)
 	return json_is_object(given) ? json_incref(given) : NULL;
 }
 
+/* A repeat is carried out once: its result answers both. */
+static bool is_known_call(struct elevenlabs *e, const char *id)
+{
+	for (unsigned i = 0; i < CALLS; i++)
+		if (e->calls[i] != NULL && strcmp(e->calls[i], id) == 0)
+			return true;
+	char **slot = &e->calls[e->called++ % CALLS];
+	free(*slot);
+	*slot = xstrdup(id);
+	return false;
+}
+
 /* Every call is answered, or the agent waits for its result until its own timeout; even one without an id. */
 static void on_tool_call(struct elevenlabs *e, json_t *event)
 {
@@ -124,9 +140,23 @@ static void on_tool_call(struct elevenlabs *e, json_t *event)
 	if (!json_read_ok(&r) || id[0] == '\0')
 		log_warn("ElevenLabs' client_tool_call: %s",
 			 json_read_ok(&r) ? "tool_call_id is empty" : r.faults);
+	if (id[0] != '\0' && is_known_call(e, id))
+		return;
 	json_t *parameters = tool_parameters(given);
 	e->events->tool_call(e->arg, id, name, parameters);
 	json_decref(parameters);
+}
+
+/* Of a tool that ElevenLabs has carried out itself. After end_call it closes, in one way or another. */
+static void on_tool_response(struct elevenlabs *e, json_t *event)
+{
+	const char *name = "";
+	bool failed = false;
+	struct json_reader r;
+	json_read_open(&r, event);
+	json_read_text(&r, "tool_name", JSON_OPTIONAL, 0, TEXT_MAX, &name);
+	json_read_bool(&r, "is_error", JSON_OPTIONAL, &failed);
+	e->hung_up = e->hung_up || (strcmp(name, "end_call") == 0 && !failed);
 }
 
 struct utterance_event {
@@ -319,6 +349,8 @@ static void on_message(struct elevenlabs *e, json_t *message, struct mono_us bor
 		on_ping(e, part(message, "ping_event"));
 	else if (strcmp(type, "client_tool_call") == 0)
 		on_tool_call(e, part(message, "client_tool_call"));
+	else if (strcmp(type, "agent_tool_response") == 0)
+		on_tool_response(e, part(message, "agent_tool_response"));
 	else if (strcmp(type, "error") == 0)
 		on_error(message);
 }
@@ -365,7 +397,7 @@ static void on_closed(void *arg, const char *why)
 			    TEXT_CUT(why, 120));
 	} else if (e->fault[0] == '\0') {
 		unsigned status = ws_http_status(e->ws);
-		bool done = e->ready && ws_peer_close_code(e->ws) == LWS_CLOSE_STATUS_NORMAL;
+		bool done = e->ready && (e->hung_up || ws_peer_close_code(e->ws) == LWS_CLOSE_STATUS_NORMAL);
 		bool refused = provider_refuses(status) || strstr(why, "quota") != NULL;
 		e->end = done ? PROVIDER_DONE : refused ? PROVIDER_REFUSED : PROVIDER_LOST;
 		text_printf(e->fault, sizeof e->fault, "%s: %.*s",
@@ -436,6 +468,8 @@ static void close_conversation(void *self)
 	ws_abandon(&e->ws);
 	for (unsigned i = 0; i < RECENT; i++)
 		free(e->recent[i].text);
+	for (unsigned i = 0; i < CALLS; i++)
+		free(e->calls[i]);
 	keep_correction(e, NULL, NULL);
 	free(e->initiation);
 	OBJ_FREE(e);

@@ -79,6 +79,51 @@ static void test_every_tool_call_is_answered(void **state)
 	}
 }
 
+static void test_a_repeated_tool_call(void **state)
+{
+	(void)state;
+	begin();
+	for (int i = 0; i < 3; i++)
+		tool("'tool_call_id':'t1',", "'parameters':{},");
+	expect_told("tool t1 end_call {}\n");
+	tool("", "'parameters':{},");
+	tool("", "'parameters':{},");
+	expect_told("tool  end_call {}\ntool  end_call {}\n");
+	for (int i = 2; i < 100; i++) {
+		char id[40];
+		snprintf(id, sizeof id, "'tool_call_id':'t%d',", i);
+		tool(id, "'parameters':{},");
+		tool(id, "'parameters':{},");
+	}
+	const char *at = talk.told;
+	for (int i = 2; i < 100; i++, at += strcspn(at, "\n") + 1)
+		assert_int_equal(atoi(at + strlen("tool t")), i);
+	assert_string_equal(at, "");
+	talk_close();
+}
+
+/* ElevenLabs has carried end_call out itself: however the connection ends, no other agent is asked for. */
+static void test_the_agent_hangs_up(void **state)
+{
+	static const struct {
+		const char *response, *told;
+	} cases[] = {
+		{"'tool_name':'end_call','tool_type':'system','is_error':false", "ended done: "},
+		{"'tool_name':'end_call'", "ended done: "},
+		{"'tool_name':'end_call','is_error':true", "ended lost: "},
+		{"'tool_name':'language_detection','is_error':false", "ended lost: "},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		begin();
+		hear("{'type':'agent_tool_response','agent_tool_response':{'tool_call_id':'x',%s}}", cases[i].response);
+		expect_told("");
+		talk.handler->closed(talk.arg, "the connection ended without a close frame");
+		assert_ptr_equal(strstr(talk.told, cases[i].told), talk.told);
+		talk_close();
+	}
+}
+
 static void says(const char *text, int id)
 {
 	hear("{'type':'agent_response','agent_response_event':{'agent_response':'%s','event_id':%d}}", text, id);
@@ -126,6 +171,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_audio_and_interruptions),
 		cmocka_unit_test(test_every_tool_call_is_answered),
+		cmocka_unit_test(test_a_repeated_tool_call),
+		cmocka_unit_test(test_the_agent_hangs_up),
 		cmocka_unit_test(test_corrections),
 		cmocka_unit_test(test_redirects_are_refused),
 	};
