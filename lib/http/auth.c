@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define COOKIE "phony_session"
 
@@ -52,9 +53,13 @@ static bool has_session(struct http_request *r, const struct config *config)
 
 static bool has_token(struct http_request *r, const struct config *config)
 {
+	static const char scheme[] = "Bearer ";
 	const char *header = http_header(r, "Authorization");
-	return header != NULL && strncmp(header, "Bearer ", 7) == 0 &&
-	       secret_equal(header + 7, config->api_token);
+	/* RFC 9110, 11.1: a scheme's case does not matter. */
+	if (header == NULL || strncasecmp(header, scheme, sizeof scheme - 1) != 0)
+		return false;
+	header += sizeof scheme - 1;
+	return secret_equal(header + strspn(header, " "), config->api_token);
 }
 
 bool auth_is_known(struct http_request *r, const struct config *config)

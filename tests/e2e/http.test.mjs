@@ -52,7 +52,7 @@ test('/api wants the token', async () => {
     assert.equal(answer.status, 401);
     assert.equal(answer.body.code, 'unauthorized');
   }
-  assert.equal((await phony.api('GET', '/api/calls')).status, 200);
+  for (const scheme of ['Bearer ', 'bearer ', 'BEARER  ']) assert.equal((await phony.api('GET', '/api/calls', undefined, { authorization: `${scheme}${phony.token}` })).status, 200, scheme);
 });
 
 test('addresses and methods that are not there', async () => {
