@@ -4,7 +4,7 @@
 
 #include "tests/fuzz/fuzz.h"
 
-#include "callworker/provider.h"
+#include "tests/unit/provider_setup.h"
 
 #include <string.h>
 
@@ -84,16 +84,7 @@ static const struct provider_events talk_events = {on_ready,     on_audio,      
 static int talk(const struct provider *provider, const uint8_t *data, size_t size)
 {
 	json_t *history = json_pack("[{s:s, s:s}]", "role", "assistant", "content", "Hello.");
-	struct provider_setup setup = {.url = "ws://x",
-				       .connection = -1,
-				       .prompt = "prompt",
-				       .voice = "",
-				       .transcription_model = "gpt-transcribe",
-				       .call_type = "outgoing",
-				       .from_number = "+1",
-				       .to_number = "+2",
-				       .first_message = "Sorry.",
-				       .history = history};
+	struct provider_setup setup = provider_setup("Sorry.", history, NULL);
 	struct talk t = {.provider = provider};
 	t.self = provider->open(NULL, &setup, &talk_events, &t);
 	fuzz_ws_handler->open(fuzz_ws_arg);

@@ -6,7 +6,7 @@
 #ifndef PHONY_PROVIDER_TALK_H
 #define PHONY_PROVIDER_TALK_H
 
-#include "callworker/provider.h"
+#include "tests/unit/provider_setup.h"
 #include "tests/unit/unit.h"
 
 enum { TIMERS = 16, LOG = 64 * 1024 };
@@ -218,17 +218,7 @@ static inline void talk_open(const struct provider *provider)
 	talk.history = json_array();
 	talk.tools = json_array();
 	talk.provider = provider;
-	struct provider_setup setup = {.url = "ws://x",
-				       .connection = -1,
-				       .prompt = "prompt",
-				       .voice = "",
-				       .transcription_model = "gpt-transcribe",
-				       .call_type = "outgoing",
-				       .from_number = "+1",
-				       .to_number = "+2",
-				       .first_message = "",
-				       .history = talk.history,
-				       .tools = talk.tools};
+	struct provider_setup setup = provider_setup("", talk.history, talk.tools);
 	talk.conversation = provider->open(NULL, &setup, &talk_events, NULL);
 	talk.handler->open(talk.arg);
 }
