@@ -405,12 +405,9 @@ static void on_bulks(void *arg, json_t *result, const char *error)
 
 void list_bulks(struct smsd *s, json_t *args, struct reply reply)
 {
-	struct json_reader r;
-	const char *cursor = NULL;
-	int64_t limit = LIST_DEFAULT;
-	json_read_open(&r, args);
-	filter_read_page(&r, &limit, &cursor);
-	if (answer_faults(reply, &r))
+	const char *cursor;
+	int64_t limit;
+	if (!answer_page(reply, args, &limit, &cursor))
 		return;
 	struct list_asked *a = xcalloc(1, sizeof *a);
 	*a = (struct list_asked){s, reply};

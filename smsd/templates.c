@@ -174,12 +174,9 @@ static void on_list(void *arg, json_t *result, const char *error)
 
 void list_templates(struct smsd *s, json_t *args, struct reply reply)
 {
-	struct json_reader r;
-	const char *cursor = NULL;
-	int64_t limit = LIST_DEFAULT;
-	json_read_open(&r, args);
-	filter_read_page(&r, &limit, &cursor);
-	if (answer_faults(reply, &r))
+	const char *cursor;
+	int64_t limit;
+	if (!answer_page(reply, args, &limit, &cursor))
 		return;
 	struct store_query q = {.limit = limit, .cursor = cursor};
 	store_find(s->store, STORE_TEMPLATES, &q, on_list, new_question(reply, ""));

@@ -246,7 +246,7 @@ void deletion_of_call(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	const char *sid = verb_read_sid(&r, args);
-	if (!verb_refuse_faults(&r, reply))
+	if (!answer_faults(reply, &r))
 		find_and_delete(
 			v, json_build("[[s, s, s]]", schedule_is_id(sid) ? "requestId" : "callSid", "=", sid),
 			true, reply);
@@ -259,7 +259,7 @@ void deletion_of_calls(struct voiced *v, json_t *args, struct reply reply)
 	json_t *where = search_read_filters(&r);
 	if (json_read_ok(&r) && json_array_size(where) == 0)
 		json_read_fault(&r, "give at least one filter: which calls are to be deleted?");
-	if (verb_refuse_faults(&r, reply))
+	if (answer_faults(reply, &r))
 		json_decref(where);
 	else
 		find_and_delete(v, where, false, reply);

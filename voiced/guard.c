@@ -103,12 +103,9 @@ bool guard_denies(const struct config *config, const char *number, char *why, si
 
 void guard_list_barred(struct voiced *v, json_t *args, struct reply reply)
 {
-	struct json_reader r;
-	const char *cursor = NULL;
-	int64_t limit = LIST_DEFAULT;
-	json_read_open(&r, args);
-	filter_read_page(&r, &limit, &cursor);
-	if (!answer_faults(reply, &r))
+	const char *cursor;
+	int64_t limit;
+	if (answer_page(reply, args, &limit, &cursor))
 		records_list(v, &kind, json_array(), limit, cursor, reply);
 }
 

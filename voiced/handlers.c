@@ -95,12 +95,9 @@ static json_t *read_fields(struct json_reader *r, json_t *args, bool *set_webhoo
 
 void handlers_list(struct voiced *v, json_t *args, struct reply reply)
 {
-	struct json_reader r;
-	const char *cursor = NULL;
-	int64_t limit = LIST_DEFAULT;
-	json_read_open(&r, args);
-	filter_read_page(&r, &limit, &cursor);
-	if (!answer_faults(reply, &r))
+	const char *cursor;
+	int64_t limit;
+	if (answer_page(reply, args, &limit, &cursor))
 		records_list(v, &kind, json_array(), limit, cursor, reply);
 }
 

@@ -2,6 +2,7 @@
 
 #include "lib/base/json_build.h"
 #include "lib/base/panic.h"
+#include "lib/store/answers.h"
 #include "lib/store/filter.h"
 #include "voiced/summary.h"
 #include "voiced/verbs_call.h"
@@ -48,7 +49,7 @@ void reading_call(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	const char *sid = verb_read_sid(&r, args);
-	if (!verb_refuse_faults(&r, reply))
+	if (!answer_faults(reply, &r))
 		call_question_look_up(v, sid, NULL, reply, get_turns);
 }
 
@@ -78,7 +79,7 @@ void reading_transcript(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	const char *sid = verb_read_sid(&r, args);
-	if (!verb_refuse_faults(&r, reply))
+	if (!answer_faults(reply, &r))
 		call_question_look_up(v, sid, NULL, reply, transcript_turns);
 }
 
@@ -104,7 +105,7 @@ void reading_events(struct voiced *v, json_t *args, struct reply reply)
 	struct json_reader r;
 	const char *type = NULL, *sid = verb_read_sid(&r, args);
 	json_read_text(&r, "eventType", JSON_OPTIONAL, 1, 64, &type);
-	if (!verb_refuse_faults(&r, reply))
+	if (!answer_faults(reply, &r))
 		call_question_look_up(v, sid, type, reply, events_of_type);
 }
 
@@ -120,7 +121,7 @@ void reading_instructions(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	const char *sid = verb_read_sid(&r, args);
-	if (!verb_refuse_faults(&r, reply))
+	if (!answer_faults(reply, &r))
 		call_question_look_up(v, sid, NULL, reply, answer_instructions);
 }
 
@@ -162,7 +163,7 @@ void reading_list(struct voiced *v, json_t *args, struct reply reply)
 	json_read_time(&r, "startDate", JSON_OPTIONAL, &from_ms);
 	json_read_until(&r, "endDate", JSON_OPTIONAL, &to_ms);
 	filter_read_page(&r, &limit, &cursor);
-	if (verb_refuse_faults(&r, reply))
+	if (answer_faults(reply, &r))
 		return;
 	json_t *where = json_array();
 	filter_equal(where, "callType", type);
@@ -196,7 +197,7 @@ void reading_levels(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	const char *sid = verb_read_sid(&r, args);
-	if (verb_refuse_faults(&r, reply))
+	if (answer_faults(reply, &r))
 		return;
 	struct call *call = calls_by_name(v->calls, sid);
 	if (call != NULL && !call_is_over(call))

@@ -219,7 +219,7 @@ void recordings_get(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	const char *sid = verb_read_sid(&r, args);
-	if (verb_refuse_faults(&r, reply))
+	if (answer_faults(reply, &r))
 		return;
 	struct fetching *f = xcalloc(1, sizeof *f);
 	*f = (struct fetching){v, reply, NULL, xstrdup(sid)};

@@ -80,7 +80,7 @@ void search_calls(struct voiced *v, json_t *args, struct reply reply)
 	if (number != NULL)
 		json_array_append_new(where, json_build("[n, s, [[[s, s, s]], [[s, s, s]]]]", "or",
 							"fromNumber", "=", number, "toNumber", "=", number));
-	if (verb_refuse_faults(&r, reply)) {
+	if (answer_faults(reply, &r)) {
 		json_decref(where);
 		return;
 	}

@@ -5,6 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
+#include "lib/store/answers.h"
 #include "voiced/ending.h"
 #include "voiced/handover.h"
 #include "voiced/quota.h"
@@ -178,7 +179,7 @@ void shutdown_run(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	json_read_open(&r, args);
-	if (verb_refuse_faults(&r, reply))
+	if (answer_faults(reply, &r))
 		return;
 	struct shutdown *s = xcalloc(1, sizeof *s);
 	*s = (struct shutdown){.v = v, .reply = reply, .pending = 5, .failures = json_array()};

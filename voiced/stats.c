@@ -320,7 +320,7 @@ void stats_tell(struct voiced *v, json_t *args, struct reply reply)
 	json_read_open(&r, args);
 	json_read_time(&r, "startDate", JSON_OPTIONAL, &start_ms);
 	json_read_until(&r, "endDate", JSON_OPTIONAL, &end_ms);
-	if (verb_refuse_faults(&r, reply))
+	if (answer_faults(reply, &r))
 		return;
 	json_t *where = json_array();
 	filter_time(where, "startedAt", ">=", start_ms);

@@ -43,7 +43,7 @@ void steering_hang_up(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	const char *sid = verb_read_sid(&r, args);
-	if (verb_refuse_faults(&r, reply))
+	if (answer_faults(reply, &r))
 		return;
 	struct call *call = calls_by_name(v->calls, sid);
 	if (call != NULL && !call_is_over(call))
@@ -57,7 +57,7 @@ void steering_inject(struct voiced *v, json_t *args, struct reply reply)
 	struct json_reader r;
 	const char *context = NULL, *sid = verb_read_sid(&r, args);
 	json_read_text(&r, "context", JSON_NEEDED, 1, 32 * 1024, &context);
-	if (!verb_refuse_faults(&r, reply))
+	if (!answer_faults(reply, &r))
 		verb_ask_worker(v, sid, MSG_WORKER_INJECT, json_build("{s:s}", "context", context),
 				"Context injected successfully", reply);
 }
@@ -70,7 +70,7 @@ void steering_press(struct voiced *v, json_t *args, struct reply reply)
 	if (digits != NULL && digits[strspn(digits, "0123456789*#ABCDabcdwW ")] != '\0')
 		json_read_fault(&r,
 				"Invalid DTMF digits. Allowed: 0-9, *, #, A-D, w (0.5s pause), W (1s pause)");
-	if (!verb_refuse_faults(&r, reply))
+	if (!answer_faults(reply, &r))
 		verb_ask_worker(v, sid, MSG_WORKER_DTMF, json_build("{s:s}", "digits", digits),
 				"DTMF digits are being sent", reply);
 }
@@ -79,7 +79,7 @@ void steering_hold(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	const char *sid = verb_read_sid(&r, args);
-	if (!verb_refuse_faults(&r, reply))
+	if (!answer_faults(reply, &r))
 		verb_ask_worker(v, sid, MSG_WORKER_HOLD, json_object(), "Call put on hold", reply);
 }
 
@@ -87,7 +87,7 @@ void steering_resume(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	const char *sid = verb_read_sid(&r, args);
-	if (!verb_refuse_faults(&r, reply))
+	if (!answer_faults(reply, &r))
 		verb_ask_worker(v, sid, MSG_WORKER_RESUME, json_object(), "Call resumed", reply);
 }
 
@@ -96,7 +96,7 @@ void steering_ask_operator(struct voiced *v, json_t *args, struct reply reply)
 	struct json_reader r;
 	const char *question = "", *sid = verb_read_sid(&r, args);
 	json_read_text(&r, "question", JSON_NEEDED, 1, 4000, &question);
-	if (!verb_refuse_faults(&r, reply))
+	if (!answer_faults(reply, &r))
 		verb_ask_worker(
 			v, sid, MSG_WORKER_QUESTION, json_build("{s:s}", "question", question),
 			"The caller is on hold until the question is answered (phony_answer_operator)",
@@ -108,7 +108,7 @@ void steering_answer_operator(struct voiced *v, json_t *args, struct reply reply
 	struct json_reader r;
 	const char *answer = "", *sid = verb_read_sid(&r, args);
 	json_read_text(&r, "answer", JSON_NEEDED, 1, 16 * 1024, &answer);
-	if (!verb_refuse_faults(&r, reply))
+	if (!answer_faults(reply, &r))
 		verb_ask_worker(v, sid, MSG_WORKER_ANSWER, json_build("{s:s}", "answer", answer),
 				"The answer was given to the agent; the call goes on", reply);
 }
@@ -129,7 +129,7 @@ void steering_list_questions(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	json_read_open(&r, args);
-	if (verb_refuse_faults(&r, reply))
+	if (answer_faults(reply, &r))
 		return;
 	json_t *list = json_array();
 	calls_each(v->calls, add_question, list);
@@ -145,7 +145,7 @@ void steering_transfer(struct voiced *v, json_t *args, struct reply reply)
 	const char *number = "", *reason = "", *sid = verb_read_sid(&r, args);
 	json_read_number(&r, "toNumber", JSON_NEEDED, &number);
 	json_read_text(&r, "reason", JSON_OPTIONAL, 0, 500, &reason);
-	if (verb_refuse_faults(&r, reply))
+	if (answer_faults(reply, &r))
 		return;
 	struct call *call = calls_by_name(v->calls, sid);
 	if (call != NULL && call_is_browser(call)) {

@@ -5,6 +5,7 @@
 #include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/object.h"
+#include "lib/store/answers.h"
 #include "lib/store/filter.h"
 #include "voiced/call_deletion.h"
 #include "voiced/checkup.h"
@@ -36,7 +37,7 @@ static void system_status(struct voiced *v, json_t *args, struct reply reply)
 {
 	struct json_reader r;
 	json_read_open(&r, args);
-	if (verb_refuse_faults(&r, reply))
+	if (answer_faults(reply, &r))
 		return;
 	reply.done(reply.arg, 200,
 		   json_build("{s:s, s:b, s:i, s:i, s:i, s:i, s:i, s:i, s:s, s:s, s:o}", "status",

@@ -90,15 +90,6 @@ const char *verb_read_sid(struct json_reader *r, json_t *args)
 	return sid;
 }
 
-bool verb_refuse_faults(struct json_reader *r, struct reply reply)
-{
-	json_read_close(r, JSON_OTHERS_LOGGED);
-	if (json_read_ok(r))
-		return false;
-	reply.fail(reply.arg, 400, "invalid", r->faults);
-	return true;
-}
-
 bool call_question_is_scheduled(const struct call_question *q)
 {
 	const char *status = json_string_value(json_object_get(q->document, "status"));

@@ -184,7 +184,7 @@ void waiting_wait(struct voiced *v, json_t *args, struct reply reply)
 	json_read_int(&r, "timeoutSeconds", JSON_OPTIONAL, 0, TIMEOUT_MAX_S, &timeout);
 	json_read_int(&r, "after", JSON_OPTIONAL, 0, 100000, &after);
 	json_read_text(&r, "status", JSON_OPTIONAL, 0, 32, &status);
-	if (verb_refuse_faults(&r, reply))
+	if (answer_faults(reply, &r))
 		return;
 	struct waiting *w = xcalloc(1, sizeof *w);
 	*w = (struct waiting){.v = v,

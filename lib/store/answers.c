@@ -81,3 +81,13 @@ bool answer_faults(struct reply reply, struct json_reader *r)
 	reply.fail(reply.arg, 400, "invalid", r->faults);
 	return true;
 }
+
+bool answer_page(struct reply reply, json_t *args, int64_t *limit, const char **cursor)
+{
+	struct json_reader r;
+	*limit = LIST_DEFAULT;
+	*cursor = NULL;
+	json_read_open(&r, args);
+	filter_read_page(&r, limit, cursor);
+	return !answer_faults(reply, &r);
+}

@@ -27,5 +27,7 @@ void answer_list(struct reply reply, const json_t *found, const char *error, con
 
 /* Closes the reader; answers 400 when there are faults. */
 bool answer_faults(struct reply reply, struct json_reader *r);
+/* Reads what a list without filters takes; cursor is borrowed from args. False: answered 400. */
+bool answer_page(struct reply reply, json_t *args, int64_t *limit, const char **cursor);
 
 #endif
