@@ -1,9 +1,31 @@
 #include "mcpd/arguments.h"
 
 #include "lib/base/json_build.h"
+#include "lib/base/json_read.h"
 #include "lib/base/text.h"
 
 #include <string.h>
+
+static bool is_object(const json_t *value)
+{
+	return json_is_object(value);
+}
+
+static bool is_array(const json_t *value)
+{
+	return json_is_array(value);
+}
+
+static bool is_integer(const json_t *value)
+{
+	int64_t whole;
+	return json_whole(value, &whole);
+}
+
+static bool is_boolean(const json_t *value)
+{
+	return json_is_boolean(value);
+}
 
 /* Each returns a value of the caller's own. */
 static json_t *read_value(const json_t *schema, json_t *value);
@@ -27,13 +49,37 @@ static json_t *read_item(const json_t *schema, json_t *item)
 {
 	const json_t *required = json_object_get(schema, "required");
 	const char *only = json_string_value(json_array_get(required, 0));
-	if (json_is_string(item) && json_array_size(required) == 1 && only != NULL)
-		return json_build("{s:O}", only, item);
-	return read_value(schema, item);
+	json_t *value = read_value(schema, item);
+	if (!json_is_string(value) || json_array_size(required) != 1 || only == NULL)
+		return value;
+	return json_build("{s:o}", only, value);
+}
+
+/* What the text says when it is JSON of the type that the schema has, or NULL. */
+static json_t *read_text(const json_t *schema, const json_t *text)
+{
+	static const struct {
+		const char *type;
+		bool (*is)(const json_t *value);
+	} types[] = {
+		{"object", is_object}, {"array", is_array}, {"integer", is_integer}, {"boolean", is_boolean}};
+	const char *type = json_string_value(json_object_get(schema, "type"));
+	json_t *value = json_loads(json_string_value(text), JSON_DECODE_ANY, NULL);
+	for (size_t i = 0; type != NULL && i < sizeof types / sizeof *types; i++)
+		if (strcmp(types[i].type, type) == 0 && types[i].is(value))
+			return value;
+	json_decref(value);
+	return NULL;
 }
 
 static json_t *read_value(const json_t *schema, json_t *value)
 {
+	json_t *said = json_is_string(value) ? read_text(schema, value) : NULL;
+	if (said != NULL) {
+		json_t *read = read_value(schema, said);
+		json_decref(said);
+		return read;
+	}
 	const json_t *properties = json_object_get(schema, "properties"),
 		     *items = json_object_get(schema, "items");
 	size_t i;

@@ -1,7 +1,7 @@
 /*
  * A tool's arguments as clients really send them. Some send null for every
  * optional argument, and members of their own beside the tool's (n8n: sessionId,
- * toolCallId).
+ * toolCallId); some write lists, objects, numbers and booleans into a text.
  */
 #ifndef PHONY_ARGUMENTS_H
 #define PHONY_ARGUMENTS_H
@@ -12,7 +12,8 @@
 /*
  * The arguments (an object, or NULL; borrowed) as the tool's inputSchema means
  * them, to be checked against it: null is absent; a text where an object with
- * one required member stands in a list is that member; what the tool does not
+ * one required member stands in a list is that member; a text where the schema
+ * has another type is the JSON that it says, if that is of the type; what the tool does not
  * have is left out, and named in ignored ("" if there is nothing). Owned by the
  * caller.
  */

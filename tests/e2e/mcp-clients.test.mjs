@@ -228,7 +228,7 @@ describe('what is not quite JSON', () => {
 describe('arguments', () => {
   const mess = { limit: null, status: null, fromNumber: null, sessionId: 's', toolCallId: 'call_1', action: 'sendMessage', chatInput: 'Hi' };
 
-  test('null is absent, what a tool does not have is ignored, 5.0 is an integer', async () => {
+  test('null is absent, what a tool does not have is ignored, 5.0 and "5" are integers', async () => {
     const stdio = opened(new Legacy({ name: 'test', version: '1' }));
     await stdio.connect(new LegacyStdio({ command: bin('phony'), args: ['mcp'], env: phony.env, cwd: '/', stderr: 'inherit' }));
     for (const client of [stdio, await legacyHttp(phony), await modernHttp(phony)]) {
@@ -241,7 +241,7 @@ describe('arguments', () => {
     const headers = await session(), lists = ['tools/list', 'prompts/list', 'resources/list', 'resources/templates/list'];
     for (const method of lists) assert.ok((await (await post({ jsonrpc: '2.0', id: 1, method, params: { cursor: null, _meta: null } }, headers)).json()).result, method);
     const five = (n) => post(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"phony_list_calls","arguments":{"limit":${n}}}}`, headers);
-    assert.ok((await (await five('5.0')).json()).result.structuredContent);
+    for (const limit of ['5.0', '"5"']) assert.ok((await (await five(limit)).json()).result.structuredContent, limit);
     assert.match((await (await five('5.5')).json()).result.content[0].text, /limit must be a whole number/);
   });
 

@@ -480,6 +480,21 @@ static void test_arguments(void **state)
 			 "{\"toNumber\":\"+1\"}", "");
 	expect_arguments("phony_list_calls", "{\"sessionId\":\"s\",\"limit\":5,\"toolCallId\":null}",
 			 "{\"limit\":5}", "sessionId, toolCallId");
+	/* Lists, objects, numbers and booleans in texts; what is not of the type stays as it is. */
+	expect_arguments("phony_list_calls", "{\"limit\":\"5\",\"toNumber\":\"5\",\"status\":\"null\"}",
+			 "{\"limit\":5,\"toNumber\":\"5\",\"status\":\"null\"}", "");
+	expect_arguments("phony_list_calls", "{\"limit\":\"five\",\"offset\":\"[1]\"}",
+			 "{\"limit\":\"five\"}", "offset");
+	expect_arguments("phony_create_call",
+			 "{\"record\":\"true\",\"maxDuration\":\"5.5\",\"outcomeSchema\":"
+			 "\"{\\\"type\\\":\\\"object\\\",\\\"properties\\\":{}}\"}",
+			 "{\"record\":true,\"maxDuration\":\"5.5\","
+			 "\"outcomeSchema\":{\"type\":\"object\",\"properties\":{}}}", "");
+	expect_arguments("phony_send_bulk_sms",
+			 "{\"toNumbers\":\"[\\\"+1\\\",{\\\"toNumber\\\":\\\"+2\\\"}]\",\"mediaUrls\":[\"[1]\"]}",
+			 "{\"toNumbers\":[{\"toNumber\":\"+1\"},{\"toNumber\":\"+2\"}],\"mediaUrls\":[\"[1]\"]}", "");
+	expect_arguments("phony_send_bulk_sms", "{\"toNumbers\":[\"{\\\"toNumber\\\":\\\"+2\\\"}\",\"3\"]}",
+			 "{\"toNumbers\":[{\"toNumber\":\"+2\"},{\"toNumber\":\"3\"}]}", "");
 	/* What a schema or a template's fields are named is nobody's business. */
 	expect_arguments("phony_create_call",
 			 "{\"outcomeSchema\":{\"type\":\"object\",\"properties\":{\"x\":{\"type\":\"null\"}},"
