@@ -16,7 +16,9 @@
 #include <string.h>
 
 enum {
-	CLOCK_SLACK_MS = 60 * 1000,   /* Twilio's clock may be behind or ahead of ours */
+	CLOCK_SLACK_MS =
+		60 * 1000, /* between the clocks of Twilio's machines, and ours where it is not told */
+	DAY_MS = 24 * 3600 * 1000,
 	UNLISTED_MS = 10 * 60 * 1000, /* Twilio does not answer: until then the call may be live */
 	LAST_LOOK_MS = 60 * 1000,
 	LATER_MS = 5 * 1000, /* until a scheduled call that could not be placed is due again */
@@ -165,13 +167,21 @@ static const char *sid_of(const json_t *body)
 	return sid;
 }
 
-/* The SIDs of Twilio's list that can be ours: made about then by the API, and not known here. */
-static json_t *candidates_of(struct placement *p, json_t *body)
+/* When the request was made, by Twilio's clock as its answer tells it. */
+static int64_t since_at_twilio_ms(const struct placement *p, const struct twilio_answer *answer)
 {
+	int64_t ahead_ms = answer->date_s != 0 ? answer->date_s * 1000 - wall_now().ms : 0;
+	return p->since.ms + ahead_ms - CLOCK_SLACK_MS;
+}
+
+/* The SIDs of Twilio's list that can be ours: made since then by the API, and not known here. */
+static json_t *candidates_of(struct placement *p, const struct twilio_answer *answer)
+{
+	int64_t since_ms = since_at_twilio_ms(p, answer);
 	json_t *list = NULL, *item, *found = json_array();
 	struct json_reader r;
 	size_t i;
-	json_read_open(&r, body);
+	json_read_open(&r, answer->body);
 	json_read_any(&r, "calls", JSON_NEEDED, &list);
 	json_array_foreach (list, i, item) {
 		const char *created = "", *direction = "", *sid = sid_of(item);
@@ -180,7 +190,7 @@ static json_t *candidates_of(struct placement *p, json_t *body)
 		json_read_text(&r, "date_created", JSON_OPTIONAL, 1, 64, &created);
 		json_read_text(&r, "direction", JSON_OPTIONAL, 1, 64, &direction);
 		if (sid != NULL && strcmp(direction, "outbound-api") == 0 && twilio_date(created, &when) &&
-		    when.ms >= p->since.ms - CLOCK_SLACK_MS && calls_by_sid(p->v->calls, sid) == NULL)
+		    when.ms >= since_ms && calls_by_sid(p->v->calls, sid) == NULL)
 			json_array_append_new(found, json_text(sid));
 	}
 	return found;
@@ -256,7 +266,7 @@ static void on_list(void *arg, const struct twilio_answer *answer)
 	struct call *call = placement_call(p);
 	p->listed = answer->outcome == TWILIO_DONE;
 	json_decref(p->candidates);
-	p->candidates = p->listed ? candidates_of(p, answer->body) : json_array();
+	p->candidates = p->listed ? candidates_of(p, answer) : json_array();
 	if (call == NULL || call_is_over(call))
 		placement_over(p);
 	else if (call_sid(call)[0] != '\0')
@@ -269,7 +279,7 @@ static void placement_look(struct placement *p, struct call *call)
 {
 	call_check_soon(call, LAST_LOOK_MS);
 	char day[WALL_TEXT_SIZE];
-	wall_format((struct wall_ms){p->since.ms - CLOCK_SLACK_MS}, day);
+	wall_format((struct wall_ms){p->since.ms - DAY_MS}, day); /* whatever our clock is worth */
 	day[10] = '\0';
 	p->looks++;
 	twilio_find_calls(p->v->twilio, p->number, call_text(call, "fromNumber"), day, on_list, p);

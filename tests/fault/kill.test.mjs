@@ -349,6 +349,18 @@ test('Twilio that does not let phony in, for a while: no call is taken for over,
   });
 });
 
+// No callback arrives that would name the call, and our clock is 150 s ahead.
+test('an answer that was lost, and a clock that is wrong: the call is found in the list', async () => {
+  const settings = { PUBLIC_URL: 'http://127.0.0.1:9' };
+  await withTree({ settings, fallback: { script: [], ring_ms: 60000 }, carrierFaults: { create_faults: ['drop'], clock_skew_s: -150 } }, async ({ carrier, phony }) => {
+    const { status, body } = await phony.call('+12025550191');
+    assert.equal(status, 201, JSON.stringify(body));
+    assert.equal(body.callSid, carrier.events.find((e) => e.event === 'call-created').callSid);
+    await phony.api('POST', `/api/calls/${body.callSid}/hangup`);
+    await carrier.events.wait((e) => e.event === 'call-ended', 'its end');
+  });
+});
+
 // "drop": Twilio connects the call, and its answer is lost. "lose": it never heard of it.
 test('a transfer that Twilio did not answer: it goes through, or the agent has the call again', async () => {
   const callees = { '+13025550011': { dial: 'completed' } };
