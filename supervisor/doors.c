@@ -68,9 +68,10 @@ static const struct door {
 	const char *name;
 	size_t offset;
 } all_doors[] = {
-	{DOOR_LOCK, offsetof(struct doors, lock)},     {DOOR_HTTP, offsetof(struct doors, http)},
-	{DOOR_VOICED, offsetof(struct doors, voiced)}, {DOOR_SMSD, offsetof(struct doors, smsd)},
-	{DOOR_MCPD, offsetof(struct doors, mcpd)},     {DOOR_PHONY, offsetof(struct doors, supervisor)},
+	{DOOR_LOCK, offsetof(struct doors, lock)},       {DOOR_HTTP, offsetof(struct doors, http)},
+	{DOOR_VOICED, offsetof(struct doors, voiced)},   {DOOR_SMSD, offsetof(struct doors, smsd)},
+	{DOOR_MCPD, offsetof(struct doors, mcpd)},       {DOOR_PHONY, offsetof(struct doors, supervisor)},
+	{DOOR_CHECKED, offsetof(struct doors, checked)},
 };
 enum { DOOR_COUNT = sizeof all_doors / sizeof *all_doors, FIRST_FD = 3 };
 
@@ -259,5 +260,6 @@ void doors_close(struct doors *d, const struct config *config)
 	privileges_as_root();
 	fd_close(&d->http);
 	fd_close(&d->next_http);
+	fd_close(&d->checked);
 	fd_close(&d->lock);
 }

@@ -13,9 +13,10 @@ struct doors {
 	int lock;
 	int http, voiced, smsd, mcpd, supervisor; /* -1: not open */
 	int next_http;                            /* takes http's place in the next program; -1: http stays */
+	int checked;                              /* settings for the next program (DOOR_CHECKED) */
 };
 
-#define DOORS_NONE ((struct doors){-1, -1, -1, -1, -1, -1, -1})
+#define DOORS_NONE ((struct doors){-1, -1, -1, -1, -1, -1, -1, -1})
 
 /*
  * Those of the program that became this one by an upgrade; false: there are none.

@@ -4,6 +4,7 @@
 
 #include "lib/base/exit_codes.h"
 #include "lib/base/fd.h"
+#include "lib/base/inherit.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
@@ -151,6 +152,17 @@ static const char *changed_for_good(const struct config *now, const struct confi
 	return NULL;
 }
 
+/* Should the file be wrong when the new program reads it: it has these. */
+static bool keep_checked(struct run *r, const struct config *next, char *why, size_t size)
+{
+	fd_close(&r->doors.checked);
+	r->doors.checked = config_snapshot(next);
+	if (r->doors.checked < 0)
+		text_printf(why, size, "The settings cannot be kept for the new program: %s.",
+			    strerror(errno));
+	return r->doors.checked >= 0;
+}
+
 /* Everything that could fail later, done first: on false nothing has changed, and why says what is wrong. */
 static bool prepare_next(struct run *r, bool accepted, char *why, size_t size)
 {
@@ -171,7 +183,7 @@ static bool prepare_next(struct run *r, bool accepted, char *why, size_t size)
 			"%s cannot be changed while phony runs: end phony, then start it with the new value.",
 			fixed);
 	else
-		ok = doors_open_next(&r->doors, &next, why, size);
+		ok = doors_open_next(&r->doors, &next, why, size) && keep_checked(r, &next, why, size);
 	buffer_free(&faults);
 	config_free(&next);
 	return ok;
@@ -320,11 +332,27 @@ static void open_port(void *arg)
 	timer_start(&r->port_retry, r->base, PORT_RETRY_MS, open_port, r);
 }
 
+/* Returns how many are wrong. */
+static unsigned load_settings(struct run *r, struct buffer *faults, bool *changed)
+{
+	int checked = fd_inherited(DOOR_CHECKED);
+	unsigned count = config_load(&r->config, r->options->config_file, faults);
+	count += config_require_telephony(&r->config, faults);
+	*changed = count > 0 && checked >= 0;
+	if (!*changed)
+		return count;
+	/* The daemons gave way to settings that were right: calls do not end for what was written since. */
+	fwrite(faults->data, 1, faults->len, stderr);
+	buffer_free(faults);
+	config_free(&r->config);
+	return config_load_snapshot(&r->config, checked, faults);
+}
+
 static int load(struct run *r)
 {
 	struct buffer faults = {0};
-	unsigned count = config_load(&r->config, r->options->config_file, &faults);
-	count += config_require_telephony(&r->config, &faults);
+	bool changed;
+	unsigned count = load_settings(r, &faults, &changed);
 	char why[500];
 	if (!privileges_check(&r->config, why, sizeof why)) {
 		buffer_append_text(&faults, why);
@@ -341,6 +369,9 @@ static int load(struct run *r)
 	enum log_severity severity = LOG_SEV_INFO;
 	log_parse_severity(r->config.log_level, &severity);
 	log_open("phony", severity, strcmp(r->config.log_format, "json") == 0);
+	if (changed && count == 0)
+		log_error("settings were changed during the upgrade, and are wrong now: phony goes on with "
+			  "those that were right. Correct them, then run `phony upgrade`.");
 	return count > 0 ? EXIT_CONFIG : EXIT_OK;
 }
 
@@ -389,6 +420,7 @@ static void run_loop(struct run *r)
 static bool open_doors(struct run *r, char *why, size_t size)
 {
 	if (doors_inherited(&r->doors)) {
+		fd_close(&r->doors.checked); /* they are loaded */
 		r->goes_on = true;
 		return true;
 	}

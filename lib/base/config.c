@@ -262,18 +262,10 @@ static bool read_snapshot(int fd, char *values[])
 	return ok;
 }
 
-unsigned config_load(struct config *c, const char *file, struct buffer *faults)
+/* What the sources have, checked; values are freed. The faults so far, and its own. */
+static unsigned take_values(struct config *c, char *values[], unsigned count, struct buffer *faults)
 {
-	char *values[SETTINGS_MAX] = {NULL};
-	unsigned count = 0;
-	int snapshot = fd_inherited(DOOR_SETTINGS);
 	memset(c, 0, sizeof *c);
-	if (snapshot < 0) {
-		count = read_sources(file, values, faults);
-	} else if (!read_snapshot(snapshot, values)) {
-		setting_fault(faults, "phony", "the settings that it hands down cannot be read");
-		count = 1;
-	}
 	for (size_t i = 0; i < setting_count; i++) {
 		const struct setting *s = &setting_table[i];
 		const char *value = values[i] && values[i][0] ? values[i] : s->fallback;
@@ -289,6 +281,25 @@ unsigned config_load(struct config *c, const char *file, struct buffer *faults)
 	}
 	derive(c);
 	return count;
+}
+
+unsigned config_load_snapshot(struct config *c, int fd, struct buffer *faults)
+{
+	char *values[SETTINGS_MAX] = {NULL};
+	bool whole = read_snapshot(fd, values);
+	if (!whole)
+		setting_fault(faults, "phony", "the settings that it hands down cannot be read");
+	return take_values(c, values, !whole, faults);
+}
+
+unsigned config_load(struct config *c, const char *file, struct buffer *faults)
+{
+	char *values[SETTINGS_MAX] = {NULL};
+	int snapshot = fd_inherited(DOOR_SETTINGS);
+	if (snapshot >= 0)
+		return config_load_snapshot(c, snapshot, faults);
+	unsigned count = read_sources(file, values, faults);
+	return take_values(c, values, count, faults);
 }
 
 int config_snapshot(const struct config *c)

@@ -62,6 +62,8 @@ unsigned config_load(struct config *c, const char *file, struct buffer *faults);
  * DOOR_SETTINGS: config_load takes them from there. -1 with errno.
  */
 int config_snapshot(const struct config *c);
+/* The settings of such a descriptor; as config_load. */
+unsigned config_load_snapshot(struct config *c, int fd, struct buffer *faults);
 
 void config_free(struct config *c);
 

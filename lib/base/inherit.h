@@ -18,9 +18,13 @@
 /* smsd: RUN_DIR/smsd.sock. mcpd: RUN_DIR/mcpd.sock. */
 #define DOOR_SMSD "smsd"
 #define DOOR_MCPD "mcpd"
-/* phony itself, after an upgrade: all of the above, RUN_DIR/phony.sock, and RUN_DIR's lock. */
+/*
+ * phony itself, after an upgrade: all of the above, RUN_DIR/phony.sock, RUN_DIR's lock, and the settings
+ * that were found right before the daemons gave way (config_snapshot).
+ */
 #define DOOR_PHONY "phony"
 #define DOOR_LOCK "lock"
+#define DOOR_CHECKED "checked"
 /* callworker: its connection to voiced. */
 #define DOOR_CONTROL "control"
 

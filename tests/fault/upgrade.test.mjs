@@ -121,6 +121,30 @@ test('an upgrade to wrong settings is refused in words, and changes nothing; SIG
   await noProcesses();
 });
 
+test('the settings file breaks in the middle of an upgrade: it goes on with those that were checked, and the call with it', async () => {
+  const carrier = await startCarrier({ default: { script: [] } });
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });
+  const phony = await startWithFile({ sims: { carrier, agent } });
+  const { callSid } = (await phony.call('+12025550137', { elevenLabsAgentId: 'agent-patient' })).body;
+  await carrier.events.wait((e) => e.event === 'stream-open' && e.callSid === callSid, 'the stream');
+  phony.write('MAX_CONCURRENT_INCOMING_CALLS=7\n');
+  phony.child.kill('SIGHUP');
+  await phony.log.wait((l) => l.includes('the daemons give way'), 'the settings to be checked');
+  phony.write('LOG_LEVEL=loud\n');
+  await phony.log.wait((l) => l.includes('settings were changed during the upgrade'), 'it to go on');
+  await until(async () => (await phony.api('GET', '/ready').catch(() => ({}))).status === 200, 'it to be ready');
+  assert.equal((await phony.api('GET', `/api/calls/${callSid}`)).body.isLive, true);
+  // The next one is told what is wrong, and another is right.
+  await assert.rejects(run(bin('phony'), ['upgrade'], { env: phony.env, cwd: phony.folder }), /Nothing was changed/);
+  phony.write('');
+  await run(bin('phony'), ['upgrade'], { env: phony.env, cwd: phony.folder });
+  await until(async () => (await phony.api('POST', `/api/calls/${callSid}/hangup`).catch(() => ({}))).status === 200, 'the call to be ended');
+  await phony.over(callSid);
+  assert.equal((await phony.stop()).code, 0);
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  await noProcesses();
+});
+
 test('an upgrade to an occupied port, or to what cannot change, is refused in words; to a free port it goes', async () => {
   const carrier = await startCarrier({ default: { script: [] } });
   const agent = await startAgent({ agents });
