@@ -8,6 +8,7 @@
 #include "lib/loop/loop.h"
 #include "voiced/agent.h"
 #include "voiced/browser.h"
+#include "voiced/call_deletion.h"
 #include "voiced/ending.h"
 #include "voiced/news.h"
 #include "voiced/recordings.h"
@@ -60,6 +61,14 @@ static int64_t stored_before(const struct taken *stored)
 	return limit;
 }
 
+static void acknowledge(const struct taken *t, struct call *call)
+{
+	if (t->worker != 0 && t->v->workers != NULL)
+		workers_acknowledge(t->v->workers, t->worker, t->seq, stored_before(t));
+	else if (call != NULL)
+		worker_acknowledge(call, t->attempt, t->seq, stored_before(t));
+}
+
 /* Once; false: it was refused without its data, too, and is given up. */
 static bool leave_data_out(struct taken *t, const char *error)
 {
@@ -88,11 +97,20 @@ static void on_stored(void *arg, json_t *result, const char *error)
 		timer_start(&t->again, t->v->base, STORE_AGAIN_MS, store, t);
 		return;
 	}
-	if (t->worker != 0 && t->v->workers != NULL) {
-		workers_acknowledge(t->v->workers, t->worker, t->seq, stored_before(t));
-	} else if (call != NULL) {
-		worker_acknowledge(call, t->attempt, t->seq, stored_before(t));
+	acknowledge(t, call);
+	forget(t);
+}
+
+/* Of a call that was deleted meanwhile nothing comes back. */
+static void on_deletion(void *arg, json_t *note, const char *error)
+{
+	struct taken *t = arg;
+	if (error != NULL || !json_is_object(note)) {
+		store(t);
+		return;
 	}
+	log_info("an event of call %s, which is deleted, is dropped", t->call_id);
+	acknowledge(t, NULL);
 	forget(t);
 }
 
@@ -244,7 +262,7 @@ void events_take_late(struct voiced *v, const char *call_id, int64_t attempt, pi
 			    .worker = worker,
 			    .event = json_incref(event)};
 	LIST_INSERT_HEAD(&v->taken, t, next);
-	store(t);
+	deletion_look_up(v, STORE_CALLS, call_id, on_deletion, t);
 }
 
 void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *event)

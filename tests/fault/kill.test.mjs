@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { freePort, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 
@@ -455,4 +456,24 @@ test('CALLWORKER_WRAPPER runs each worker under a tool', async () => {
   assert.match(trace, /^call\.\d+$/);
   assert.match(fs.readFileSync(path.join(folder, trace), 'utf8'), /sendto|write/);
   fs.rmSync(folder, { recursive: true });
+});
+
+test('a worker that outlives its call, and voiced: once the call is deleted, its last events are dropped', async () => {
+  await withTree({}, async ({ carrier, phony }) => {
+    const { callSid } = (await phony.call('+12025550192')).body;
+    await until(async () => (await events(phony, callSid)).some((e) => e.type === 'agent-connected'), 'the agent');
+    const worker = workerOf(callSid).pid;
+    process.kill(worker, 'SIGSTOP');
+    carrier.command({ hangup: callSid });
+    await phony.over(callSid);
+    process.kill(processes().find((p) => p.name === 'voiced').pid, 'SIGKILL');
+    await phony.log.wait((line) => line.includes('comes with the last events of a call that is over'), 'the worker to be known');
+    await until(async () => (await phony.api('DELETE', `/api/calls/${callSid}`).catch(() => ({}))).status === 200, 'the call to be deleted');
+    process.kill(worker, 'SIGCONT');
+    await phony.log.wait((line) => /an event of call .* is dropped/.test(line), 'its last event');
+    await until(() => !workerOf(callSid), 'the worker to end');
+    const db = new DatabaseSync(path.join(phony.folder, 'state/phony.db'), { readOnly: true });
+    for (const table of ['calls', 'turns', 'events']) assert.equal(db.prepare(`SELECT count(*) AS n FROM ${table}`).get().n, 0, table);
+    db.close();
+  });
 });
