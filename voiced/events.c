@@ -193,6 +193,23 @@ static void on_stream_started(struct voiced *v, struct call *call, int64_t attem
 		call_save(call, NULL, NULL);
 }
 
+static void tell_turn(struct voiced *v, const struct call *call, int64_t attempt, const struct read_event *e)
+{
+	struct news_turn turn = {.corrects = strcmp(e->type, "turn-corrected") == 0,
+				 .attempt = attempt,
+				 .number = e->seq,
+				 .time = e->time};
+	struct json_reader r;
+	json_read_open(&r, e->data);
+	json_read_text(&r, "role", JSON_OPTIONAL, 1, 16, &turn.role);
+	json_read_text(&r, "content", JSON_NEEDED, 0, SIZE_MAX, &turn.content);
+	json_read_int(&r, "before", JSON_OPTIONAL, 1, INT64_MAX, &turn.before);
+	json_read_text(&r, "saidAt", JSON_OPTIONAL, 1, 40, &turn.time);
+	if (turn.corrects)
+		json_read_int(&r, "turn", JSON_NEEDED, 1, INT64_MAX, &turn.number);
+	news_turn(v, call, &turn);
+}
+
 /* What follows from an event; a repeat after our own restart must do no harm. */
 static void act(struct voiced *v, struct call *call, int64_t attempt, const struct read_event *e)
 {
@@ -207,10 +224,8 @@ static void act(struct voiced *v, struct call *call, int64_t attempt, const stru
 	} else if (strcmp(type, "agent-failed") == 0 || strcmp(type, "stream-refused") == 0) {
 		call_set_error(call, text_of(data, "reason"), true);
 		call_save(call, NULL, NULL);
-	} else if (strcmp(type, "turn") == 0) {
-		news_turn(v, call, "turn", data);
-	} else if (strcmp(type, "turn-corrected") == 0) {
-		news_turn(v, call, "correction", data);
+	} else if (strcmp(type, "turn") == 0 || strcmp(type, "turn-corrected") == 0) {
+		tell_turn(v, call, attempt, e);
 	} else if (strcmp(type, "operator-question") == 0) {
 		json_t *question = json_copy(data);
 		json_object_set_new(question, "askedAt", json_text(time));

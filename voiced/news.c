@@ -106,14 +106,18 @@ void news_canceled(struct voiced *v, const json_t *document)
 				   json_object_get(document, "toNumber")));
 }
 
-void news_turn(struct voiced *v, const struct call *call, const char *kind, const json_t *data)
+void news_turn(struct voiced *v, const struct call *call, const struct news_turn *turn)
 {
-	const char *role = json_string_value(json_object_get(data, "role"));
-	const char *content = json_string_value(json_object_get(data, "content"));
-	if (v->news != NULL && content != NULL)
-		tell_of_call(v, call,
-			     json_build("{s:s, s:s, s:s, s:s}", "kind", kind, "callSid", call_sid(call),
-					"role", role ? role : "assistant", "content", content));
+	if (v->news == NULL || turn->content == NULL)
+		return;
+	json_t *item = json_build("{s:s, s:s, s:s, s:s, s:I, s:I, s:s}", "kind",
+				  turn->corrects ? "correction" : "turn", "callSid", call_sid(call), "role",
+				  turn->role ? turn->role : "assistant", "content", turn->content, "attempt",
+				  (json_int_t)turn->attempt, "turn", (json_int_t)turn->number, "timestamp",
+				  turn->time);
+	if (turn->before > 0)
+		json_object_set_new(item, "before", json_integer(turn->before));
+	tell_of_call(v, call, item);
 }
 
 void news_question(struct voiced *v, const struct call *call, const char *kind, const json_t *data)

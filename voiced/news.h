@@ -28,8 +28,20 @@ void news_tell(struct voiced *v, json_t *item);
 void news_call(struct voiced *v, const struct call *call);
 /* The same of a scheduled call that will not be placed: its document. */
 void news_canceled(struct voiced *v, const json_t *document);
-/* kind "turn": somebody said this; kind "correction": less of it was heard. */
-void news_turn(struct voiced *v, const struct call *call, const char *kind, const json_t *data);
+/*
+ * kind "turn": somebody said this; kind "correction": less of it was heard. A turn
+ * is named by the stream's attempt and its number in it; one whose text came late
+ * stands before another of the same attempt.
+ */
+struct news_turn {
+	bool corrects;
+	int64_t attempt, number;
+	int64_t before;   /* 0: after all that was told */
+	const char *time; /* when it was said, or corrected */
+	const char *role; /* NULL: the assistant */
+	const char *content;
+};
+void news_turn(struct voiced *v, const struct call *call, const struct news_turn *turn);
 /* kind "question" or "answered": the agent asks a person. */
 void news_question(struct voiced *v, const struct call *call, const char *kind, const json_t *data);
 /* One that was changed since. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import twilio from 'twilio';
 import { account, noProcesses, processes, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { listen } from '../harness/events.mjs';
 import { agents, request } from '../harness/mcp.mjs';
 import { sid } from '../harness/webhooks.mjs';
 
@@ -18,30 +19,6 @@ after(async () => {
   await noProcesses();
 });
 
-// The events of a stream as they come; ended tells when the server has closed it.
-async function listen(lastEventId, headers = {}) {
-  const controller = new AbortController(), events = [];
-  const answer = await fetch(`http://127.0.0.1:${phony.port}/api/events`, { signal: controller.signal,
-    headers: { authorization: `Bearer ${phony.token}`, ...(lastEventId && { 'last-event-id': lastEventId }), ...headers } });
-  assert.equal(answer.status, 200);
-  assert.equal(answer.headers.get('content-type'), 'text/event-stream');
-  const stream = { events, close: () => controller.abort(), ended: false, find: (fits) => events.find((e) => fits(e.data, e)) };
-  (async () => {
-    let text = '';
-    try {
-      for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
-        text += part;
-        for (let end; (end = text.indexOf('\n\n')) >= 0; text = text.slice(end + 2)) {
-          const fields = Object.fromEntries(text.slice(0, end).split('\n').filter((l) => !l.startsWith(':')).map((l) => [l.slice(0, l.indexOf(':')), l.slice(l.indexOf(':') + 2)]));
-          if (fields.data) events.push({ id: fields.id, name: fields.event, data: JSON.parse(fields.data) });
-        }
-      }
-    } catch { /* closed by us */ }
-    stream.ended = true;
-  })();
-  await until(() => events.length, 'the first event');
-  return stream;
-}
 const call = async () => (await phony.api('POST', '/api/calls', { toNumber: `+1202556${person++}`, ...request })).body.callSid;
 const incoming = async (n) => {
   const params = { MessageSid: sid(n), AccountSid: account.sid, From: '+12025550123', To: account.number, Body: 'Hello', NumMedia: '0', NumSegments: '1', SmsStatus: 'received' };
@@ -51,7 +28,7 @@ const incoming = async (n) => {
 };
 
 test('calls, their transcript and messages are told to all who listen, in order', async () => {
-  const streams = await Promise.all([...Array(5)].map(() => listen()));
+  const streams = await Promise.all([...Array(5)].map(() => listen(phony)));
   for (const { events } of streams) assert.equal(events[0].name, 'hello');
   const callSid = await call();
   await phony.over(callSid);
@@ -69,7 +46,7 @@ test('calls, their transcript and messages are told to all who listen, in order'
 });
 
 test('who comes again is told what it missed, once', async () => {
-  const stream = await listen();
+  const stream = await listen(phony);
   const one = await call();
   await phony.over(one);
   await until(() => stream.find((d) => d.callSid === one && d.status === 'completed'), 'the end of the first');
@@ -77,7 +54,7 @@ test('who comes again is told what it missed, once', async () => {
   stream.close();
   const two = await call();
   await phony.over(two);
-  const again = await listen(id);
+  const again = await listen(phony, id);
   await until(() => again.find((d) => d.callSid === two && d.status === 'completed'), 'what was missed');
   assert.ok(!again.find((d) => d.callSid === one));
   assert.ok(!again.events.some((e) => ['hello', 'reset'].includes(e.name)));
@@ -85,15 +62,15 @@ test('who comes again is told what it missed, once', async () => {
 });
 
 test('a position of another time: look at everything anew', async () => {
-  for (const id of ['x', 'abcdefgh-1', `${(await listen()).events[0].id}9999`, '-', 'abcdefgh-']) {
-    const stream = await listen(id);
+  for (const id of ['x', 'abcdefgh-1', `${(await listen(phony)).events[0].id}9999`, '-', 'abcdefgh-']) {
+    const stream = await listen(phony, id);
     assert.equal(stream.events[0].name, 'reset', id);
     stream.close();
   }
 });
 
 test('voiced and smsd die: the stream ends, and goes on', async () => {
-  const stream = await listen();
+  const stream = await listen(phony);
   const kill = (name) => process.kill(processes().find((p) => p.name === name).pid, 'SIGKILL');
   kill('smsd');
   await until(() => stream.find((d) => d.kind === 'messages'), 'the gap to be told');
@@ -101,7 +78,7 @@ test('voiced and smsd die: the stream ends, and goes on', async () => {
   await until(() => stream.find((d) => d.messageSid === sid(901)), 'a message after it');
   kill('voiced');
   await until(() => stream.ended, 'the end of the stream');
-  const again = await until(() => listen(stream.events.at(-1).id).catch(() => null), 'another');
+  const again = await until(() => listen(phony, stream.events.at(-1).id).catch(() => null), 'another');
   assert.equal(again.events[0].name, 'reset');
   await phony.over(await call());
   assert.ok(again.find((d) => d.kind === 'turn'));
@@ -117,10 +94,10 @@ test('only with the token, and from no page of another host', async () => {
 });
 
 test('a hundred streams, and no more', async () => {
-  const streams = await Promise.all([...Array(100)].map(() => listen()));
+  const streams = await Promise.all([...Array(100)].map(() => listen(phony)));
   const answer = await phony.api('GET', '/api/events');
   assert.deepEqual([answer.status, answer.body.code], [503, 'streams']);
   for (const stream of streams) stream.close();
-  const last = await until(() => listen().catch(() => null), 'room again');
+  const last = await until(() => listen(phony).catch(() => null), 'room again');
   last.close();
 });

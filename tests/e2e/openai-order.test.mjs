@@ -1,6 +1,8 @@
 // OpenAI Realtime when its events are missing, late or out of order, in whole calls.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { openBrowser, signIn } from '../harness/browser.mjs';
+import { listen } from '../harness/events.mjs';
 import { noProcesses, startCarrier, startPhony, until } from '../harness/phony.mjs';
 import { startRealtime } from '../harness/realtime.mjs';
 
@@ -83,11 +85,12 @@ const scripts = {
   },
 };
 
-let realtime, carrier, phony;
+let realtime, carrier, phony, base;
 before(async () => {
   realtime = await startRealtime(scripts);
   carrier = await startCarrier({ default: { script: [] } });
   phony = await startPhony({ sims: { carrier, agent: { port: realtime.port } }, settings: { VOICE_PROVIDER: 'openai', SILENCE_SECONDS: '0' } });
+  base = `http://127.0.0.1:${phony.port}`;
 });
 after(async () => {
   assert.equal((await phony.stop()).code, 0);
@@ -107,14 +110,33 @@ const peerOf = (name) => realtime.sessions[name]?.[0];
 
 describe('calls', { concurrency: true }, () => {
   test('no turn is lost, and all are in their order', async () => {
+    const { browser, page } = await openBrowser({ base });
+    const stream = await listen(phony);
+    await signIn(page, base, phony.token);
     const sid = await place('missing');
+    // What the page shows, each time that it changes.
+    await page.addInitScript(() => {
+      globalThis.shown = [];
+      new MutationObserver(() => globalThis.shown.push([...document.querySelectorAll('.turns p')].map((p) => p.textContent))).observe(document, { childList: true, subtree: true, characterData: true });
+    });
+    await page.goto(`${base}/?live#/calls/${sid}`);
     await until(() => peerOf('missing')?.last, 'the last answer');
     await until(async () => (await phony.api('GET', `/api/calls/${sid}`)).body.conversationHistory.length >= 4, 'the turns before');
+    await page.locator('.turns').getByText('Hello?').waitFor();
     await phony.api('POST', `/api/calls/${sid}/hangup`);
     const { conversationHistory } = await phony.over(sid);
     assert.deepEqual(conversationHistory.map((turn) => `${turn.role}: ${turn.content}`), ['assistant: Good evening, this is Anna.', 'user: Hello?', 'user: A table, please.', 'assistant: Certainly.', 'assistant: It is at seven.']);
     const times = conversationHistory.map((turn) => turn.timestamp);
     assert.ok(times[1] <= times[2], times.join());
+    // Live, the late turn is told with its place, and the page never shows it anywhere else.
+    const told = stream.events.map((e) => e.data).filter((d) => d.kind === 'turn' && d.callSid === sid);
+    assert.deepEqual(told.map((d) => d.timestamp).toSorted(), times);
+    const late = told.find((d) => d.content === 'Hello?'), next = told.find((d) => d.content === 'A table, please.');
+    assert.deepEqual([late.before, late.attempt], [next.turn, next.attempt]);
+    const shown = await page.evaluate(() => globalThis.shown);
+    assert.deepEqual(shown.filter((turns) => turns.indexOf('Hello?') > turns.indexOf('A table, please.') || new Set(turns).size < turns.length), []);
+    stream.close();
+    await browser.close();
   });
 
   test('an answer of which nothing was heard is no turn', async () => {

@@ -100,12 +100,17 @@ export function CallPage({ callSid }: { callSid: string }) {
   const { data: call, error, setData } = useData(() => get<Call>(`/api/calls/${callSid}`), [], [callSid]);
   const events = useData(() => get<{ events: CallEvent[] }>(`/api/calls/${callSid}/events`), [], [callSid]);
   const waiting = useRef(0);
-  // A turn is shown when it is told; everything else is asked for anew, at most three times a second.
+  // A turn is shown when it is told; everything else is asked for anew, at most three times a second. So is one whose text
+  // came late, which stands before others.
   useLive((happened) => {
     const ours = happened.filter((e) => e.callSid === callSid);
     if (ours.length === 0) return;
-    const turns = ours.filter((e) => e.kind === 'turn');
-    if (turns.length) setData((c) => c && { ...c, conversationHistory: [...(c.conversationHistory ?? []), ...turns.map((e) => ({ role: e.role as 'user', content: String(e.content), timestamp: String(e.timestamp ?? new Date().toISOString()) }))] });
+    const told = ours.filter((e) => e.kind === 'turn' && e.before === undefined).map((e) => ({ role: e.role as 'user', content: String(e.content), timestamp: String(e.timestamp) }));
+    if (told.length) setData((c) => {
+      if (!c) return c;
+      const there = c.conversationHistory ?? [];
+      return { ...c, conversationHistory: [...there, ...told.filter((t) => !there.some((o) => o.timestamp === t.timestamp && o.role === t.role))] };
+    });
     waiting.current ||= window.setTimeout(() => {
       waiting.current = 0;
       get<Call>(`/api/calls/${callSid}`).then(setData, () => {});
