@@ -2,6 +2,7 @@
 #include "lib/base/config.h"
 #include "lib/base/exit_codes.h"
 #include "lib/base/panic.h"
+#include "lib/base/text.h"
 #include "lib/daemon/privileges.h"
 #include "lib/daemon/spawn.h"
 #include "supervisor/commands.h"
@@ -40,10 +41,18 @@ static int become(const struct command_options *o, const char *option)
 int command_doctor(const struct command_options *o)
 {
 	struct config config = {0};
-	struct buffer faults = {0};
+	struct buffer faults = {0}, unknown = {0};
 	unsigned count = config_load(&config, o->config_file, &faults);
 	count += config_require_telephony(&config, &faults);
+	bool unread = config.unread;
 	config_free(&config);
+	if (!unread && config_unknown(o->config_file, &unknown))
+		printf("advice settings: %s has lines that are no settings of phony; correct them if they "
+		       "are "
+		       "meant to be: %.*s\n",
+		       o->config_file ? o->config_file : CONFIG_FILE,
+		       TEXT_SPAN((char *)unknown.data, (int)unknown.len));
+	buffer_free(&unknown);
 	if (count == 0) {
 		buffer_free(&faults);
 		puts("ok     settings");

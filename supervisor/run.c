@@ -332,6 +332,19 @@ static void open_port(void *arg)
 	timer_start(&r->port_retry, r->base, PORT_RETRY_MS, open_port, r);
 }
 
+/* What keeps phony from nothing, but is hardly meant. */
+static void tell_doubts(const struct run *r)
+{
+	struct buffer unknown = {0};
+	const char *file = r->options->config_file, *voice = config_voice_missing(&r->config);
+	if (config_unknown(file, &unknown))
+		log_warn("%s has lines that are no settings of phony; they are ignored: %.*s",
+			 file ? file : CONFIG_FILE, TEXT_SPAN((char *)unknown.data, (int)unknown.len));
+	if (voice != NULL)
+		log_warn("%s is not set: no call has a voice, except one that names its agent", voice);
+	buffer_free(&unknown);
+}
+
 /* Returns how many are wrong. */
 static unsigned load_settings(struct run *r, struct buffer *faults, bool *changed)
 {
@@ -372,6 +385,8 @@ static int load(struct run *r)
 	if (changed && count == 0)
 		log_error("settings were changed during the upgrade, and are wrong now: phony goes on with "
 			  "those that were right. Correct them, then run `phony upgrade`.");
+	if (count == 0)
+		tell_doubts(r);
 	return count > 0 ? EXIT_CONFIG : EXIT_OK;
 }
 

@@ -49,7 +49,11 @@ static void say(struct doctor *d, const char *what, const char *fault, const cha
 	if (fault == NULL)
 		printf("ok     %s\n", what);
 	else
-		printf("fault  %s: %s%s%s\n", what, fault, mend[0] ? " " : "", mend);
+		printf("fault  %s: %s%s%s\n", what, fault,
+		       mend[0] == '\0'                   ? ""
+		       : fault[strlen(fault) - 1] == '.' ? " "
+							 : ". ",
+		       mend);
 	d->faults += fault != NULL;
 }
 
@@ -378,9 +382,9 @@ static void ask_voice(struct doctor *d)
 {
 	const struct config *c = d->config;
 	bool openai = strcmp(c->voice_provider, "openai") == 0;
-	if (openai ? c->openai_api_key[0] == '\0' : c->elevenlabs_agent_id[0] == '\0') {
-		say(d, openai ? "OPENAI_API_KEY" : "ELEVENLABS_AGENT_ID", "it is not set.",
-		    "Without it no call has a voice.");
+	const char *missing = config_voice_missing(c);
+	if (missing != NULL) {
+		say(d, missing, "it is not set.", "Without it no call has a voice.");
 		return;
 	}
 	char *url, *header;

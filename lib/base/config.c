@@ -23,6 +23,19 @@
 
 enum { TOKEN_LEN = 40, SNAPSHOT_MAX = 1024 * 1024 };
 
+struct settings_file {
+	FILE *file;
+	char *line;
+	size_t size;
+	unsigned number; /* of the line, from 1 */
+};
+
+static void replace(char **field, char *value)
+{
+	free(*field);
+	*field = value;
+}
+
 static char *trim(char *text)
 {
 	while (isspace((unsigned char)*text))
@@ -59,47 +72,88 @@ static char *line_value(char *text)
 	return NULL;
 }
 
-/* Values of a file, for settings that have none yet. Unknown names belong to others. */
-static void read_values(FILE *file, char *values[], struct buffer *faults, unsigned *count)
+/*
+ * Reads the next line that is neither empty nor a comment: its name, and what follows
+ * the "=" in *rest, NULL where there is none. False: the file has ended, or with errno
+ * it cannot be read.
+ */
+static bool next_line(struct settings_file *f, char **name, char **rest)
 {
 	static const char byte_order_mark[] = "\xef\xbb\xbf";
-	char *line = NULL;
-	size_t size = 0;
-	for (bool first = true; getline(&line, &size, file) >= 0; first = false) {
-		bool marked = first && strncmp(line, byte_order_mark, 3) == 0;
-		char *at = trim(marked ? line + 3 : line);
+	errno = 0;
+	while (getline(&f->line, &f->size, f->file) >= 0) {
+		bool marked = f->number++ == 0 && strncmp(f->line, byte_order_mark, 3) == 0;
+		char *at = trim(marked ? f->line + 3 : f->line);
 		if (strncmp(at, "export ", 7) == 0)
 			at = trim(at + 7);
-		char *equals = strchr(at, '=');
-		if (*at == '#' || equals == NULL)
+		if (*at == '\0' || *at == '#')
 			continue;
-		*equals = '\0';
-		const struct setting *s = setting_find(trim(at));
+		char *equals = strchr(at, '=');
+		*rest = equals ? equals + 1 : NULL;
+		if (equals != NULL)
+			*equals = '\0';
+		*name = trim(at);
+		return true;
+	}
+	return false;
+}
+
+/* Values of a file, for settings that have none yet; of two lines the later counts. */
+static void read_values(struct settings_file *f, char *values[], struct buffer *faults, unsigned *count)
+{
+	char *found[SETTINGS_MAX] = {NULL}, *name, *rest;
+	while (next_line(f, &name, &rest)) {
+		const struct setting *s = rest ? setting_find(name) : NULL;
 		if (s == NULL || values[s - setting_table] != NULL)
 			continue;
-		const char *value = line_value(equals + 1);
+		const char *value = line_value(rest);
 		if (value == NULL) {
 			setting_fault(faults, s->name,
 				      "its value begins with a quote that does not end; end it");
 			++*count;
 		}
-		values[s - setting_table] = xstrdup(value ? value : "");
+		replace(&found[s - setting_table], xstrdup(value ? value : ""));
 	}
-	free(line);
+	for (size_t i = 0; i < setting_count; i++)
+		if (found[i] != NULL)
+			values[i] = found[i];
 }
 
-static void read_file(const char *path, bool required, char *values[], struct buffer *faults, unsigned *count)
+/* False: it cannot be read. */
+static bool read_file(const char *path, bool required, char *values[], struct buffer *faults, unsigned *count)
 {
-	FILE *file = fopen(path, "re");
-	if (file != NULL) {
-		read_values(file, values, faults, count);
-		fclose(file);
-	} else if (required || errno != ENOENT) {
+	struct settings_file f = {.file = fopen(path, "re")};
+	if (f.file != NULL)
+		read_values(&f, values, faults, count);
+	bool ok = f.file != NULL ? !ferror(f.file) : !required && errno == ENOENT;
+	if (!ok) {
 		char why[256];
 		text_printf(why, sizeof why, "cannot be read: %s", strerror(errno));
 		setting_fault(faults, path, why);
 		++*count;
 	}
+	if (f.file != NULL)
+		fclose(f.file);
+	free(f.line);
+	return ok;
+}
+
+bool config_unknown(const char *path, struct buffer *out)
+{
+	struct settings_file f = {.file = fopen(path ? path : CONFIG_FILE, "re")};
+	char *name, *rest, line[160];
+	while (f.file != NULL && next_line(&f, &name, &rest)) {
+		if (rest != NULL && setting_find(name) != NULL)
+			continue;
+		/* A line without "=" may be the rest of a secret. */
+		size_t n = text_printf(line, sizeof line, "%s%.*s (line %u)", out->len > 0 ? ", " : "",
+				       TEXT_CUT(rest ? name : "no KEY=value", 100), f.number);
+		buffer_append(out, line, n);
+	}
+	if (f.file != NULL)
+		fclose(f.file);
+	free(f.line);
+	return out->len > 0;
 }
 
 static void read_environment(char *values[])
@@ -142,12 +196,6 @@ static void assign(struct config *c, const struct setting *s, const char *value)
 		*(char **)target = xstrdup(value);
 	if (s->rule.kind == K_SECRET)
 		log_hide_secret(value);
-}
-
-static void replace(char **field, char *value)
-{
-	free(*field);
-	*field = value;
 }
 
 /*
@@ -222,11 +270,11 @@ static void derive(struct config *c)
 }
 
 /* The environment, then a file, then what was changed while phony ran. */
-static unsigned read_sources(const char *file, char *values[], struct buffer *faults)
+static unsigned read_sources(const char *file, char *values[], bool *unread, struct buffer *faults)
 {
 	unsigned count = 0;
 	read_environment(values);
-	read_file(file ? file : CONFIG_FILE, file != NULL, values, faults, &count);
+	*unread = !read_file(file ? file : CONFIG_FILE, file != NULL, values, faults, &count);
 	char **dir = &values[setting_find("STATE_DIR") - setting_table];
 	if (*dir == NULL || **dir == '\0')
 		replace(dir, default_state_dir());
@@ -298,8 +346,11 @@ unsigned config_load(struct config *c, const char *file, struct buffer *faults)
 	int snapshot = fd_inherited(DOOR_SETTINGS);
 	if (snapshot >= 0)
 		return config_load_snapshot(c, snapshot, faults);
-	unsigned count = read_sources(file, values, faults);
-	return take_values(c, values, count, faults);
+	bool unread;
+	unsigned count = read_sources(file, values, &unread, faults);
+	count = take_values(c, values, count, faults);
+	c->unread = unread;
+	return count;
 }
 
 int config_snapshot(const struct config *c)
@@ -335,6 +386,17 @@ void config_free(struct config *c)
 	memset(c, 0, sizeof *c);
 }
 
+/* It was set, but to something wrong. */
+static bool has_fault(const struct buffer *faults, const char *name)
+{
+	size_t len = strlen(name);
+	const char *at = (const char *)faults->data, *end = at + faults->len;
+	for (; at != NULL && at < end; at = memchr(at, '\n', (size_t)(end - at)), at += at != NULL)
+		if ((size_t)(end - at) > len && memcmp(at, name, len) == 0 && at[len] == ':')
+			return true;
+	return false;
+}
+
 unsigned config_require_telephony(const struct config *c, struct buffer *faults)
 {
 	const struct {
@@ -352,8 +414,8 @@ unsigned config_require_telephony(const struct config *c, struct buffer *faults)
 		 "+12025550198"},
 	};
 	unsigned count = 0;
-	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
-		if (needed[i].value[0] == '\0') {
+	for (size_t i = 0; !c->unread && i < sizeof needed / sizeof *needed; i++)
+		if (needed[i].value[0] == '\0' && !has_fault(faults, needed[i].name)) {
 			setting_fault(faults, needed[i].name, needed[i].why);
 			count++;
 		}
@@ -368,6 +430,13 @@ char *config_state_path(const struct config *c, const char *name)
 char *config_run_path(const struct config *c, const char *name)
 {
 	return xasprintf("%s/%s", c->run_dir, name);
+}
+
+const char *config_voice_missing(const struct config *c)
+{
+	if (strcmp(c->voice_provider, "openai") == 0)
+		return c->openai_api_key[0] ? NULL : "OPENAI_API_KEY";
+	return c->elevenlabs_agent_id[0] ? NULL : "ELEVENLABS_AGENT_ID";
 }
 
 bool config_make_dir(const char *path)

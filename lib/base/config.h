@@ -3,7 +3,8 @@
  * changed while phony ran (lib/base/overrides.h), the environment, then --config
  * FILE, or /etc/phony/phony.env without --config. No file is looked for in the
  * current folder: MCP clients start phony in folders that others have written.
- * Everything that is wrong is reported at once, by name.
+ * Of two lines with a name the later counts. Everything that is wrong is reported at
+ * once, by name.
  *
  * A daemon has its settings from phony (config_snapshot): all daemons have the same,
  * also when one is started again after the file has changed.
@@ -29,6 +30,7 @@ struct config {
 #define HOURS char *
 #define SID char *
 #define CHOICE char *
+#define ADDRESS char *
 #define BOOL bool
 #define UINT(min, max) unsigned
 #define SETTING(kind, field, name, alias, fallback, help) kind field;
@@ -46,7 +48,9 @@ struct config {
 #undef SID
 #undef CHOICE
 #undef BOOL
+#undef ADDRESS
 #undef UINT
+	bool unread; /* its file could not be read: nobody knows what is set */
 };
 
 /*
@@ -67,8 +71,20 @@ unsigned config_load_snapshot(struct config *c, int fd, struct buffer *faults);
 
 void config_free(struct config *c);
 
-/* Adds what placing calls needs: PUBLIC_URL, Twilio's account, token and number. */
+/*
+ * Adds what placing calls needs and is not set: PUBLIC_URL, Twilio's account, token
+ * and number. What is wrong, or stands in a file that cannot be read, is told already.
+ */
 unsigned config_require_telephony(const struct config *c, struct buffer *faults);
+
+/* The setting without which a call that names no agent has no voice; NULL: it is set. */
+const char *config_voice_missing(const struct config *c);
+
+/*
+ * What config_load passes over in the file (NULL: CONFIG_FILE), as "NAME (line 3), …",
+ * appended: misspelt names, and what belongs to other programs. False: nothing.
+ */
+bool config_unknown(const char *file, struct buffer *out);
 
 /*
  * API_TOKEN, or the one kept in STATE_DIR/api-token, made there (mode 0600) at

@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,10 @@
 #define CHOICE                 \
 	{                      \
 		K_CHOICE, 0, 0 \
+	}
+#define ADDRESS                 \
+	{                       \
+		K_ADDRESS, 0, 0 \
 	}
 #define BOOL                 \
 	{                    \
@@ -178,6 +183,15 @@ static const char *check_choice(const char *value, const char *words)
 	return words;
 }
 
+static bool is_ip_address(const char *value)
+{
+	struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM}, *found = NULL;
+	bool is = getaddrinfo(value, NULL, &hints, &found) == 0;
+	if (is)
+		freeaddrinfo(found);
+	return is;
+}
+
 const char *setting_check(const struct setting *s, const char *value, char *why, size_t size)
 {
 	switch (s->rule.kind) {
@@ -201,6 +215,10 @@ const char *setting_check(const struct setting *s, const char *value, char *why,
 			return NULL;
 		text_printf(why, size, "must be one of %s", s->help);
 		return why;
+	case K_ADDRESS:
+		return is_ip_address(value) ? NULL
+					    : "must be an IP address of this machine, such as 127.0.0.1, or "
+					      "0.0.0.0 for all of them";
 	case K_BOOL:
 		return check_choice(value, "true|false|1|0|yes|no") ? "must be true or false" : NULL;
 	case K_UINT: {

@@ -22,6 +22,7 @@ enum setting_kind {
 	K_HOURS,
 	K_SID,
 	K_CHOICE,
+	K_ADDRESS,
 	K_BOOL,
 	K_UINT
 };

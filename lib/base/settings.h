@@ -4,7 +4,7 @@
  * kinds: TEXT, SECRET (a text that never appears in a line), ABSOLUTE_PATH, URL_HTTP and
  * URL_WS (TLS, or plain on loopback hosts), NUMBER (E.164), NUMBERS (several,
  * by commas), PREFIXES (of numbers, by commas), HOURS (of a day), SID,
- * UINT(min, max), BOOL, CHOICE (words by '|' in the help).
+ * UINT(min, max), BOOL, ADDRESS (IP), CHOICE (words by '|' in the help).
  * An empty default means unset.
  */
 #ifndef SETTING
@@ -45,11 +45,11 @@ SETTING(UINT(5, 3600), operator_s, "OPERATOR_SECONDS", "", "60",
 SETTING(UINT(5, 600), ring_s, "RING_TIMEOUT", "", "60", "seconds that an outgoing call rings")
 SETTING(TEXT, mongodb_url, "MONGODB_URL", "MONGODB_URI", "", "unset: SQLite in STATE_DIR")
 SETTING(UINT(1, 65535), port, "PORT", "", "3004", "TCP port")
-SETTING(TEXT, bind_address, "BIND_ADDRESS", "", "127.0.0.1", "address of the TCP port")
+SETTING(ADDRESS, bind_address, "BIND_ADDRESS", "", "127.0.0.1", "IP address of the TCP port")
 SETTING(ABSOLUTE_PATH, state_dir, "STATE_DIR", "", "", "where data is kept")
 SETTING(ABSOLUTE_PATH, run_dir, "RUN_DIR", "", "", "where the sockets are")
 SETTING(SECRET, api_token, "API_TOKEN", "", "", "bearer token of /api; made at first start")
-SETTING(BOOL, record_calls, "RECORD_CALLS", "RECORD", "false", "record calls at Twilio")
+SETTING(BOOL, record_calls, "RECORD_CALLS", "RECORD", "false", "record calls, here and at Twilio")
 SETTING(BOOL, flight_recorder, "FLIGHT_RECORDER", "", "false", "record all that a call sends and gets, to run it again")
 SETTING(TEXT, callworker_wrapper, "CALLWORKER_WRAPPER", "", "",
 	"command put before callworker; %p becomes a process id")

@@ -141,6 +141,8 @@ static bool follow(int dir, const char *name, char rest[PATH_SIZE])
 	char target[PATH_SIZE], whole[PATH_SIZE];
 	struct stat st;
 	ssize_t n = readlinkat(dir, name, target, sizeof target - 1);
+	if (n < 0 && errno == EINVAL) /* no link */
+		errno = ENOTDIR;
 	if (n <= 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || st.st_uid != 0)
 		return false;
 	target[n] = '\0';

@@ -23,6 +23,15 @@ test('every fault of the configuration is named at once, exit 78', async () => {
     assert.match(stderr, new RegExp(`^${name}: `, 'm'));
 });
 
+test('what is misspelt or has no voice is told; phony runs', async () => {
+  const folder = temporaryFolder(), file = path.join(folder, 'phony.env');
+  fs.writeFileSync(file, 'TWILLIO_NUMBER=+12025550199\n');
+  const phony = await startPhony({ folder, args: ['--config', file], settings: { ELEVENLABS_AGENT_ID: '' } });
+  assert.ok(phony.log.find((l) => l.includes(`${file} has lines that are no settings of phony; they are ignored: TWILLIO_NUMBER (line 1)`)));
+  assert.ok(phony.log.find((l) => /ELEVENLABS_AGENT_ID is not set: no call has a voice/.test(l)));
+  assert.equal((await phony.stop()).code, 0);
+});
+
 test('started by root, phony asks for a user of its own', { skip: process.getuid() !== 0 && 'only root can try this' }, async () => {
   const folder = temporaryFolder(), env = { ...poorEnvironment(), ...settings({ port: await freePort(), folder }) };
   const { code, stderr } = await run(['run'], { ...env, RUN_AS: 'no-such-user' });

@@ -312,9 +312,42 @@ static void test_config(void **state)
 		assert_non_null(strstr((char *)faults.data, names[i]));
 	config_free(&c);
 	buffer_free(&faults);
-	assert_int_equal(config_load(&c, "/nonexistent/file", &faults), 1);
+	/* What is wrong is told once. */
+	write_file("build/unit-config.env",
+		   "TWILIO_ACCOUNT_SID=AC12\nTWILIO_NUMBER=555\nBIND_ADDRESS=localhost\n");
+	assert_int_equal(config_load(&c, "build/unit-config.env", &faults), 3);
+	assert_int_equal(config_require_telephony(&c, &faults), 2);
+	buffer_append(&faults, "", 1);
+	assert_null(strstr((char *)faults.data, "TWILIO_NUMBER environment variable is required"));
+	assert_non_null(strstr((char *)faults.data, "BIND_ADDRESS: must be an IP address"));
+	assert_non_null(strstr((char *)faults.data, "PUBLIC_URL environment variable is required"));
 	config_free(&c);
 	buffer_free(&faults);
+	/* Of a file that cannot be read nobody knows what it sets. */
+	static const char *const unread[] = {"/nonexistent/file", "/tmp"};
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(config_load(&c, unread[i], &faults), 1);
+		assert_int_equal(config_require_telephony(&c, &faults), 0);
+		config_free(&c);
+		buffer_free(&faults);
+	}
+	unlink("build/unit-config.env");
+}
+
+static void test_config_unknown(void **state)
+{
+	(void)state;
+	struct buffer unknown = {0};
+	write_file("build/unit-config.env",
+		   "\xef\xbb\xbf# comment\n\nPORT=1\nLOG_LEVL=debug\nTWILIO_AUTH_TOKEN=\nhunter2\n"
+		   "  export OTHER = x\n");
+	assert_true(config_unknown("build/unit-config.env", &unknown));
+	buffer_append(&unknown, "", 1);
+	assert_string_equal((char *)unknown.data, "LOG_LEVL (line 4), no KEY=value (line 6), OTHER (line 7)");
+	buffer_free(&unknown);
+	write_file("build/unit-config.env", "PORT=1\nMONGODB_URI=x\n");
+	assert_false(config_unknown("build/unit-config.env", &unknown));
+	assert_false(config_unknown("/nonexistent/file", &unknown));
 	unlink("build/unit-config.env");
 }
 
@@ -425,6 +458,8 @@ static void test_config_lines(void **state)
 		{"OPENAI_VOICE=\"\" # none", "sage", 0},
 		{"OPENAI_VOICE=\"ash", "sage", 1},
 		{"OPENAI_VOICE=ash\r\n", "ash", 0},
+		{"OPENAI_VOICE=ash\nOPENAI_VOICE=coral", "coral", 0},
+		{"OPENAI_VOICE=ash\nOPENAI_VOICE=", "sage", 0},
 		{"\xef\xbb\xbfOPENAI_VOICE=ash", "ash", 0},
 		{"export OPENAI_VOICE = ash", "ash", 0},
 		{"RUN_DIR=run", "sage", 1},
@@ -552,6 +587,7 @@ int main(void)
 		cmocka_unit_test(test_secret),
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_config_lines),
+		cmocka_unit_test(test_config_unknown),
 		cmocka_unit_test(test_config_model),
 		cmocka_unit_test(test_model_shutdown),
 		cmocka_unit_test(test_config_lists),
