@@ -72,7 +72,7 @@ static void locate(struct asked *asked, struct call *call, const char *url)
 		resolver_ask(asked->v->resolver, url, call_agent_tries(call) - 1, on_address, asked);
 }
 
-static void describe_refusal(const struct http_answer *a, char *out, size_t size)
+static void describe_refusal(const struct http_answer *a, const char *agent_id, char *out, size_t size)
 {
 	if (a->outcome != HTTP_ANSWERED)
 		snprintf(out, size, "ElevenLabs could not be reached: %s", a->fault);
@@ -80,7 +80,10 @@ static void describe_refusal(const struct http_answer *a, char *out, size_t size
 		snprintf(out, size, "ElevenLabs refuses the key (HTTP %ld): check ELEVENLABS_API_KEY",
 			 a->status);
 	else if (a->status == 404)
-		snprintf(out, size, "ElevenLabs knows no such agent: check ELEVENLABS_AGENT_ID");
+		text_printf(out, size,
+			    "ElevenLabs knows no agent %.*s: check the call's elevenLabsAgentId, or "
+			    "ELEVENLABS_AGENT_ID where it names none",
+			    TEXT_CUT(agent_id, 100));
 	else
 		snprintf(out, size, "ElevenLabs answered with HTTP status %ld", a->status);
 }
@@ -103,7 +106,7 @@ static void on_signed_url(void *arg, const struct http_answer *a)
 			url = NULL;
 		}
 	} else {
-		describe_refusal(a, why, sizeof why);
+		describe_refusal(a, call ? call_text(call, "elevenLabsAgentId") : "", why, sizeof why);
 	}
 	if (call != NULL && url != NULL) {
 		locate(asked, call, url);

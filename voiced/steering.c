@@ -122,6 +122,7 @@ static void add_question(struct call *call, void *arg)
 	json_object_set_new(shown, "callSid", json_text(call_sid(call)));
 	json_object_set_new(shown, "toNumber", json_text(call_text(call, "toNumber")));
 	json_object_set_new(shown, "fromNumber", json_text(call_text(call, "fromNumber")));
+	json_object_set_new(shown, "direction", json_text(call_text(call, "callType")));
 	json_array_append_new(list, shown);
 }
 

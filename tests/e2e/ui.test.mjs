@@ -91,6 +91,11 @@ test('the list of calls is live: many at once', async () => {
   await sees('20 live');
   await page.locator('tbody tr', { hasText: '+13035550007' }).getByText('Hello, this is Anna.').waitFor();
   await accessible(page, 'calls');
+  // What was said last is known after a look at another page, too.
+  await link('Operator');
+  await page.getByRole('heading', { name: 'Operator' }).waitFor();
+  await page.goBack();
+  await page.locator('tbody tr', { hasText: '+13035550007' }).getByText('Hello, this is Anna.').waitFor();
   await button('End every call').click();
   await until(async () => (await page.getByText(/\d+ live/).count()) === 0, 'no live call on the page', 20000);
   for (const { body } of placed) await phony.over(body.callSid);
@@ -99,6 +104,34 @@ test('the list of calls is live: many at once', async () => {
   await page.getByLabel('Search what was said').fill('zebra');
   await sees('Nobody said that.');
   await page.getByLabel('Search what was said').fill('');
+});
+
+test('a scheduled call: when it is due, and that it is not to be', async () => {
+  const callAt = new Date(Date.now() + 40 * 86400e3);
+  const { callSid } = (await phony.call('+12025550134', { callAt: callAt.toISOString() })).body;
+  const due = await page.evaluate((ms) => new Date(ms).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'short' }), callAt.getTime());
+  await page.locator('tbody tr', { hasText: '+12025550134' }).getByText(`due ${due}`).waitFor();
+  await page.locator('tbody tr', { hasText: '+12025550134' }).getByRole('link').click();
+  await sees(due);
+  await sees('The call is not placed yet.');
+  await accessible(page, 'a scheduled call');
+  await button('Cancel the call').click();
+  await page.locator('header .status.canceled').waitFor();
+  assert.equal((await phony.api('GET', `/api/calls/${callSid}`)).body.status, 'canceled');
+  assert.equal(await button('Cancel the call').count(), 0);
+});
+
+test('signed out in one tab is signed out in all, and so is signed in', async () => {
+  const other = await page.context().newPage();
+  await other.goto(base);
+  await other.locator('.live.on').waitFor();
+  await button('Sign out').click();
+  await other.getByLabel('API token').waitFor();
+  await page.getByLabel('API token').fill(phony.token);
+  await button('Sign in').click();
+  await page.locator('.live.on').waitFor();
+  await other.locator('.live.on').waitFor();
+  await other.close();
 });
 
 test('the transcript follows who speaks, and the recording is drawn', async () => {
@@ -211,7 +244,14 @@ test('messages: however many there are, and a long conversation opens at its end
   while (await button('Show earlier messages').count()) { const before = await page.locator('.turns li').count(); await button('Show earlier messages').click(); await until(async () => (await page.locator('.turns li').count()) > before, 'earlier messages'); }
   assert.equal(await page.locator('.turns li').count(), 230);
   await button('Show earlier conversations').click();
-  await page.locator('.threads button', { hasText: '+12025550161' }).waitFor();
+  const oldest = page.locator('.threads button', { hasText: '+12025550161' });
+  await oldest.waitFor();
+  // What was chosen comes in sight, also where it stands below the list.
+  const conversation = page.locator('section[aria-label=Conversation]');
+  await page.setViewportSize({ width: 390, height: 420 });
+  await oldest.click();
+  await until(() => conversation.evaluate((e) => e.querySelector('.turns li') && e.getBoundingClientRect().top < innerHeight - 50), 'the conversation in sight');
+  await page.setViewportSize({ width: 1280, height: 900 });
 });
 
 test('templates, numbers, voicemails', async () => {

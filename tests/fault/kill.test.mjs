@@ -223,7 +223,7 @@ test('agents that cannot be had: the caller hears an apology, the reason is reco
   const bad = Object.fromEntries(Object.keys(agents).map((name) => [`agent-${name}`, { bad: name, script: [], gives: name === 'unknown_format' ? 'opus_48000' : 'ulaw_8000' }]));
   await withTree({ agents: { ...patient, ...bad } }, async ({ carrier, phony }) => {
     const good = (await phony.call('+12025550169')).body.callSid;
-    await Promise.all([...Object.entries(agents), ['nobody', /knows no such agent/]].map(async ([name, words], i) => {
+    await Promise.all([...Object.entries(agents), ['nobody', /knows no agent agent-nobody: check the call's elevenLabsAgentId/]].map(async ([name, words], i) => {
       const sid = (await phony.call(`+1202555016${i}`, { elevenLabsAgentId: `agent-${name}` })).body.callSid;
       const call = await phony.over(sid, 40000);
       assert.equal(call.status, 'failed', name);

@@ -3,7 +3,7 @@
 export interface Turn { role: 'user' | 'assistant' | 'system'; content: string; timestamp: string; truncated?: boolean }
 export interface Call {
   callSid: string; status: string; direction: 'inbound' | 'outbound' | 'browser'; provider: string; fromNumber: string; toNumber: string; isLive: boolean;
-  startedAt?: string; endedAt?: string; duration?: number; onHold?: boolean; errorMessage?: string; endReason?: string; tags?: string[];
+  callAt?: string; postponedReason?: string; startedAt?: string; endedAt?: string; duration?: number; onHold?: boolean; errorMessage?: string; endReason?: string; tags?: string[];
   systemInstructions?: string; callInstructions?: string; conversationHistory?: Turn[]; notes?: { note: string; timestamp: string }[];
   outcome?: unknown; cost?: { provider: string; unit: string; amount: number }; record?: boolean; figures?: Record<string, unknown>; transferNumber?: string;
   operatorQuestion?: { question: string; askedAt: string; seconds: number } | null;
@@ -20,7 +20,7 @@ export interface Handler {
   voicemailEnabled?: boolean; voicemailGreeting?: string; voicemailMaxLength?: number; elevenLabsAgentId?: string; voice?: string;
 }
 export interface PhoneNumber { phoneNumber: string; friendlyName: string; configured: boolean; webhookSet: boolean }
-export interface Question { callSid: string; question: string; askedAt: string; seconds: number; toNumber: string; fromNumber: string }
+export interface Question { callSid: string; question: string; askedAt: string; seconds: number; toNumber: string; fromNumber: string; direction: Call['direction'] }
 export interface Conversation { conversationId: string; type: string; participants: string[]; name?: string; createdBy?: string; lastMessageAt?: string; messageCount?: number }
 export interface Bulk { bulkId: string; status: string; total: number; createdAt: string }
 export interface BulkState extends Bulk { pending: number; counts: Record<string, number> }

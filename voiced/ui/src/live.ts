@@ -1,6 +1,7 @@
 // What happens, as it happens: one stream of server-sent events for the whole page. It resumes by itself; after a
 // `reset` (too much was missed) everything is to be looked at anew.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import { ApiError, get, signedOut } from './api.ts';
 
 export interface Happening { kind: string; callSid?: string; messageSid?: string; [name: string]: unknown }
 type Listener = (events: Happening[]) => void;
@@ -9,6 +10,7 @@ const kinds = ['call', 'turn', 'correction', 'question', 'answered', 'message', 
 const listeners = new Set<Listener>();
 const watchers = new Set<() => void>();
 let source: EventSource | null = null;
+let again = 0;
 let connected = false;
 let waiting: Happening[] = [];
 let frame = 0;
@@ -26,6 +28,9 @@ function flush() {
   for (const listener of listeners) listener(events);
 }
 
+// The session may have ended in another tab.
+const stillSignedIn = () => get<{ signedIn: boolean }>('/api/session').then(({ signedIn }) => { if (!signedIn) signedOut.dispatchEvent(new Event('out')); }, () => {});
+
 export function openLive() {
   if (source) return;
   source = new EventSource('/api/events');
@@ -35,7 +40,8 @@ export function openLive() {
     // A server that ended the stream for good (401, 503) is asked again, too.
     if (source?.readyState === EventSource.CLOSED) {
       closeLive();
-      setTimeout(openLive, 3000);
+      again = window.setTimeout(openLive, 3000);
+      stillSignedIn();
     }
   };
   for (const kind of kinds) source.addEventListener(kind, (event) => {
@@ -46,6 +52,7 @@ export function openLive() {
 }
 
 export function closeLive() {
+  clearTimeout(again);
   source?.close();
   source = null;
   tell(false);
@@ -61,6 +68,16 @@ export function useLive(listener: Listener) {
     listeners.add(one);
     return () => { listeners.delete(one); };
   }, []);
+}
+
+// What was said last in each call, as long as this page is open.
+export function useLastWords() {
+  const [said, setSaid] = useState<Record<string, string>>({});
+  useLive((events) => {
+    const turns = events.filter((e) => e.kind === 'turn' && e.callSid && typeof e.content === 'string');
+    if (turns.length) setSaid((before) => ({ ...before, ...Object.fromEntries(turns.map((e) => [e.callSid!, String(e.content)])) }));
+  });
+  return said;
 }
 
 // Pages of a list, newest first, kept as one list: what comes anew is put before what is there, so that no row is lost
@@ -93,7 +110,14 @@ export function useList<T>(load: (cursor?: string) => Promise<{ items: T[]; next
   }, [first.data, more]);
   const next = more ? more.nextCursor : first.data?.nextCursor;
   const showMore = next ? async () => { const page = await load(next); setMore((m) => ({ items: [...(m?.items ?? []), ...page.items], nextCursor: page.nextCursor })); } : undefined;
-  return { items, error: first.error, again: first.again, showMore };
+  // One that was deleted, wherever it stands in the list.
+  const drop = (gone: string) => {
+    const stays = (item: T) => key(item) !== gone;
+    known.current = known.current.filter(stays);
+    setMore((m) => m && { ...m, items: m.items.filter(stays) });
+    first.again();
+  };
+  return { items, error: first.error, again: first.again, showMore, drop };
 }
 
 // Follows the end of a box that scrolls, unless the person has scrolled up.
@@ -107,6 +131,9 @@ export function useFollow<T extends HTMLElement>(changed: unknown) {
   return { ref: box, onScroll };
 }
 
+// What the same request may not meet again. What was asked wrongly, or is not there, stays so.
+const passes = (error: Error) => !(error instanceof ApiError) || error.status === 0 || error.status === 429 || error.status >= 500;
+
 // What `load` gives: at first, whenever an event of these kinds comes, and after a reset.
 export function useData<T>(load: () => Promise<T>, on: string[], dependencies: unknown[] = []) {
   const [data, setData] = useState<T | null>(null);
@@ -119,6 +146,6 @@ export function useData<T>(load: () => Promise<T>, on: string[], dependencies: u
   const soon = (ms: number) => { if (!pending.current) pending.current = window.setTimeout(() => { pending.current = 0; again(); }, ms); };
   useEffect(() => { setData(null); again(); return () => { generation.current++; clearTimeout(pending.current); pending.current = 0; }; }, dependencies);
   useLive((events) => { if (events.some((e) => e.kind === 'reset' || e.kind === 'hello' || on.includes(e.kind))) soon(150); });
-  useEffect(() => { if (!error) return; const timer = setInterval(again, 3000); return () => clearInterval(timer); }, [error]);
+  useEffect(() => { if (!error || !passes(error)) return; const timer = setInterval(again, 3000); return () => clearInterval(timer); }, [error]);
   return { data, error, again, setData };
 }

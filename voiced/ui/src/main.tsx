@@ -1,7 +1,7 @@
 import { StrictMode, useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import { get, post, signedOut, api, type Question } from './api.ts';
-import { closeLive, openLive, useConnected, useData } from './live.ts';
+import { closeLive, openLive, useConnected, useData, useLastWords } from './live.ts';
 import { Act, Form, Text } from './parts.tsx';
 import { Phone } from './Phone.tsx';
 import { Activity } from './pages/Activity.tsx';
@@ -16,8 +16,8 @@ import { Templates } from './pages/Templates.tsx';
 import { Voicemails } from './pages/Voicemails.tsx';
 import './style.css';
 
-const pages: [string, string, () => React.ReactNode][] = [
-  ['calls', 'Calls', () => <Calls />], ['messages', 'Messages', () => <Messages />], ['voicemails', 'Voicemails', () => <Voicemails />],
+const pages: [string, string, (said: Record<string, string>) => React.ReactNode][] = [
+  ['calls', 'Calls', (said) => <Calls said={said} />], ['messages', 'Messages', () => <Messages />], ['voicemails', 'Voicemails', () => <Voicemails />],
   ['templates', 'Templates', () => <Templates />], ['numbers', 'Numbers', () => <Numbers />], ['operator', 'Operator', () => <Operator />],
   ['activity', 'Activity', () => <Activity />], ['health', 'Health', () => <Health />], ['settings', 'Settings', () => <Settings />],
 ];
@@ -43,7 +43,7 @@ function SignIn({ done }: { done: () => void }) {
 }
 
 function Shell({ leave }: { leave: () => void }) {
-  const [name = 'calls', id] = useRoute(), connected = useConnected();
+  const [name = 'calls', id] = useRoute(), connected = useConnected(), said = useLastWords();
   const questions = useData(() => get<{ data: { questions: Question[] } }>('/api/operator/questions'), ['question', 'answered', 'call']);
   const waiting = questions.data?.data.questions.length ?? 0;
   const page = pages.find(([n]) => n === name) ?? pages[0]!;
@@ -58,10 +58,13 @@ function Shell({ leave }: { leave: () => void }) {
         <button type="button" onClick={() => api('DELETE', '/api/session').finally(leave)}>Sign out</button>
       </div>
     </nav>
-    <main id="main" tabIndex={-1}>{name === 'calls' && id ? <CallPage key={id} callSid={id} /> : page[2]()}</main>
+    <main id="main" tabIndex={-1}>{name === 'calls' && id ? <CallPage key={id} callSid={id} /> : page[2](said)}</main>
     <Phone />
   </>;
 }
+
+// The tabs of one browser share the session.
+const tabs = new BroadcastChannel('phony');
 
 function App() {
   const [known, setKnown] = useState<boolean | null>(null);
@@ -70,11 +73,12 @@ function App() {
     ask();
     const out = () => setKnown(false);
     signedOut.addEventListener('out', out);
-    return () => signedOut.removeEventListener('out', out);
+    tabs.onmessage = ask;
+    return () => { signedOut.removeEventListener('out', out); tabs.onmessage = null; };
   }, []);
   useEffect(() => { if (known) openLive(); else closeLive(); }, [known]);
   if (known === null) return <main className="signin"><h1>phony</h1><p aria-busy="true">Connecting…</p></main>;
-  return known ? <Shell leave={() => setKnown(false)} /> : <SignIn done={() => setKnown(true)} />;
+  return known ? <Shell leave={() => { setKnown(false); tabs.postMessage('out'); }} /> : <SignIn done={() => { setKnown(true); tabs.postMessage('in'); }} />;
 }
 
 createRoot(document.getElementById('root')!).render(<StrictMode><App /></StrictMode>);

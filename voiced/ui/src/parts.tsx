@@ -6,7 +6,7 @@ export const clock = (iso?: string) => (iso ? new Date(iso).toLocaleTimeString()
 export const span = (seconds?: number) => (seconds === undefined ? '' : `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`);
 
 // Who is at the other end of our line.
-export const other = (call: Call) => ({ outbound: call.toNumber, inbound: call.fromNumber, browser: 'This page' })[call.direction];
+export const other = (call: Pick<Call, 'direction' | 'toNumber' | 'fromNumber'>) => ({ outbound: call.toNumber, inbound: call.fromNumber, browser: 'This page' })[call.direction];
 
 export function Page({ title, actions, children }: { title: string; actions?: ReactNode; children: ReactNode }) {
   const heading = useRef<HTMLHeadingElement>(null);

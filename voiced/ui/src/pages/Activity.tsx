@@ -17,7 +17,7 @@ function Days({ hours }: { hours: NonNullable<Stats['byHour']> }) {
   return <figure><svg className="chart days" role="img" viewBox="0 0 280 84" aria-label={`Calls of the last fourteen days: ${counts.map((c) => c.calls).join(', ')}`}>
     {counts.map(({ day, calls, failed }, i) => { const h = (calls / most) * 64, b = (failed / most) * 64;
       return <g key={i}><rect x={i * 20 + 2} y={66 - h} width="15" height={h + 1}><title>{`${day.toDateString()}: ${calls} calls, ${failed} failed`}</title></rect><rect className="bad" x={i * 20 + 2} y={66 - b} width="15" height={b} /><text x={i * 20 + 9} y="80">{day.getDate()}</text></g>; })}
-  </svg><figcaption>Calls of the last fourteen days (failed ones darker)</figcaption></figure>;
+  </svg><figcaption>Calls of the last fourteen days (failed ones at the bottom)</figcaption></figure>;
 }
 
 export function Activity() {
@@ -33,7 +33,7 @@ export function Activity() {
     {s && s.calls === 0 && <Empty>Nothing has happened yet. After the first call there are numbers here.</Empty>}
     {s && s.calls > 0 && <><dl className="facts">{facts.map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}</dl>
       {recent.data?.data.byHour && <Days hours={recent.data.data.byHour} />}
-      <h2>How calls ended</h2><dl className="facts">{Object.entries(s.byStatus).map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}</dl>
+      <h2>Calls by state</h2><dl className="facts">{Object.entries(s.byStatus).map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{v}</dd></div>)}</dl>
       {failures.length > 0 && <><h2>Why calls failed</h2><ul>{failures.map(([reason, n]) => <li key={reason}>{n} × {reason}</li>)}</ul></>}</>}
   </Page>;
 }

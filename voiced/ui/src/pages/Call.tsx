@@ -97,7 +97,7 @@ const shown: Record<string, string> = { 'stream-started': 'The line is open', 'a
   hold: 'On hold', resume: 'Back from hold', transfer: 'Transferred', silence: 'Silence', hangup: 'Hung up', 'dtmf-received': 'A key was pressed', 'context-injected': 'The agent was told something', 'tool-call': 'The agent used a tool', outcome: 'The outcome was reported', 'stream-ended': 'The line was closed' };
 
 export function CallPage({ callSid }: { callSid: string }) {
-  const { data: call, error, setData } = useData(() => get<Call>(`/api/calls/${callSid}`), [], [callSid]);
+  const { data: call, error, again, setData } = useData(() => get<Call>(`/api/calls/${callSid}`), [], [callSid]);
   const events = useData(() => get<{ events: CallEvent[] }>(`/api/calls/${callSid}/events`), [], [callSid]);
   const waiting = useRef(0);
   // A turn is shown when it is told; everything else is asked for anew, at most three times a second. So is one whose text
@@ -121,28 +121,31 @@ export function CallPage({ callSid }: { callSid: string }) {
   const lines = call?.conversationHistory?.length ?? 0;
   const follow = useFollow<HTMLOListElement>(`${lines}/${call?.conversationHistory?.at(-1)?.content ?? ''}`);
   if (!call) return <Page title="Call"><ErrorNote error={error} />{!error && <Loading />}</Page>;
+  const scheduled = call.status === 'scheduled';
   const outcome = call.outcome as Record<string, unknown> | undefined;
   return <Page title={call.direction === 'browser' ? 'Call at this page' : `${call.direction === 'outbound' ? 'Call to' : 'Call from'} ${other(call)}`} actions={<Status>{call.onHold ? 'on-hold' : call.status}</Status>}>
     <dl className="facts">
-      <div><dt>Begun</dt><dd>{time(call.startedAt)}</dd></div><div><dt>Length</dt><dd>{span(call.duration) || '–'}</dd></div><div><dt>Provider</dt><dd>{call.provider}</dd></div>
+      {scheduled ? <div><dt>Due</dt><dd>{time(call.callAt)}</dd></div> : <div><dt>Begun</dt><dd>{time(call.startedAt)}</dd></div>}<div><dt>Length</dt><dd>{span(call.duration) || '–'}</dd></div><div><dt>Provider</dt><dd>{call.provider}</dd></div>
       {call.cost && <div><dt>Cost</dt><dd>{call.cost.amount} {call.cost.unit}</dd></div>}
+      {call.postponedReason && <div><dt>Waits because</dt><dd>{call.postponedReason}</dd></div>}
       {call.endReason && <div><dt>Ended because</dt><dd>{call.endReason}</dd></div>}
       {call.errorMessage && <div><dt>Trouble</dt><dd>{call.errorMessage}</dd></div>}
     </dl>
     <div className="columns">
       <section aria-labelledby="transcript"><h2 id="transcript">Transcript</h2>
         {call.isLive && <Levels callSid={callSid} onHold={call.onHold} />}
-        {lines === 0 && <Empty>{call.isLive ? 'Nobody has said anything yet.' : 'Nothing was said.'}</Empty>}
-        <ol className="turns" aria-live="polite" tabIndex={0} aria-labelledby="transcript" {...follow}>{call.conversationHistory?.filter((t) => t.role !== 'system').map((t, i) => <li key={i} className={t.role}><b>{t.role === 'assistant' ? 'Agent' : 'Person'}</b> <time dateTime={t.timestamp}>{clock(t.timestamp)}</time><p>{t.content}{t.truncated && <em> (interrupted)</em>}</p></li>)}</ol>
+        {lines === 0 && <Empty>{call.isLive ? 'Nobody has said anything yet.' : scheduled ? 'The call is not placed yet.' : 'Nothing was said.'}</Empty>}
+        <ol className="turns" aria-live="polite" tabIndex={0} aria-labelledby="transcript" {...follow}>{call.conversationHistory?.filter((t) => t.role !== 'system').map((t, i) => <li key={i} className={t.role}><b>{t.role === 'assistant' ? 'Agent' : 'Person'}</b> <time dateTime={t.timestamp}>{clock(t.timestamp)}</time><p dir="auto">{t.content}{t.truncated && <em> (interrupted)</em>}</p></li>)}</ol>
       </section>
       <div>
         {call.isLive && <Controls call={call} />}
+        {scheduled && <Act label="Cancel the call" danger act={async () => { await post(`/api/calls/${callSid}/cancel`); again(); }} />}
         {outcome && <section><h2>Outcome</h2><dl className="facts">{Object.entries(outcome).map(([k, v]) => <div key={k}><dt>{k}</dt><dd>{typeof v === 'string' ? v : JSON.stringify(v)}</dd></div>)}</dl></section>}
-        {(call.notes?.length ?? 0) > 0 && <section><h2>Notes</h2><ul>{call.notes?.map((n, i) => <li key={i}>{n.note}</li>)}</ul></section>}
+        {(call.notes?.length ?? 0) > 0 && <section><h2>Notes</h2><ul>{call.notes?.map((n, i) => <li key={i} dir="auto">{n.note}</li>)}</ul></section>}
         <Timings events={events.data?.events ?? []} />
         {call.record && <Recording callSid={callSid} />}
         <details><summary>What happened</summary><ol className="happenings">{events.data?.events.map((e) => <li key={`${e.attempt}/${e.seq}`}><time dateTime={e.timestamp}>{clock(e.timestamp)}</time> {shown[e.type] ?? e.type}</li>)}</ol></details>
-        <details><summary>Instructions</summary><h3>Who the agent is</h3><p className="pre">{call.systemInstructions}</p><h3>What the call is for</h3><p className="pre">{call.callInstructions}</p></details>
+        <details><summary>Instructions</summary><h3>Who the agent is</h3><p className="pre" dir="auto">{call.systemInstructions}</p><h3>What the call is for</h3><p className="pre" dir="auto">{call.callInstructions}</p></details>
       </div>
     </div>
   </Page>;

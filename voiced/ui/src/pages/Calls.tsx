@@ -1,7 +1,7 @@
 import { memo, useRef, useState } from 'react';
 import { type Call, type Context, get, post, query } from '../api.ts';
 import { call as callHere } from '../line.ts';
-import { useData, useList, useLive } from '../live.ts';
+import { useData, useList } from '../live.ts';
 import { Act, Choice, Dialog, Empty, ErrorNote, Form, Loading, Page, Status, Text, other, span, time } from '../parts.tsx';
 
 function NewCall({ done }: { done: (callSid: string) => void }) {
@@ -26,31 +26,26 @@ const Row = memo(function Row({ call, last }: { call: Call; last?: string }) {
     <td><a href={`#/calls/${call.callSid}`}>{other(call)}</a></td>
     <td>{{ outbound: 'out', inbound: 'in', browser: 'here' }[call.direction]}</td>
     <td><Status>{call.onHold ? 'on-hold' : call.status}</Status></td>
-    <td>{time(call.startedAt)}</td>
+    <td>{call.status === 'scheduled' ? <>due {time(call.callAt)}</> : time(call.startedAt)}</td>
     <td>{span(call.duration)}</td>
-    <td className="words">{call.isLive ? last : call.errorMessage ?? call.endReason}</td>
+    <td className="words" dir="auto">{call.isLive ? last : call.errorMessage ?? call.endReason ?? call.postponedReason}</td>
   </tr>;
 });
 
 const Table = ({ calls, said, caption }: { calls: Call[]; said: Record<string, string>; caption: string }) => (
-  <div className="scroll"><table><caption>{caption}</caption><thead><tr><th scope="col">Number</th><th scope="col">Way</th><th scope="col">State</th><th scope="col">Begun</th><th scope="col">Length</th><th scope="col">Last words</th></tr></thead>
+  <div className="scroll"><table className="calls"><caption>{caption}</caption><thead><tr><th scope="col">Number</th><th scope="col">Way</th><th scope="col">State</th><th scope="col">Begun</th><th scope="col">Length</th><th scope="col">Last words</th></tr></thead>
     <tbody>{calls.map((c) => <Row key={c.callSid} call={c} last={said[c.callSid]} />)}</tbody></table></div>
 );
 
-export function Calls() {
+export function Calls({ said }: { said: Record<string, string> }) {
   const [search, setSearch] = useState('');
   const [asking, setAsking] = useState(false);
-  const [said, setSaid] = useState<Record<string, string>>({});
   const waiting = useRef(0);
   const { items, error, showMore } = useList<Call>(async (cursor) => {
     if (search) return { items: (await get<{ data: { calls: Call[] } }>(`/api/search/calls${query({ query: search })}`)).data.calls };
     const page = await get<{ calls: Call[]; nextCursor?: string }>(`/api/calls${query({ limit: 200, cursor })}`);
     return { items: page.calls, nextCursor: page.nextCursor };
   }, (call) => call.callSid, ['call'], [search]);
-  useLive((events) => {
-    const turns = events.filter((e) => e.kind === 'turn' && e.callSid && typeof e.content === 'string');
-    if (turns.length) setSaid((before) => ({ ...before, ...Object.fromEntries(turns.map((e) => [e.callSid!, String(e.content)])) }));
-  });
   const calls = items ?? [], live = calls.filter((c) => c.isLive), past = calls.filter((c) => !c.isLive);
   return <Page title="Calls" actions={<>
     <input type="search" aria-label="Search what was said" placeholder="Search what was said" onChange={(e) => { const value = e.target.value; clearTimeout(waiting.current); waiting.current = window.setTimeout(() => setSearch(value.trim()), 250); }} />

@@ -1,4 +1,4 @@
-import { useMemo, useRef, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { type Bulk, type BulkState, type Conversation, type Message, api, get, post, query } from '../api.ts';
 import { useData, useFollow, useList } from '../live.ts';
 import { Act, Dialog, Empty, ErrorNote, Form, Loading, Page, Status, Text, time } from '../parts.tsx';
@@ -49,7 +49,10 @@ function Thread({ id, last, again, done }: { id: string; last: Message; again: (
   const follow = useFollow<HTMLOListElement>(newest && `${newest.messageSid}/${newest.status}`);
   const group = talk.data?.type === 'group';
   const refresh = () => { list.again(); again(); };
-  return <section aria-label="Conversation">
+  // Below the list on a telephone, above what is seen in a long one.
+  const section = useRef<HTMLElement>(null), there = list.items !== null;
+  useEffect(() => { if (there) section.current?.scrollIntoView({ block: 'nearest' }); }, [there]);
+  return <section aria-label="Conversation" className="thread" ref={section}>
     {group && <p>{talk.data!.name ?? 'Group'}: {talk.data!.participants.join(', ')}</p>}
     <ErrorNote error={list.error} />
     {list.showMore && <Act label="Show earlier messages" act={list.showMore} />}

@@ -15,12 +15,12 @@ export function Templates() {
     <ErrorNote error={contexts.error} />
     {!contexts.data && !contexts.error && <Loading />}
     {contexts.data?.data.contexts.length === 0 && <Empty>None yet. A call template keeps who the agent is, under a name that a call is started with.</Empty>}
-    <ul className="cards">{contexts.data?.data.contexts.map((c) => <li key={c.contextId} className="card"><h3>{c.name} <small>{c.contextType}</small></h3><p className="pre">{c.systemInstructions}</p>
+    <ul className="cards">{contexts.data?.data.contexts.map((c) => <li key={c.contextId} className="card"><h3>{c.name} <small>{c.contextType}</small></h3><p className="pre" dir="auto">{c.systemInstructions}</p>
       <div className="row"><button type="button" onClick={() => setContext(c)}>Change</button><Act label="Delete" danger confirm={`Delete “${c.name}”?`} act={async () => { await api('DELETE', `/api/contexts/${c.contextId}`); contexts.again(); }} /></div></li>)}</ul>
     <h2>Of messages</h2>
     <ErrorNote error={messages.error} />
     {messages.data?.data.templates.length === 0 && <Empty>None yet. A message template is a text with {'{{fields}}'} that are filled in when it is sent.</Empty>}
-    <ul className="cards">{messages.data?.data.templates.map((t) => <li key={t.name} className="card"><h3>{t.name}</h3><p className="pre">{t.body}</p>
+    <ul className="cards">{messages.data?.data.templates.map((t) => <li key={t.name} className="card"><h3>{t.name}</h3><p className="pre" dir="auto">{t.body}</p>
       <div className="row"><button type="button" onClick={() => setMessage(t)}>Change</button><Act label="Delete" danger confirm={`Delete “${t.name}”?`} act={async () => { await api('DELETE', `/api/sms/templates/${encodeURIComponent(t.name)}`); messages.again(); }} /></div></li>)}</ul>
     <Dialog title={context?.contextId ? 'Change the call template' : 'New call template'} open={context !== null} close={() => setContext(null)}>
       <Form label="Save" submit={async (f) => { await (context?.contextId ? api('PUT', `/api/contexts/${context.contextId}`, f) : post('/api/contexts', f)); setContext(null); contexts.again(); }}>
