@@ -17,7 +17,12 @@ void query_error(struct sqlite *s, struct store_error *error)
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
 		if (refused[i] == code)
 			error->failure = STORE_REFUSED;
-	text_printf(error->text, sizeof error->text, "the store failed: %s", sqlite3_errmsg(s->db));
+	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+		text_printf(error->text, sizeof error->text,
+			    "%s is damaged (%s): end phony, then restore it from a copy, or move it away",
+			    sqlite3_db_filename(s->db, "main"), sqlite3_errmsg(s->db));
+	else
+		text_printf(error->text, sizeof error->text, "the store failed: %s", sqlite3_errmsg(s->db));
 }
 
 bool sqlite_execute(struct sqlite *s, const char *sql, struct store_error *error)

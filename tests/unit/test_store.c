@@ -520,6 +520,7 @@ static void test_unopenable(void **state)
 		fputs("no database ", f);
 	fclose(f);
 	assert_null(store_open(base, "", FOLDER "/garbage", "test", error, sizeof error));
+	assert_non_null(strstr(error, FOLDER "/garbage/phony.db is damaged"));
 	assert_null(store_open(base, "http://example.com", FOLDER, "test", error, sizeof error));
 	assert_non_null(strstr(error, "MONGODB_URL"));
 }
