@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SUBSCRIBER_DIGITS = 7, NANP_DIGITS = 11 };
+enum { SUBSCRIBER_DIGITS = 7, NANP_DIGITS = 11, NUMBER_SIZE = 24 };
 
 static const char *const fields[] = {"phoneNumber", "reason", "createdAt", NULL};
 static const struct record_kind kind = {STORE_BARRED, "do-not-call number", "numbers",
@@ -67,7 +67,59 @@ static bool is_service_number(const char *number)
 	return digits < SUBSCRIBER_DIGITS || (number[1] == '1' && digits < NANP_DIGITS);
 }
 
+/*
+ * The digits of a country's code in a number of E.164: of zone 1 and 7 one, else two in these, and three in
+ * all others (ITU-T E.164, list of assigned codes).
+ */
+static size_t country_code_len(const char *number)
+{
+	static const char *const two[] = {"20", "27", "30", "31", "32", "33", "34", "36", "39", "40", "41",
+					  "43", "44", "45", "46", "47", "48", "49", "51", "52", "53", "54",
+					  "55", "56", "57", "58", "60", "61", "62", "63", "64", "65", "66",
+					  "81", "82", "84", "86", "90", "91", "92", "93", "94", "95", "98"};
+	if (number[1] == '1' || number[1] == '7')
+		return 1;
+	for (size_t i = 0; i < sizeof two / sizeof *two; i++)
+		if (strncmp(number + 1, two[i], 2) == 0)
+			return 2;
+	return 3;
+}
+
+/* Where a subscriber's number begins with 0 there is no trunk prefix to leave out. */
+static bool has_leading_zeros(const char *number)
+{
+	static const char *const codes[] = {"+39", "+378", "+379", "+225", "+229", "+241", "+242"};
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+		if (strncmp(number, codes[i], strlen(codes[i])) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * "+44 (0)900 …": the number without its trunk prefix, as a carrier may dial it. False: there is none.
+ */
+static bool without_trunk_zero(const char *number, char out[NUMBER_SIZE])
+{
+	size_t code = 1 + country_code_len(number);
+	if (strlen(number) <= code || strlen(number) >= NUMBER_SIZE || number[code] != '0' ||
+	    has_leading_zeros(number))
+		return false;
+	const char *rest = number + code + strspn(number + code, "0");
+	memcpy(out, number, code);
+	memcpy(out + code, rest, strlen(rest) + 1);
+	return true;
+}
+
+static bool denies(const struct config *config, const char *number, char *why, size_t size);
+
 bool guard_denies(const struct config *config, const char *number, char *why, size_t size)
+{
+	char dialled[NUMBER_SIZE];
+	return denies(config, number, why, size) ||
+	       (without_trunk_zero(number, dialled) && denies(config, dialled, why, size));
+}
+
+static bool denies(const struct config *config, const char *number, char *why, size_t size)
 {
 	const char *prefix;
 	size_t len;
