@@ -168,7 +168,10 @@ bool setting_read_hours(const char *value, int *from, int *to)
 static const char *check_hours(const char *value)
 {
 	int from, to;
-	return setting_read_hours(value, &from, &to) ? NULL : "must be as 22:00-07:00, or off";
+	if (!setting_read_hours(value, &from, &to))
+		return "must be as 22:00-07:00, or off";
+	return from != to || strcmp(value, "off") == 0 ? NULL
+						       : "begin and end at the same time; off turns them off";
 }
 
 static const char *check_choice(const char *value, const char *words)
