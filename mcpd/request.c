@@ -123,6 +123,7 @@ void request_end_question(struct request *q, const json_t *result)
 {
 	OBJ_CHECK(q, REQUEST_MAGIC);
 	q->asked = 0;
+	q->not_asked = result == NULL;
 	q->asked_fn(q->asked_arg, result);
 }
 
@@ -205,6 +206,12 @@ void request_ask(struct request *q, const char *method, json_t *params, request_
 	q->rpc->send(q->rpc->arg, q->id,
 		     json_build("{s:s, s:I, s:s, s:o}", "jsonrpc", "2.0", "id", q->asked, "method", method,
 				"params", params));
+}
+
+bool request_ask_failed(const struct request *q)
+{
+	OBJ_CHECK(q, REQUEST_MAGIC);
+	return q->not_asked;
 }
 
 struct follow *request_follow(const struct request *q)

@@ -48,6 +48,8 @@ void request_query(struct request *q, enum message type, json_t *args, peer_answ
  */
 typedef void request_asked_fn(void *arg, const json_t *result);
 void request_ask(struct request *q, const char *method, json_t *params, request_asked_fn *fn, void *arg);
+/* Whether the client answered the last question with an error: nobody was asked. */
+bool request_ask_failed(const struct request *q);
 const json_t *request_id(const struct request *q); /* borrowed */
 /* Whether the first page of a list is asked for; there are no others: else it was answered. */
 bool request_first_page(struct request *q);

@@ -18,6 +18,7 @@ struct request {
 	json_t *id, *params;
 	bool modern, listening;
 	json_int_t asked; /* the client, by this number; 0: nothing */
+	bool not_asked;   /* the client answered with an error */
 	request_asked_fn *asked_fn;
 	void *asked_arg;
 	SLIST_HEAD(, kept) kept;    /* what its handler allocated */

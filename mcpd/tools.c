@@ -297,6 +297,10 @@ static void go_on(void *arg, bool consent)
 	struct calling *c = arg;
 	if (consent)
 		request_query(c->request, c->tool->message, json_incref(c->args), on_reply, c);
+	else if (request_ask_failed(c->request))
+		answer_error(c->request,
+			     "This client says that it can ask its person, and could not: the call was "
+			     "not placed. Without CONFIRM_CALLS nobody is asked.");
 	else
 		answer_error(c->request, "The person was asked and did not agree: the call was not placed.");
 }

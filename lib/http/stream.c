@@ -47,6 +47,8 @@ void http_stream_begin(struct http_request *r, const char *extra)
 		panic("a second answer to %s %s", r->method, r->path);
 	r->stream = xcalloc(1, sizeof *r->stream);
 	r->stream->out.max = WAITING_MAX;
+	buffer_append_text(&r->stream->out,
+			   ":\n\n"); /* some proxies keep the header until something follows */
 	r->response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_stream, r, NULL);
 	timer_start(&r->stream->comment, r->server->base, COMMENT_MS, on_comment, r);
 	if (r->response == NULL)
