@@ -21,6 +21,7 @@ enum {
 	LOST_MS = 100,         /* before another is asked for; doubled each time */
 	PATIENCE_MS = 15000,   /* that those took which came to nothing: the caller hears nobody meanwhile */
 	STEADY_MS = 60 * 1000, /* a connection that lasted so long is no sign of a fault */
+	WRITING_MS = 3000,     /* for the caller's last words, at the end */
 	KEPT_MAX = 64,         /* texts for the next connection, and open tool calls */
 };
 
@@ -50,6 +51,7 @@ struct agent {
 	void *arg;
 	void *conversation; /* the provider's own; NULL: not open */
 	bool ready, ended;
+	bool closing;          /* only the caller's texts are told from now on */
 	unsigned connection;   /* they are numbered, from 1 */
 	uint64_t given;        /* mu-law of the agent's on its way to the playout, of all connections */
 	uint64_t given_before; /* by those before this one */
@@ -65,7 +67,7 @@ struct agent {
 	struct lane *to_agent, *to_caller;
 	struct buffer early;    /* mu-law that came before the agent was ready */
 	struct buffer outgoing; /* base64 on its way to the agent */
-	struct ws_timer lost_timer;
+	struct ws_timer lost_timer, closing_timer;
 	struct latency delays; /* of connections that are gone */
 };
 
@@ -196,7 +198,8 @@ static void close_conversation(struct agent *a)
 	latency_merge(&a->delays, a->setup.provider->delays(a->conversation));
 	a->setup.provider->close(a->conversation);
 	a->conversation = NULL;
-	a->ready = false;
+	a->ready = a->closing = false;
+	ws_timer_stop(a->loop, &a->closing_timer);
 	lane_free(&a->to_agent);
 	lane_free(&a->to_caller);
 }
@@ -289,6 +292,8 @@ static int64_t on_user_said(void *arg, const char *text, struct turn_place place
 static int64_t on_agent_said(void *arg, const char *text, struct turn_place place)
 {
 	struct agent *a = arg;
+	if (a->closing)
+		return 0;
 	return a->events->agent_said(a->arg, text, place);
 }
 
@@ -301,6 +306,8 @@ static void on_agent_corrected(void *arg, int64_t utterance, const char *text)
 static void on_tool_call(void *arg, const char *id, const char *name, json_t *parameters)
 {
 	struct agent *a = arg;
+	if (a->closing)
+		return;
 	remember_call(a, id, name);
 	a->events->tool_call(a->arg, id, name, parameters);
 }
@@ -309,6 +316,28 @@ static void on_usage(void *arg, json_t *counts)
 {
 	struct agent *a = arg;
 	a->events->usage(a->arg, counts);
+}
+
+static void finish(struct agent *a, bool over)
+{
+	if (a->conversation != NULL && a->setup.provider->finish != NULL)
+		a->setup.provider->finish(a->conversation, over);
+}
+
+static void on_closing_timer(void *arg)
+{
+	struct agent *a = arg;
+	finish(a, true);
+	close_conversation(a);
+	a->events->closed(a->arg);
+}
+
+/* From the loop: the conversation is still in its own event. */
+static void on_written(void *arg)
+{
+	struct agent *a = arg;
+	if (a->closing)
+		ws_timer_start(a->loop, &a->closing_timer, 0, on_closing_timer, a);
 }
 
 static void on_lost_timer(void *arg)
@@ -320,6 +349,11 @@ static void on_lost_timer(void *arg)
 static void on_ended(void *arg, const char *why, enum provider_end end)
 {
 	struct agent *a = arg;
+	if (a->closing) {
+		close_conversation(a);
+		a->events->closed(a->arg);
+		return;
+	}
 	free(a->why);
 	a->why = xstrdup(why);
 	a->greeted_badly = a->greeted_badly || (!a->ready && strstr(why, "first_message") != NULL);
@@ -341,7 +375,7 @@ static void on_ended(void *arg, const char *why, enum provider_end end)
 
 static const struct provider_events provider_events = {
 	on_ready,           on_audio,     on_interrupted, on_user_said, on_agent_said,
-	on_agent_corrected, on_tool_call, on_usage,       on_ended,
+	on_agent_corrected, on_tool_call, on_written,     on_usage,     on_ended,
 };
 
 /* ---- the owner's verbs ---- */
@@ -406,12 +440,6 @@ void agent_connect(struct agent *a, const char *url, int connection, const char 
 	a->conversation = a->setup.provider->open(a->loop, &setup, &provider_events, a);
 }
 
-static void finish(struct agent *a, bool over)
-{
-	if (a->conversation != NULL && a->setup.provider->finish != NULL)
-		a->setup.provider->finish(a->conversation, over);
-}
-
 void agent_finish(struct agent *a)
 {
 	OBJ_CHECK(a, AGENT_MAGIC);
@@ -421,11 +449,22 @@ void agent_finish(struct agent *a)
 void agent_close(struct agent *a)
 {
 	OBJ_CHECK(a, AGENT_MAGIC);
+	if (a->closing)
+		return;
 	ws_timer_stop(a->loop, &a->lost_timer);
-	finish(a, true);
-	close_conversation(a);
 	a->ended = true;
 	forget_all(a);
+	if (a->ready && a->setup.provider->leave != NULL) {
+		finish(a, false);
+		a->closing = a->setup.provider->leave(a->conversation);
+	}
+	if (a->closing) {
+		a->ready = false;
+		ws_timer_start(a->loop, &a->closing_timer, WRITING_MS, on_closing_timer, a);
+		return;
+	}
+	finish(a, true);
+	close_conversation(a);
 }
 
 void agent_retry(struct agent *a)

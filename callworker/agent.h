@@ -27,6 +27,8 @@ struct agent_events {
 	void (*lost)(void *arg, const char *why);
 	/* There will be no agent any more. done: as it wished. */
 	void (*ended)(void *arg, const char *why, bool done);
+	/* After agent_close: the caller's last words are told. */
+	void (*closed)(void *arg);
 };
 
 struct agent_setup {
@@ -50,11 +52,15 @@ void agent_connect(struct agent *a, const char *url, int connection, const char 
 void agent_retry(struct agent *a);
 /* The agent is not heard from now on: what it has said and is not told yet is told within. */
 void agent_finish(struct agent *a);
-/* Ends the conversation: what was said and is not told yet is told within; no event follows. */
+/*
+ * Ends the conversation: what was said and is not told yet is told within. What the caller said
+ * last may still have to be written down: then the connection is kept for that, three seconds at
+ * most, and user_said() and closed() follow; else no event does.
+ */
 void agent_close(struct agent *a);
 /* Whether it can be spoken with now. */
 bool agent_is_ready(const struct agent *a);
-/* Whether a connection is there, ready or not. */
+/* Whether a connection is there, ready or not, or being closed. */
 bool agent_is_open(const struct agent *a);
 
 /* The caller's voice: base64 of mu-law. Kept, up to a limit, until the agent is ready. */

@@ -144,7 +144,7 @@ static void on_no_agent(void *arg, json_t *body)
 
 static void on_all_stored(void *arg)
 {
-	call_event(arg, EV_STORED);
+	call_look_stored(arg);
 }
 
 static void on_orphaned(void *arg)

@@ -35,6 +35,13 @@ void call_fail(struct call *c, enum call_event event, const char *why)
 	call_event(c, event);
 }
 
+void call_look_stored(struct call *c)
+{
+	bool writing = c->state == CALL_OVER && agent_is_open(c->agent);
+	if (!writing && control_all_stored(c->control))
+		call_event(c, EV_STORED);
+}
+
 /* ---- the actions ---- */
 
 static void do_nothing(struct call *c)
@@ -95,8 +102,8 @@ static void do_close_agent(struct call *c)
 {
 	c->figures.delay_up = *agent_delays(c->agent);
 	agent_close(c->agent);
-	if (c->state == CALL_OVER && control_all_stored(c->control))
-		call_event(c, EV_STORED);
+	if (c->state == CALL_OVER)
+		call_look_stored(c);
 }
 
 static void on_heard(void *arg)

@@ -158,9 +158,14 @@ static void on_ended(void *arg, const char *why, bool done)
 		c->leave_reason = "the agent ended the conversation";
 }
 
+static void on_closed(void *arg)
+{
+	call_look_stored(arg);
+}
+
 static const struct agent_events agent_events = {
-	on_connected, on_spoke,     on_interrupted, on_user_said, on_agent_said,
-	on_corrected, on_tool_call, on_usage,       on_lost,      on_ended,
+	on_connected, on_spoke, on_interrupted, on_user_said, on_agent_said, on_corrected,
+	on_tool_call, on_usage, on_lost,        on_ended,     on_closed,
 };
 
 /* ---- the tools' and the operator's hands ---- */

@@ -84,6 +84,8 @@ void call_caller_spoke(struct call *c);
 void call_tell_response(struct call *c);
 /* The call cannot go on, or not with this agent: event is EV_AGENT_FAILED or EV_STREAM_BROKEN. */
 void call_fail(struct call *c, enum call_event event, const char *why);
+/* Tells EV_STORED once all events are stored; at the end, once the caller's last words are among them. */
+void call_look_stored(struct call *c);
 /* Opens the agent's connection once the stream and an address are there. */
 void call_open_agent(struct call *c);
 /* Whether the agent still has to tell what came of the call. */

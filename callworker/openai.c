@@ -6,6 +6,7 @@
 #include "callworker/openai_inside.h"
 #include "callworker/openai_messages.h"
 #include "lib/base/base64.h"
+#include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
@@ -200,6 +201,35 @@ static void on_broken(void *arg, const char *why)
 
 static const struct ws_handler ws_events = {on_open, on_text, on_broken, on_closed};
 
+/* ---- the caller's last words ---- */
+
+/*
+ * The server hears the end of speech by the silence after it, which does not come
+ * when the voice ends in the middle of a word. A commit makes an item of what is in
+ * the buffer and has it written down; no response is made (openai's
+ * InputAudioBufferCommitEvent).
+ */
+void openai_commit(struct openai *o)
+{
+	if (!o->deaf || !o->speaking)
+		return;
+	o->speaking = false;
+	openai_send(o, json_build("{s:s}", "type", "input_audio_buffer.commit"));
+}
+
+static bool is_writing(const struct openai *o)
+{
+	return o->uncommitted || utterances_awaited(o->utterances);
+}
+
+void openai_look_written(struct openai *o)
+{
+	if (!o->leaving || is_writing(o))
+		return;
+	o->leaving = false;
+	o->events->written(o->arg);
+}
+
 /* ---- utterances, in their order ---- */
 
 static int64_t on_user_said(void *arg, const char *text, struct turn_place place)
@@ -276,6 +306,7 @@ static void send_audio(void *self, const char *base64, size_t len, struct mono_u
 {
 	struct openai *o = self;
 	OBJ_CHECK(o, OPENAI_MAGIC);
+	o->deaf = false;
 	ws_send_between(o->ws, "{\"type\":\"input_audio_buffer.append\",\"audio\":\"", base64, len, "\"}",
 			born);
 }
@@ -322,7 +353,18 @@ static void finish(void *self, bool over)
 {
 	struct openai *o = self;
 	OBJ_CHECK(o, OPENAI_MAGIC);
+	o->deaf = true;
+	if (!over)
+		openai_commit(o);
 	utterances_finish(o->utterances, over);
+}
+
+static bool leave(void *self)
+{
+	struct openai *o = self;
+	OBJ_CHECK(o, OPENAI_MAGIC);
+	o->leaving = is_writing(o);
+	return o->leaving;
 }
 
 static void close_conversation(void *self)
@@ -359,6 +401,7 @@ const struct provider provider_openai = {
 	.interrupt = interrupt,
 	.heard = heard,
 	.finish = finish,
+	.leave = leave,
 	.close = close_conversation,
 	.delays = delays,
 };

@@ -73,6 +73,9 @@ static void on_error(struct openai *o, json_t *m)
 		openai_give_up(o, PROVIDER_REFUSED, why);
 	} else if (is(code, "session_expired")) {
 		openai_give_up(o, PROVIDER_LOST, why); /* an hour is over: another goes on */
+	} else if (is(code, "input_audio_buffer_commit_empty")) {
+		o->uncommitted = false; /* the server was quicker, or heard nothing */
+		openai_look_written(o);
 	} else if (o->ready) {
 		if (error == NULL || !openai_responses_error(o, event, code, message, why))
 			log_warn("%s", why); /* mostly not fatal */
@@ -99,11 +102,14 @@ static void on_speech_started(struct openai *o, struct mono_us born)
 	snprintf(o->stale, sizeof o->stale, "%s", o->response);
 	openai_responses_step(o, RESPONSE_SPEECH);
 	o->events->interrupted(o->arg, born);
+	o->speaking = o->uncommitted = true;
+	openai_commit(o);
 }
 
 static void on_speech_stopped(struct openai *o, json_t *m)
 {
 	(void)m;
+	o->speaking = false;
 	openai_responses_step(o, RESPONSE_SPEECH_END);
 }
 
@@ -112,6 +118,7 @@ static void on_committed(struct openai *o, json_t *m)
 	const char *id = "", *after = "";
 	text_member(m, "item_id", &id);
 	text_member(m, "previous_item_id", &after);
+	o->speaking = o->uncommitted = false;
 	if (id[0] != '\0')
 		utterances_user(o->utterances, id, after);
 	if (o->turn.state == RESPONSE_CALLER || o->turn.state == RESPONSE_CALLER_ASKED)
@@ -132,6 +139,7 @@ static void on_transcription(struct openai *o, json_t *m)
 	text_member(m, "item_id", &id);
 	text_member(m, "transcript", &transcript);
 	utterances_user_done(o->utterances, id, transcript);
+	openai_look_written(o);
 }
 
 /* ---- the agent's words ---- */

@@ -22,6 +22,9 @@ struct openai {
 	char *prompt, *voice, *transcription_model, *first_message;
 	json_t *history, *tools;
 	bool ready, preview, in_words; /* in_words: the tools, see openai_tools_in_words */
+	/* The caller's voice: being heard by the server; in its buffer, no item yet; at its end. */
+	bool speaking, uncommitted, deaf;
+	bool leaving; /* written() is due once no text is awaited */
 	struct response_turn turn;
 	unsigned asked;    /* responses asked for so far: they are numbered */
 	unsigned failures; /* of responses, one after the other */
@@ -48,6 +51,10 @@ void openai_take_audio(struct openai *o, const char *response, const char *item,
 		       size_t len, struct mono_us born);
 /* Copies an id; false when it is too long, or no plain ASCII: then the message is to be parsed. */
 bool openai_copy_id(char out[OPENAI_ID_SIZE], const char *id, size_t len);
+/* What the caller is saying becomes an item, if the voice has ended. */
+void openai_commit(struct openai *o);
+/* A text of the caller's may have been the last that is awaited. */
+void openai_look_written(struct openai *o);
 void openai_give_up(struct openai *o, enum provider_end end, const char *why);
 
 /* ---- openai_responses.c: see callworker/response_state.h ---- */

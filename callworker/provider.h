@@ -71,6 +71,8 @@ struct provider_events {
 	void (*agent_corrected)(void *arg, int64_t utterance, const char *text);
 	/* Answered, now or later, by tool_result with this id. parameters: borrowed. */
 	void (*tool_call)(void *arg, const char *id, const char *name, json_t *parameters);
+	/* After leave(): what the caller said is written down now. */
+	void (*written)(void *arg);
 	/* What the provider says that it has counted (tokens, say); borrowed. */
 	void (*usage)(void *arg, json_t *counts);
 	/* The conversation is over or could not begin; told once. */
@@ -98,10 +100,15 @@ struct provider {
 	 * matter. */
 	void (*heard)(void *self, uint64_t bytes);
 	/*
-	 * What was said and is held back is told now. over: the call is; else the agent is not
-	 * heard from now on, and the caller's texts may still come. NULL: nothing is held back.
+	 * What was said and is held back is told now. over: the call is; else neither side is heard
+	 * from now on, and the caller's texts may still come. NULL: nothing is held back.
 	 */
 	void (*finish)(void *self, bool over);
+	/*
+	 * Nothing more is said, and the owner is about to close. True: something that the caller said is
+	 * being written down; written() follows. NULL: that is not known.
+	 */
+	bool (*leave)(void *self);
 	/* No event after this. */
 	void (*close)(void *self);
 	const struct latency *(*delays)(void *self);

@@ -13,6 +13,7 @@
 
 enum {
 	ORDER_MS = 3000,       /* how long a text waits for that of the utterance before it */
+	AWAITED_MS = 10000,    /* a text that has not come by then is not waited for at the end */
 	FORGOTTEN_MS = 120000, /* a text that has not come by then never will */
 	KEPT_MAX = 64,
 };
@@ -249,6 +250,17 @@ void utterances_user_done(struct utterances *u, const char *item, const char *te
 		set_text(e, text);
 	end(e);
 	flush(u);
+}
+
+bool utterances_awaited(const struct utterances *u)
+{
+	OBJ_CHECK(u, UTTERANCES_MAGIC);
+	int64_t now_us = mono_now().us;
+	const struct utterance *e;
+	TAILQ_FOREACH (e, &u->list, next)
+		if (!e->agent && !e->done && now_us - e->made.us < AWAITED_MS * INT64_C(1000))
+			return true;
+	return false;
 }
 
 void utterances_agent(struct utterances *u, const char *item, const char *response)

@@ -37,6 +37,9 @@ void utterances_user_more(struct utterances *u, const char *item, const char *mo
 /* The whole text; "" when there is none beyond the parts: it could not be understood. */
 void utterances_user_done(struct utterances *u, const char *item, const char *text);
 
+/* Whether a text of the caller's is on its way. One that is missing for long is not. */
+bool utterances_awaited(const struct utterances *u);
+
 /* The agent begins to speak in this response. The verbs below make the item known if it is not. */
 void utterances_agent(struct utterances *u, const char *item, const char *response);
 /* `from`: bytes of mu-law that the provider gave before these. */

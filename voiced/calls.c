@@ -53,8 +53,17 @@ void calls_on_change(struct calls *c, calls_over_fn *fn, void *arg)
 	c->change_arg = arg;
 }
 
+void calls_on_leave(struct calls *c, calls_over_fn *fn, void *arg)
+{
+	OBJ_CHECK(c, CALLS_MAGIC);
+	c->leave = fn;
+	c->leave_arg = arg;
+}
+
 void call_leave(struct call *call)
 {
+	if (call->calls->leave != NULL)
+		call->calls->leave(call, call->calls->leave_arg);
 	LIST_REMOVE(call, next);
 	timer_stop(&call->check);
 	timer_stop(&call->expect);

@@ -44,6 +44,8 @@ void calls_on_check(struct calls *c, calls_check_fn *fn, void *arg);
 /* The duration of a call is used up. */
 void calls_on_overdue(struct calls *c, calls_check_fn *fn, void *arg);
 void calls_on_over(struct calls *c, calls_over_fn *fn, void *arg);
+/* A call leaves the register: whoever holds it lets go. fn may be NULL. */
+void calls_on_leave(struct calls *c, calls_over_fn *fn, void *arg);
 /* Told when a call's state has changed. */
 void calls_on_change(struct calls *c, calls_over_fn *fn, void *arg);
 

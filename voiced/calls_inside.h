@@ -53,8 +53,8 @@ struct calls {
 	const char *host_id;
 	LIST_HEAD(, call) all;
 	calls_check_fn *check, *overdue;
-	calls_over_fn *over, *change;
-	void *check_arg, *overdue_arg, *over_arg, *change_arg;
+	calls_over_fn *over, *change, *leave;
+	void *check_arg, *overdue_arg, *over_arg, *change_arg, *leave_arg;
 };
 
 /* Something was heard of the call: the next question to Twilio can wait. */

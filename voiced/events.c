@@ -29,7 +29,7 @@ struct taken {
 	struct voiced *v;
 	char *call_id;
 	int64_t attempt, seq;
-	pid_t worker;       /* of a call that is over: whom to tell; else 0 */
+	pid_t worker;       /* whom to tell */
 	json_t *event;      /* as the worker told it */
 	struct timer again; /* running: the store could not take it for the moment */
 	bool refused;       /* its data is left out */
@@ -61,12 +61,10 @@ static int64_t stored_before(const struct taken *stored)
 	return limit;
 }
 
-static void acknowledge(const struct taken *t, struct call *call)
+static void acknowledge(const struct taken *t)
 {
-	if (t->worker != 0 && t->v->workers != NULL)
+	if (t->v->workers != NULL)
 		workers_acknowledge(t->v->workers, t->worker, t->seq, stored_before(t));
-	else if (call != NULL)
-		worker_acknowledge(call, t->attempt, t->seq, stored_before(t));
 }
 
 /* Once; false: it was refused without its data, too, and is given up. */
@@ -89,7 +87,6 @@ static void on_stored(void *arg, json_t *result, const char *error)
 {
 	(void)result;
 	struct taken *t = arg;
-	struct call *call = calls_by_id(t->v->calls, t->call_id);
 	if (store_failure(error) == STORE_REFUSED && leave_data_out(t, error))
 		return;
 	if (error != NULL && store_failure(error) != STORE_REFUSED) {
@@ -97,7 +94,7 @@ static void on_stored(void *arg, json_t *result, const char *error)
 		timer_start(&t->again, t->v->base, STORE_AGAIN_MS, store, t);
 		return;
 	}
-	acknowledge(t, call);
+	acknowledge(t);
 	forget(t);
 }
 
@@ -110,7 +107,7 @@ static void on_deletion(void *arg, json_t *note, const char *error)
 		return;
 	}
 	log_info("an event of call %s, which is deleted, is dropped", t->call_id);
-	acknowledge(t, NULL);
+	acknowledge(t);
 	forget(t);
 }
 
@@ -280,7 +277,7 @@ void events_take_late(struct voiced *v, const char *call_id, int64_t attempt, pi
 	deletion_look_up(v, STORE_CALLS, call_id, on_deletion, t);
 }
 
-void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *event)
+void events_take(struct voiced *v, struct call *call, int64_t attempt, pid_t worker, json_t *event)
 {
 	struct read_event e;
 	if (!read_event(call_id(call), event, &e))
@@ -290,6 +287,7 @@ void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *e
 			    .call_id = xstrdup(call_id(call)),
 			    .attempt = attempt,
 			    .seq = e.seq,
+			    .worker = worker,
 			    .event = json_incref(event)};
 	LIST_INSERT_HEAD(&v->taken, t, next);
 	act(v, call, attempt, &e);

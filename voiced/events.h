@@ -4,8 +4,8 @@
 
 #include "voiced/voiced.h"
 
-/* One event as it came; it is acknowledged to the call's worker once it is durable. */
-void events_take(struct voiced *v, struct call *call, int64_t attempt, json_t *event);
+/* One event as it came; it is acknowledged to the worker once it is durable. */
+void events_take(struct voiced *v, struct call *call, int64_t attempt, pid_t worker, json_t *event);
 
 /*
  * The same of a call that is over and has left the register while its worker could

@@ -16,7 +16,7 @@ enum {
 	TIMEOUT_DEFAULT_S = 25,
 	TIMEOUT_MAX_S = 50,
 	SETTLE_MS = 150,
-	SETTLES_MAX = 20, /* so often a call that is over is looked at again while its worker still reports */
+	SETTLES_MAX = 24, /* so often a call that is over is looked at again while its worker still reports */
 	CHECK_MS = 5000,
 };
 

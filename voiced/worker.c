@@ -181,7 +181,7 @@ void worker_end(struct worker *w, int status)
 static void on_event(struct worker *w, const struct frame *f)
 {
 	if (w->call != NULL)
-		events_take(w->all->v, w->call, w->attempt, f->body);
+		events_take(w->all->v, w->call, w->attempt, w->pid, f->body);
 	else if (w->late != NULL)
 		events_take_late(w->all->v, w->late, w->attempt, w->pid, f->body);
 	else
@@ -370,13 +370,6 @@ void worker_stored(struct worker *w, int64_t seq, int64_t limit)
 		peer_tell(link_peer(w->link), MSG_EVENT_ACK, json_build("{s:I}", "seq", (json_int_t)up_to),
 			  -1);
 	w->acknowledged = up_to > w->acknowledged ? up_to : w->acknowledged;
-}
-
-void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq, int64_t limit)
-{
-	struct worker *w = call_worker(call);
-	if (w != NULL && w->link != NULL && w->attempt == attempt)
-		worker_stored(w, seq, limit);
 }
 
 void worker_ask(struct call *call, enum message type, json_t *body, peer_answer_fn *fn, void *arg)

@@ -327,6 +327,18 @@ json_t *workers_list(const struct workers *all)
 	return list;
 }
 
+/* One of an attempt before the last may still have something to tell of it. */
+static void on_call_leaves(struct call *call, void *arg)
+{
+	struct workers *all = arg;
+	struct worker *w;
+	LIST_FOREACH (w, &all->list, next)
+		if (w->call == call) {
+			w->call = NULL;
+			w->late = xstrdup(call_id(call));
+		}
+}
+
 struct workers *workers_new(struct voiced *v)
 {
 	struct workers *all;
@@ -343,6 +355,7 @@ struct workers *workers_new(struct voiced *v)
 		return NULL;
 	}
 	LIST_INIT(&all->list);
+	calls_on_leave(v->calls, on_call_leaves, all);
 	all->child = evsignal_new(v->base, SIGCHLD, on_child, all);
 	evsignal_add(all->child, NULL);
 	timer_start(&all->refill, v->base, 0, refill, all);
@@ -356,6 +369,7 @@ void workers_free(struct workers **ww)
 		return;
 	OBJ_CHECK(all, WORKERS_MAGIC);
 	all->closing = true;
+	calls_on_leave(all->v->calls, NULL, NULL);
 	timer_stop(&all->refill);
 	/* The streams stay open in the workers: no close frames. */
 	while (!LIST_EMPTY(&all->list))

@@ -38,12 +38,9 @@ void worker_retire(struct call *call);
 bool worker_serves(const struct call *call, int64_t attempt);
 
 /*
- * The event seq of the call's attempt is stored; of those that came, all up to
- * limit are. The worker that serves the call is told what it need not keep.
+ * The event seq of the worker with this process id is stored; of those that came, all up
+ * to limit are. It is told what it need not keep, though another may serve the call by now.
  */
-void worker_acknowledge(struct call *call, int64_t attempt, int64_t seq, int64_t limit);
-
-/* The same to the worker of this process id, of a call that is over. */
 void workers_acknowledge(struct workers *w, pid_t pid, int64_t seq, int64_t limit);
 
 unsigned workers_idle(const struct workers *w);

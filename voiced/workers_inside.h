@@ -61,7 +61,7 @@ void worker_link_gone(struct worker *w);
 void worker_rejoin(struct worker *w);
 /* It is gone, or belongs to another voiced from now on; nothing is told. */
 void worker_forget(struct worker *w);
-/* What it told up to seq is stored: see worker_acknowledge. */
+/* What it told up to seq is stored: see workers_acknowledge. */
 void worker_stored(struct worker *w, int64_t seq, int64_t limit);
 /* Another is wanted, soon. */
 void workers_refill(struct workers *all);

@@ -9,6 +9,16 @@ import { startRealtime } from '../harness/realtime.mjs';
 const LATE_MS = 4000; // more than the others wait for a text
 const later = (ms) => new Promise((done) => setTimeout(done, ms));
 
+// True: it goes on, and ends at once.
+async function goesOn(peer) {
+  await peer.create();
+  if (!peer.again) return false;
+  const response = peer.begin();
+  peer.calls(response, 'end_call', '{}');
+  peer.end(response);
+  return true;
+}
+
 const scripts = {
   // An answer that is cancelled before its first word, one in writing, a text that comes when the answer is over.
   async missing(peer) {
@@ -46,15 +56,8 @@ const scripts = {
   },
   // The caller speaks over an answer while another waits behind it; then the line to the agent breaks.
   async unheard(peer) {
-    if (peer.again) {
-      peer.history = () => peer.received.filter((m) => m.item?.type === 'message').map((m) => m.item.content?.[0].text);
-      await peer.create();
-      const response = peer.begin();
-      peer.calls(response, 'end_call', '{}');
-      peer.end(response);
-      return;
-    }
-    await peer.create();
+    peer.history = () => peer.received.filter((m) => m.item?.type === 'message').map((m) => m.item.content[0].text);
+    if (await goesOn(peer)) return;
     peer.say('Good evening, this is Anna from the office.', 3000);
     peer.say('Which day suits you best?', 2000);
     await later(1000);
@@ -70,6 +73,35 @@ const scripts = {
     peer.say('Good evening, this is Anna.', 100);
     for (const text of ['...', ' \u2026', '?', 'Yes.']) peer.transcribed(peer.turn(), text);
     peer.say('A table for two?', 100);
+  },
+  // The text of what the caller said comes when the call is over, or the agent has ended it.
+  async written(peer) {
+    if (await goesOn(peer)) return;
+    const id = peer.turn();
+    peer.turned = true;
+    await until(() => peer.over, 'the end');
+    await later(700);
+    peer.transcribed(id, 'Number seven.');
+  },
+  async ends(peer) {
+    await goesOn(peer);
+    const id = peer.turn(), response = peer.begin();
+    const call = peer.calls(response, 'end_call', '{}');
+    peer.end(response);
+    await peer.output(call);
+    await until(() => peer.socket.readyState !== 1 || peer.over, 'the stream to end');
+    await later(700);
+    peer.transcribed(id, 'Number seven.');
+  },
+  // The call ends in the middle of a word: the server has not heard the end of it.
+  async word(peer) {
+    await goesOn(peer);
+    peer.send({ type: 'input_audio_buffer.speech_started', audio_start_ms: 0, item_id: 'item_word' });
+    peer.turned = true;
+    await peer.next((m) => m.type === 'input_audio_buffer.commit', 'the commit');
+    peer.send({ type: 'input_audio_buffer.committed', item_id: 'item_word', previous_item_id: null });
+    await later(300);
+    peer.transcribed('item_word', 'Number sev');
   },
   // Each request for a response is refused once, in another way.
   async refused(peer) {
@@ -101,8 +133,8 @@ after(async () => {
 });
 
 let numbers = 300;
-async function place(name) {
-  const { status, body } = await phony.call(`+1202555${String(++numbers).padStart(4, '0')}`, { callInstructions: `Say hello. #${name}` });
+async function place(name, more = '') {
+  const { status, body } = await phony.call(`+1202555${String(++numbers).padStart(4, '0')}`, { callInstructions: `Say hello. #${name} (${more})` });
   assert.equal(status, 201, JSON.stringify(body));
   return body.callSid;
 }
@@ -170,6 +202,33 @@ describe('calls', { concurrency: true }, () => {
     await phony.api('POST', `/api/calls/${sid}/hangup`);
     await phony.over(sid);
   });
+
+  const said = async (sid) => (await phony.api('GET', `/api/calls/${sid}`)).body.conversationHistory.map((turn) => turn.content);
+  const ends = {
+    'the person hangs up': ['written', (sid) => carrier.command({ hangup: sid })],
+    'a hang-up is asked for': ['written', (sid) => phony.api('POST', `/api/calls/${sid}/hangup`)],
+    'the line breaks': ['written', (sid) => carrier.command({ cut: sid })],
+    'the agent ends the call': ['ends', () => {}],
+    'the person hangs up in the middle of a word': ['word', (sid) => carrier.command({ hangup: sid }), 'Number sev'],
+  };
+  for (const [name, [script, end, words = 'Number seven.']] of Object.entries(ends))
+    test(`the caller's last words are written down: ${name}`, async () => {
+      const sid = await place(script, name);
+      const peer = () => realtime.sessions[script]?.find((p) => p.name === name);
+      if (script !== 'ends') {
+        await until(() => peer()?.turned, 'the words');
+        await end(sid);
+        await carrier.events.wait((e) => e.event === 'stream-closed' && e.callSid === sid, 'the stream to close');
+        peer().over = true;
+      } else {
+        await carrier.events.wait((e) => e.event === 'stream-closed' && e.callSid === sid, 'the stream to close');
+        await until(() => peer(), 'the agent');
+        peer().over = true;
+      }
+      await phony.over(sid);
+      await until(async () => (await said(sid)).includes(words), 'the last words');
+      assert.deepEqual(await said(sid), [words]);
+    });
 
   test('functions called at once', async () => {
     const sid = await place('parallel');

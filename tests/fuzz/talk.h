@@ -64,6 +64,11 @@ static void on_tool(void *arg, const char *id, const char *name, json_t *paramet
 	t->provider->tool_result(t->self, id, "ok", parameters == NULL, true);
 }
 
+static void on_written(void *arg)
+{
+	(void)arg;
+}
+
 static void on_usage(void *arg, json_t *counts)
 {
 	(void)arg;
@@ -79,7 +84,8 @@ static void on_ended(void *arg, const char *why, enum provider_end end)
 
 static const struct provider_events talk_events = {on_ready,     on_audio,      on_interrupted,
 						   on_user_said, on_agent_said, on_agent_corrected,
-						   on_tool,      on_usage,      on_ended};
+						   on_tool,      on_written,    on_usage,
+						   on_ended};
 
 static int talk(const struct provider *provider, const uint8_t *data, size_t size)
 {

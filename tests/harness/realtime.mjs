@@ -83,7 +83,9 @@ export async function startRealtime(scripts) {
       peer.send({ type: 'session.created', session: { id: 'sess_1', type: 'realtime' } });
       const { session } = await peer.next((m) => m.type === 'session.update', 'session.update');
       const name = /#([a-z-]+)/.exec(session.instructions)[1];
-      peer.again = name in realtime.sessions;
+      // Several calls of one script are told apart by a name in parentheses.
+      peer.name = /#[a-z-]+ \(([^)]*)\)/.exec(session.instructions)?.[1];
+      peer.again = (realtime.sessions[name] ?? []).some((other) => other.name === peer.name);
       (realtime.sessions[name] ??= []).push(peer);
       peer.send({ type: 'session.updated', session });
       await scripts[name](peer);

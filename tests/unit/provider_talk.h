@@ -193,6 +193,12 @@ static void talk_tool(void *arg, const char *id, const char *name, json_t *param
 	free(text);
 }
 
+static void talk_written(void *arg)
+{
+	(void)arg;
+	note(talk.told, "written\n");
+}
+
 static void talk_usage(void *arg, json_t *counts)
 {
 	(void)arg, (void)counts;
@@ -206,7 +212,7 @@ static void talk_ended(void *arg, const char *why, enum provider_end end)
 
 static const struct provider_events talk_events = {talk_ready,	   talk_audio, talk_interrupted,
 						   talk_user,	   talk_agent, talk_corrected,
-						   talk_tool,	   talk_usage, talk_ended};
+						   talk_tool,	   talk_written, talk_usage, talk_ended};
 
 /* ---- the test's verbs ---- */
 

@@ -65,6 +65,14 @@ static const struct latency *fake_delays(void *self)
 	return &none;
 }
 
+static bool writing;
+
+static bool fake_leave(void *self)
+{
+	(void)self;
+	return writing;
+}
+
 static const struct provider fake = {.name = "fake",
 				     .open = fake_open,
 				     .send_audio = fake_audio,
@@ -73,6 +81,7 @@ static const struct provider fake = {.name = "fake",
 				     .tool_result = fake_result,
 				     .heard = fake_heard,
 				     .finish = fake_finish,
+				     .leave = fake_leave,
 				     .close = fake_close,
 				     .delays = fake_delays};
 
@@ -106,8 +115,15 @@ static void on_ended(void *arg, const char *why, bool done)
 	note(talk.told, "ended\n");
 }
 
+static void on_closed(void *arg)
+{
+	(void)arg;
+	note(talk.told, "closed\n");
+}
+
 static const struct agent_events agent_events = {on_connected, on_spoke,       talk_interrupted, talk_user, talk_agent,
-						 talk_corrected, talk_tool, talk_usage, on_lost, on_ended};
+						 talk_corrected, talk_tool, talk_usage, on_lost, on_ended,
+						 on_closed};
 
 static const json_t *no_history(void *arg)
 {
@@ -146,6 +162,7 @@ static int begin(void **state)
 	memset(&talk, 0, sizeof talk);
 	talk.now_us = 1000000;
 	played = heard_messages = 0;
+	writing = false;
 	pass(0);
 	struct playout_out out = {out_audio, out_mark, out_clear, NULL};
 	struct agent_setup setup = {.provider = &fake, .prompt = "", .voice = "", .transcription_model = "",
@@ -218,7 +235,7 @@ static void test_what_it_was_told_outlives_its_connection(void **state)
 	agent_finish(agent);
 	expect_sent("finish\n");
 	agent_close(agent);
-	expect_sent("finish, over\n");
+	expect_sent("finish\nfinish, over\n");
 	agent_direct(agent, "nobody is there");
 	expect_sent("");
 }
@@ -277,6 +294,46 @@ static void test_steady_connections_are_given_back(void **state)
 	}
 	lose();
 	expect_told("ended\n");
+}
+
+/* What the caller said last is told, and nothing else that comes of the conversation. */
+static void test_the_last_words_are_waited_for(void **state)
+{
+	(void)state;
+	writing = true;
+	agent_close(agent);
+	expect_sent("finish\n");
+	assert_true(agent_is_open(agent));
+	assert_false(agent_is_ready(agent));
+	agent_close(agent);
+	events->user_said(events_arg, "Number seven", (struct turn_place){0});
+	events->agent_said(events_arg, "Is there anything else?", (struct turn_place){0});
+	events->tool_call(events_arg, "t1", "end_call", NULL);
+	events->audio(events_arg, "AAAA", 4, (struct mono_us){1});
+	events->written(events_arg);
+	expect_told("1 user: Number seven\n");
+	assert_int_equal(played, 0);
+	pass(1);
+	expect_sent("finish, over\n");
+	expect_told("closed\n");
+	assert_false(agent_is_open(agent));
+}
+
+static void test_the_last_words_do_not_come(void **state)
+{
+	(void)state;
+	writing = true;
+	agent_close(agent);
+	pass(2900);
+	expect_told("");
+	pass(200);
+	expect_told("closed\n");
+	connect_agent();
+	agent_close(agent);
+	events->ended(events_arg, "broken", PROVIDER_LOST);
+	expect_told("closed\n");
+	pass(5000);
+	expect_told("");
 }
 
 /* The first one, too: nobody was heard yet. */
@@ -339,6 +396,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_was_heard_is_counted_by_connection, begin, end),
 		cmocka_unit_test_setup_teardown(test_audio_that_is_not_base64, begin, end),
 		cmocka_unit_test_setup_teardown(test_steady_connections_are_given_back, begin, end),
+		cmocka_unit_test_setup_teardown(test_the_last_words_are_waited_for, begin, end),
+		cmocka_unit_test_setup_teardown(test_the_last_words_do_not_come, begin, end),
 		cmocka_unit_test_setup_teardown(test_connections_that_come_to_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_refusal_is_final, begin, end),
 		cmocka_unit_test_setup_teardown(test_patience_is_for_all_that_come_to_nothing, begin, end),

@@ -190,6 +190,68 @@ static void test_the_end_tells_what_is_known(void **state)
 }
 
 /* A whole text that is empty says less than its parts. */
+static bool leave(void)
+{
+	talk.provider->finish(talk.conversation, false);
+	return talk.provider->leave(talk.conversation);
+}
+
+static void speech(const char *what)
+{
+	hear("{'type':'input_audio_buffer.speech_%s','audio_start_ms':0,'item_id':'next'}", what);
+}
+
+/* The line has ended: what the caller said is still being written down. */
+static void test_the_last_words(void **state)
+{
+	(void)state;
+	begin();
+	assert_false(leave());
+	committed("u1", NULL);
+	assert_true(leave());
+	assert_int_equal(sent_count("input_audio_buffer.commit"), 0);
+	expect_told("");
+	transcribed("u1", "Number seven.");
+	expect_told("1 user: Number seven.\nwritten\n");
+	assert_false(leave());
+	committed("u2", "u1");
+	pass(11000); /* it never gets its text */
+	assert_false(leave());
+	talk_close();
+}
+
+/* The line ended in the middle of a word: no silence follows by which the server hears the end. */
+static void test_the_last_word(void **state)
+{
+	(void)state;
+	begin();
+	speech("started");
+	assert_true(leave());
+	assert_int_equal(sent_count("input_audio_buffer.commit"), 1);
+	assert_true(leave());
+	assert_int_equal(sent_count("input_audio_buffer.commit"), 1);
+	expect_told("interrupted\n");
+	committed("u1", NULL);
+	expect_told("");
+	transcribed("u1", "Number sev");
+	expect_told("1 user: Number sev\nwritten\n");
+	/* The server tells only now that somebody speaks. */
+	speech("started");
+	assert_int_equal(sent_count("input_audio_buffer.commit"), 2);
+	assert_true(leave());
+	hear("{'type':'error','error':{'type':'invalid_request_error','code':'input_audio_buffer_commit_empty',"
+	     "'message':'buffer too small'}}");
+	expect_told("interrupted\nwritten\n");
+	/* The call goes on: its audio does, too. */
+	talk.provider->send_audio(talk.conversation, "AAAA", 4, (struct mono_us){1});
+	speech("started");
+	speech("stopped");
+	assert_int_equal(sent_count("input_audio_buffer.commit"), 2);
+	assert_true(leave());
+	assert_int_equal(sent_count("input_audio_buffer.commit"), 2);
+	talk_close();
+}
+
 static void test_an_empty_text(void **state)
 {
 	(void)state;
@@ -618,6 +680,8 @@ int main(void)
 		cmocka_unit_test(test_a_written_answer_is_a_turn),
 		cmocka_unit_test(test_words_that_were_never_heard),
 		cmocka_unit_test(test_the_end_tells_what_is_known),
+		cmocka_unit_test(test_the_last_words),
+		cmocka_unit_test(test_the_last_word),
 		cmocka_unit_test(test_an_empty_text),
 		cmocka_unit_test(test_the_agent_falls_silent),
 		cmocka_unit_test(test_a_late_text_has_its_place),

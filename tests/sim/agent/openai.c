@@ -411,6 +411,25 @@ static void heard(struct conversation *c, const char *text)
 				   "transcript", text, "usage", "type", "duration", "seconds", 1));
 }
 
+/* The caller's voice has ended in the middle of a word: what there is of it becomes an item, without an answer. */
+static void on_commit(struct conversation *c)
+{
+	char id[40];
+	report("commit", json_pack("{s:s, s:b}", "conversation", c->id, "speaking", c->was_speaking));
+	if (!c->was_speaking) {
+		send_error(c, "input_audio_buffer_commit_empty",
+			   "Error committing input audio buffer: buffer too small.");
+		return;
+	}
+	c->was_speaking = c->hearing = false;
+	snprintf(id, sizeof id, "item_%u", ++c->items);
+	conversation_send(c, event(c, "input_audio_buffer.committed", "{s:n, s:s}", "previous_item_id", "item_id",
+				   id));
+	conversation_send(c, event(c, "conversation.item.input_audio_transcription.completed",
+				   "{s:s, s:i, s:s, s:{s:s, s:i}}", "item_id", id, "content_index", 0,
+				   "transcript", "", "usage", "type", "duration", "seconds", 1));
+}
+
 static void calls_tool(struct conversation *c, const json_t *step)
 {
 	json_t *parameters = json_object_get(step, "parameters");
@@ -504,6 +523,8 @@ static void on_message(struct conversation *c, json_t *m, const char *text)
 		violation(c->id, "%s came before session.updated", type);
 	else if (strcmp(type, "input_audio_buffer.append") == 0 && json_object_size(m) == 2)
 		conversation_hear(c, text_of(m, "audio", "?"));
+	else if (strcmp(type, "input_audio_buffer.commit") == 0)
+		on_commit(c);
 	else if (strcmp(type, "conversation.item.create") == 0)
 		on_item_create(c, m);
 	else if (strcmp(type, "conversation.item.truncate") == 0)
