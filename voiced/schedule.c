@@ -5,6 +5,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
+#include "lib/base/secret.h"
 #include "lib/base/text.h"
 #include "lib/loop/loop.h"
 #include "lib/store/answers.h"
@@ -103,7 +104,7 @@ static void keeping_store(void *arg)
 		struct store_change change = {.key = k->key, .set = json_incref(k->document)};
 		store_update(k->v->store, STORE_CALLS, &change, on_kept, k);
 	} else {
-		store_put(k->v->store, STORE_CALLS, k->document, on_kept, k);
+		store_insert(k->v->store, STORE_CALLS, k->document, on_kept, k);
 	}
 }
 
@@ -148,6 +149,24 @@ bool schedule_postpone(struct voiced *v, struct call *call, int64_t due_ms, cons
 	return true;
 }
 
+/* The names of a call's retry follow from its own, so that two hosts that see its end keep one retry. */
+static void name_retry(const struct call *call, json_t *document)
+{
+	static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	char digest[SECRET_SIGNATURE_SIZE], id[CALL_ID_LEN + 1], name[ID_SIZE], *own;
+	own = xasprintf("the retry of %s", call_id(call));
+	secret_sign(call_text(call, "secret"), own, digest);
+	free(own);
+	snprintf(name, sizeof name, "PC%.*s", TEXT_CUT(digest, ID_SIZE - 3));
+	for (size_t i = 0; i < CALL_ID_LEN; i++) {
+		const char pair[] = {digest[32 + 2 * i], digest[33 + 2 * i], '\0'};
+		id[i] = letters[strtoul(pair, NULL, 16) % (sizeof letters - 1)];
+	}
+	id[CALL_ID_LEN] = '\0';
+	json_object_set_new(document, "callId", json_text(id));
+	json_object_set_new(document, "requestId", json_text(name));
+}
+
 void schedule_retry(struct voiced *v, const struct call *call)
 {
 	static const char *const kept[] = {"fromNumber",
@@ -174,6 +193,7 @@ void schedule_retry(struct voiced *v, const struct call *call)
 	if ((status != CALL_BUSY && status != CALL_NO_ANSWER) || left <= 0 || call_is_ending(call))
 		return;
 	json_t *document = calls_new_document(v->calls);
+	name_retry(call, document);
 	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
 		if (call_value(call, kept[i]) != NULL)
 			json_object_set(document, kept[i], call_value(call, kept[i]));

@@ -101,6 +101,34 @@ describe('limits', { concurrency: 3 }, () => {
     for (const host of hosts) await finish(host);
     await mongo.stop();
   });
+
+  // As when a callback is repeated to another host because the first one was slow.
+  test('a call whose end two hosts are told is tried again once', async () => {
+    const unanswered = await startCarrier({ default: { script: [], ring_ms: 60000 } });
+    const mongo = await startMongo();
+    let hosts = [];
+    const told = [];
+    const fan = createServer(async (request, response) => {
+      const body = Buffer.concat(await Array.fromAsync(request));
+      const headers = { 'content-type': request.headers['content-type'], 'x-twilio-signature': request.headers['x-twilio-signature'] };
+      const answers = await Promise.all(hosts.map((host) => fetch(`http://127.0.0.1:${host.port}${request.url}`, { method: 'POST', headers, body })));
+      if (/CallStatus=no-answer/.test(body)) told.push(answers.map((answer) => answer.status));
+      response.writeHead(answers[0].status).end(await answers[0].text());
+    });
+    await new Promise((done) => fan.listen(0, '127.0.0.1', done));
+    const shared = { MONGODB_URL: mongo.url, API_TOKEN: 'a-token-that-both-hosts-share-1', PUBLIC_URL: `http://127.0.0.1:${fan.address().port}` };
+    hosts = await Promise.all([1, 2].map(() => startPhony({ sims: { carrier: unanswered, agent }, settings: { ...settings, ...shared } })));
+    const all = await Promise.all(Array.from({ length: 4 }, (_, i) => hosts[0].call(`+120255545${i}0`, { retries: 1, retryDelay: 600, ringTimeout: 5 })));
+    await until(() => told.length === all.length, 'the ends to be told');
+    assert.deepEqual(told.flat(), Array(8).fill(204));
+    const { calls } = (await hosts[1].api('GET', '/api/calls?status=scheduled')).body;
+    assert.deepEqual(calls.map((call) => call.retryOf).sort(), all.map((a) => a.body.callSid).sort());
+    for (const host of hosts) await finish(host);
+    fan.close();
+    fan.closeAllConnections();
+    await mongo.stop();
+    assert.equal(await unanswered.stop(), 0);
+  });
 });
 
 describe('quiet hours and ranges', { concurrency: 3 }, () => {
