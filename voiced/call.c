@@ -120,25 +120,56 @@ void call_take(struct call *call)
 	call_save(call, NULL, NULL);
 }
 
+/* A write on its way; the call may be gone when it ends. */
+struct saving {
+	struct calls *calls;
+	char *call_id;
+	store_fn *fn;
+	void *arg;
+};
+
+static void on_save_unsaved(void *arg)
+{
+	call_save(arg, NULL, NULL);
+}
+
+/* What changes later may be long in coming: a write that failed is repeated. */
 static void on_saved(void *arg, json_t *result, const char *error)
 {
-	(void)result;
-	char *id = arg;
+	struct saving *s = arg;
+	struct call *call = calls_by_id(s->calls, s->call_id);
+	bool live = call != NULL && !call_is_over(call); /* else save_last sees to it */
 	if (error != NULL)
-		log_error("call %s could not be stored: %s", id, error);
-	free(id);
+		log_error("call %s could not be stored: %s", s->call_id, error);
+	if (live && error == NULL)
+		timer_stop(&call->save_again);
+	else if (live && store_failure(error) != STORE_REFUSED)
+		timer_start(&call->save_again, s->calls->base, SAVE_AGAIN_MS, on_save_unsaved, call);
+	if (s->fn != NULL)
+		s->fn(s->arg, result, error);
+	free(s->call_id);
+	free(s);
+}
+
+static void call_write(struct call *call, store_fn *fn, void *arg)
+{
+	store_put(call->calls->store, STORE_CALLS, call->document, fn, arg);
+	/* From here on they are changed in the store alone. */
+	json_object_del(call->document, "tags");
 }
 
 void call_save(struct call *call, store_fn *fn, void *arg)
 {
 	OBJ_CHECK(call, CALL_MAGIC);
-	if (fn == NULL) {
-		fn = on_saved;
-		arg = xstrdup(call_id(call));
-	}
-	store_put(call->calls->store, STORE_CALLS, call->document, fn, arg);
-	/* From here on they are changed in the store alone. */
-	json_object_del(call->document, "tags");
+	struct saving *s = xcalloc(1, sizeof *s);
+	*s = (struct saving){call->calls, xstrdup(call_id(call)), fn, arg};
+	call_write(call, on_saved, s);
+}
+
+bool call_is_unsaved(const struct call *call)
+{
+	OBJ_CHECK(call, CALL_MAGIC);
+	return timer_running(&call->save_again);
 }
 
 const char *call_token(const struct call *call)
@@ -256,7 +287,7 @@ static void save_last(struct call *call)
 	switch (call->last_save) {
 	case LAST_SAVE_NONE:
 		call->last_save = LAST_SAVE_ASKED;
-		call_save(call, on_over_saved, call);
+		call_write(call, on_over_saved, call);
 		break;
 	case LAST_SAVE_ASKED:
 		call->last_save = LAST_SAVE_STALE;

@@ -86,8 +86,11 @@ unsigned calls_count_served(const struct calls *c, const char *call_type);
 /* Seconds since another call to this number, one that is not over, was placed; or -1. except may be NULL. */
 double calls_seconds_since(const struct calls *c, const char *to_number, const struct call *except);
 
-/* Writes the document; fn (may be NULL) when it is durable. */
+/* Writes the document; fn (may be NULL) when it is durable, or with the error: then it is written again soon.
+ */
 void call_save(struct call *call, store_fn *fn, void *arg);
+/* Whether its last write failed, and the next is still to come. */
+bool call_is_unsaved(const struct call *call);
 
 const char *call_id(const struct call *call);
 const char *call_sid(const struct call *call); /* "" before Twilio named it */

@@ -219,6 +219,8 @@ static void stop(struct daemon *d)
 	clients_close(&v->clients);
 	resolver_free(&v->resolver); /* before the calls that it answers */
 	workers_free(&v->workers);
+	if (v->calls != NULL)
+		restore_leave(v);
 	/* What the store tells may ask Twilio; what Twilio does not answer any more may be stored. */
 	if (v->http_out != NULL)
 		do {

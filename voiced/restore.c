@@ -9,7 +9,11 @@
 
 #include <string.h>
 
-enum { LIVE_MAX = 10000 /* the most that MAX_CONCURRENT_CALLS allows */ };
+enum {
+	LIVE_MAX = 10000, /* the most that MAX_CONCURRENT_CALLS allows */
+	CHECK_MS = 5000,
+	CHECK_EACH_MS = 50,
+};
 
 struct loading {
 	struct voiced *v;
@@ -45,21 +49,43 @@ bool restore_calls(struct voiced *v)
 	return l.ok;
 }
 
+struct going_on {
+	struct voiced *v;
+	int check_ms;
+};
+
 static void go_on(struct call *call, void *arg)
 {
-	struct voiced *v = arg;
+	struct going_on *g = arg;
+	struct voiced *v = g->v;
 	store_have_turns(v->store, call_id(call));
 	if (call_sid(call)[0] == '\0') {
 		if (!schedule_recover(v, call))
 			placement_recover(v, call);
 	} else if (call_is_ending(call)) {
 		ending_expect(v, call); /* the request to end it may be lost */
-	} else if (transfer_is_unclear(call)) {
-		transfer_recover(v, call);
+	} else {
+		/* It may have ended meanwhile, and its end been told to nobody. One after the other. */
+		call_check_soon(call, g->check_ms += CHECK_EACH_MS);
+		if (transfer_is_unclear(call))
+			transfer_recover(v, call);
 	}
 }
 
 void restore_go_on(struct voiced *v)
 {
-	calls_each(v->calls, go_on, v);
+	struct going_on g = {v, CHECK_MS};
+	calls_each(v->calls, go_on, &g);
+}
+
+static void save_unsaved(struct call *call, void *arg)
+{
+	(void)arg;
+	if (call_is_unsaved(call))
+		call_save(call, NULL, NULL);
+}
+
+void restore_leave(struct voiced *v)
+{
+	calls_each(v->calls, save_unsaved, NULL);
 }

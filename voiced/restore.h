@@ -15,4 +15,7 @@ bool restore_calls(struct voiced *v);
 /* Goes on with them, once those who look for us can find us. */
 void restore_go_on(struct voiced *v);
 
+/* voiced ends: what could not be stored of the calls is asked of the store once more. */
+void restore_leave(struct voiced *v);
+
 #endif

@@ -240,7 +240,7 @@ test('messages: however many there are, and a long conversation opens at its end
   await page.locator('.threads button', { hasText: from }).click();
   const seen = (text) => page.locator('.turns').getByText(text, { exact: true });
   await seen('Line 230').waitFor();
-  assert.ok(await seen('Line 230').evaluate((e) => { const box = e.closest('.turns').getBoundingClientRect(), line = e.getBoundingClientRect(); return line.top >= box.top && line.bottom <= box.bottom + 1; }), 'the newest line is in sight');
+  await until(() => seen('Line 230').evaluate((e) => { const box = e.closest('.turns').getBoundingClientRect(), line = e.getBoundingClientRect(); return line.top >= box.top && line.bottom <= box.bottom + 1; }), 'the newest line to be in sight');
   while (await button('Show earlier messages').count()) { const before = await page.locator('.turns li').count(); await button('Show earlier messages').click(); await until(async () => (await page.locator('.turns li').count()) > before, 'earlier messages'); }
   assert.equal(await page.locator('.turns li').count(), 230);
   await button('Show earlier conversations').click();
