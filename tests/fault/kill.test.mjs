@@ -389,6 +389,7 @@ test('a transfer that Twilio did not answer: it goes through, or the agent has t
     // The same, and voiced is killed while nobody knows.
     const orphan = await begin('+12025550189', 'lose');
     await carrier.events.wait((e) => e.event === 'update-lost' && e.callSid === orphan, 'the request');
+    await until(async () => (await events(phony, orphan)).some((e) => e.type === 'transfer'), 'it to be stored'); // else it is told again, and goes through
     process.kill(processes().find((p) => p.name === 'voiced').pid, 'SIGKILL');
     await until(async () => (await phony.api('GET', `/api/calls/${orphan}`).catch(() => ({}))).body?.isLive, 'the call to be known');
     await failed(orphan);
