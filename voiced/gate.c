@@ -122,8 +122,11 @@ static bool refused_by_live_calls(struct gate *g)
 	}
 	double since = calls_seconds_since(g->v->calls, g->number, g->request.call);
 	if (since >= 0 && since < QUOTA_DUPLICATE_S) {
-		gate_explain(g, "Duplicate call to %s rejected - another call was placed %.1fs ago",
-			     g->number, since);
+		gate_explain(
+			g,
+			"Duplicate call to %s rejected - another call was placed %.1fs ago. Ask again %d s "
+			"after it.",
+			g->number, since, QUOTA_DUPLICATE_S);
 		return gate_refuse(g, GATE_TWICE, 429, "limit", QUOTA_DUPLICATE_S * 1000);
 	}
 	return false;
@@ -168,7 +171,9 @@ static void on_quota(void *arg, enum quota_answer answer)
 		break;
 	case QUOTA_DUPLICATE:
 		gate_explain(
-			g, "Duplicate call to %s rejected - another host placed one less than %d seconds ago",
+			g,
+			"Duplicate call to %s rejected - another host placed one less than %d seconds ago. "
+			"Ask again when they are over.",
 			g->number, QUOTA_DUPLICATE_S);
 		gate_refuse(g, GATE_TWICE, 429, "limit", QUOTA_DUPLICATE_S * 1000);
 		break;

@@ -136,10 +136,11 @@ static bool denies(const struct config *config, const char *number, char *why, s
 		return true;
 	}
 	if ((prefix = denied_range(number)) != NULL) {
-		text_printf(why, size,
-			    "%s begins with %s, an emergency, premium or satellite range that is not called, "
-			    "whatever ALLOWED_PREFIXES says.",
-			    number, prefix);
+		text_printf(
+			why, size,
+			"%s begins with %s: emergency, premium and satellite ranges are not called, whatever "
+			"ALLOWED_PREFIXES says.",
+			number, prefix);
 		return true;
 	}
 	if (config->allowed_prefixes[0] != '\0' && !listed(config->allowed_prefixes, number, &prefix, &len)) {

@@ -102,8 +102,9 @@ static void on_created(void *arg, json_t *result, const char *error)
 		answer_success(q->reply, 201, record_public(q->kind, json_object_get(result, "document")),
 			       "%s created", q->kind->what);
 	else
-		answer_error(q->reply, 409, "exists", "There is a %s of this kind already; update it.",
-			     q->kind->what);
+		answer_error(q->reply, 409, "exists",
+			     "There is one with this %s already: update that %s, or delete it first.",
+			     store_collections[q->kind->store].key, q->kind->what);
 	free(q);
 }
 

@@ -151,7 +151,8 @@ describe('calls that come in', { concurrency: true }, () => {
   test('a handler is changed and removed; wrong ones are refused', async () => {
     const at = `/api/incoming-configs/${encodeURIComponent('+12025550199')}`;
     await api('POST', '/api/incoming-configs', { phoneNumber: '+12025550199', name: 'a' });
-    assert.equal((await phony.api('POST', '/api/incoming-configs', { phoneNumber: '+12025550199' })).status, 409);
+    const again = await phony.api('POST', '/api/incoming-configs', { phoneNumber: '+12025550199' });
+    assert.deepEqual([again.status, again.body.message], [409, 'There is one with this phoneNumber already: update that incoming config, or delete it first.']);
     assert.equal((await api('PUT', at, { name: 'b', voicemailMaxLength: 60 })).data.name, 'b');
     assert.equal((await phony.api('PUT', at, { voicemailMaxLength: 0 })).status, 400);
     assert.equal((await phony.api('PUT', at, {})).status, 400);

@@ -136,7 +136,7 @@ export async function story(client) {
   assert.match(created.callSid, /^CA[0-9a-f]{32}$/);
   assert.equal(created.status, 'initiated');
   assert.equal(created.message, `Call initiated to ${toNumber} using ElevenLabs voice provider`);
-  assert.match(await refused('phony_create_call', { toNumber, ...request }), /Duplicate call to/);
+  assert.match(await refused('phony_create_call', { toNumber, ...request }), /Duplicate call to .*\. Ask again 15 s after it\./);
   const { callSid } = created;
   const call = await until(async () => {
     const { data } = await tool('phony_get_call', { callSid });
@@ -162,6 +162,7 @@ export async function story(client) {
   await tool('phony_hangup_call', { callSid: hungUp });
   await over(hungUp);
   const live = await patient(1);
+  assert.match(await refused('phony_cancel_call', { callSid: live }), /phony_hangup_call ends a live one/);
   await until(async () => (await tool('phony_get_call_events', { callSid: live, eventType: 'agent-connected' })).data.count, 'the agent');
   await tool('phony_inject_context', { callSid: live, context: 'Hurry up.' });
   await tool('phony_send_dtmf', { callSid: live, digits: '1' });
