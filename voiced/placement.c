@@ -387,7 +387,13 @@ void placement_recover(struct voiced *v, struct call *call)
 {
 	struct placement *p = placement_new(v, call, nobody);
 	wall_parse(call_text(call, "startedAt"), &p->since);
+	/* The time counts from the request on, however often voiced ends meanwhile. */
+	int64_t ago_ms = wall_now().ms - p->since.ms;
 	p->doubted = mono_now();
+	if (ago_ms > 0)
+		p->doubted.us -= ago_ms * 1000;
+	while (p->looks + 1 < LOOKS && look_after_ms[p->looks + 1] <= ago_ms)
+		p->looks++;
 	log_info("a call to %s was being placed when voiced ended: looking for it at Twilio", p->number);
 	placement_look(p, call);
 }

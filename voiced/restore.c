@@ -11,6 +11,7 @@
 
 enum {
 	LIVE_MAX = 10000, /* the most that MAX_CONCURRENT_CALLS allows */
+	ENDING_MS = 1000,
 	CHECK_MS = 5000,
 	CHECK_EACH_MS = 50,
 };
@@ -63,7 +64,7 @@ static void go_on(struct call *call, void *arg)
 		if (!schedule_recover(v, call))
 			placement_recover(v, call);
 	} else if (call_is_ending(call)) {
-		ending_expect(v, call); /* the request to end it may be lost */
+		call_check_soon(call, ENDING_MS); /* the request to end it may be lost, or its end untold */
 	} else {
 		/* It may have ended meanwhile, and its end been told to nobody. One after the other. */
 		call_check_soon(call, g->check_ms += CHECK_EACH_MS);

@@ -113,6 +113,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   await until(async () => [201, 409].includes((await phony.api('POST', '/api/incoming-configs', { phoneNumber: account.number, systemInstructions: 'You are polite.', callInstructions: 'Talk.' }).catch(() => ({}))).status), 'our number to be configured');
   const end = Date.now() + seconds * 1000;
   let stopping = false, number = 0;
+  const going = (beforeEnd = 0) => !stopping && Date.now() < end - beforeEnd;
 
   // Whatever does not answer for a moment is asked again.
   async function api(method, target, body, patienceMs = 40000) {
@@ -136,7 +137,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
 
   // One after the other, on so many lines at once. A request that was not answered may have placed its call.
   async function line() {
-    while (Date.now() < end && !stopping) {
+    while (going()) {
       const to = `+1303${String(5550000 + number)}`, body = { toNumber: to, systemInstructions: 'You are polite.', callInstructions: 'Talk.', provider: number++ % 2 ? 'openai' : 'elevenlabs' };
       if (random() < 0.2) body.callAt = new Date(Date.now() + 1000).toISOString();
       const placed = await phony.call(to, body).catch(() => null);
@@ -165,7 +166,8 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     if (mayBeRefused && call.status === 'failed' && /at once|limit/.test(call.errorMessage ?? '')) { count('over the limit'); return; }
     // While the database is away an answer says that it is incomplete.
     for (const patience = Date.now() + 60000; call.incomplete && Date.now() < patience; await sleep(300)) call = (await api('GET', `/api/calls/${callSid}`)).body;
-    const { body } = await api('GET', `/api/calls/${callSid}/events`);
+    let { body } = await api('GET', `/api/calls/${callSid}/events`);
+    for (const patience = Date.now() + 60000; body.incomplete && Date.now() < patience; await sleep(300)) ({ body } = await api('GET', `/api/calls/${callSid}/events`));
     for (const e of body.events ?? []) if (e.type === 'interruption') count(e.attempt > 0 ? 'interrupted after a reconnection' : 'interrupted');
     try {
       assert.equal(call.status, 'completed', `${callSid} ended as ${call.status}: ${call.errorMessage}`);
@@ -180,7 +182,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
 
   // People call us. A call whose first webhook nobody answered in time is one that Twilio does not put through.
   async function callers() {
-    for (let n = 0; Date.now() < end; n++) {
+    for (let n = 0; going(); n++) {
       const from = `+1505555${String(n).padStart(4, '0')}`;
       carrier.command({ dial: account.number, from, url: `${options.settings.PUBLIC_URL}/call/incoming` });
       const { callSid } = await carrier.events.wait((e) => e.event === 'call-created' && e.from === from, `the call from ${from}`);
@@ -202,7 +204,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
 
   // Jobs of many messages, each to be sent once.
   async function bulks() {
-    for (let n = 0; Date.now() < end - 5000; n++) {
+    for (let n = 0; going(5000); n++) {
       const toNumbers = Array.from({ length: 20 }, (_, i) => `+1606${String(5550000 + n * 20 + i)}`);
       const answered = await phony.api('POST', '/api/sms/bulk', { toNumbers, body: `bulk ${n}`, ratePerMinute: 6000 }).catch(() => null);
       for (const to of toNumbers) (answered && answered.status < 300 ? wanted : unsure).add(to);
@@ -213,7 +215,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   // What is deleted is gone: from the answers at once, from the files at the end.
   const deleted = new Map(); // messageSid -> the word that only it had
   async function deletions() {
-    for (let n = 1; Date.now() < end; n++) {
+    for (let n = 1; going(); n++) {
       const word = `secretword${seed}x${n}`;
       const id = sid(900000 + n);
       for (;;) {
@@ -230,7 +232,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   // FerretDB, which may stand in for MongoDB, reads a whole collection for each question: there it is to stay small.
   const received = new Set(), wanted = new Set(), unsure = new Set(), forbidden = new Set();
   async function inbound() {
-    for (let n = 1; Date.now() < end; n++) {
+    for (let n = 1; going(); n++) {
       for (;;) {
         const answered = await incoming(phony, { MessageSid: sid(n), From: `+1202555${String(n % 20).padStart(4, '0')}`, To: account.number, Body: `message ${n}`, NumMedia: '0' }).catch(() => null);
         if (answered?.status === 200) break;
@@ -241,7 +243,7 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     }
   }
   async function outbound() {
-    for (let n = 0; Date.now() < end; n++) {
+    for (let n = 0; going(); n++) {
       const to = `+1404555${String(n).padStart(4, '0')}`;
       const answered = await phony.api('POST', '/api/sms/send', { toNumber: to, body: `out ${n}` }).catch(() => null);
       (answered && answered.status < 300 ? wanted : unsure).add(to);
@@ -350,21 +352,19 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
   const bag = Object.entries(faults).flatMap(([name, [weight, fault]]) => Array.from({ length: weight }, () => [name, fault]));
   async function trouble() {
     await sleep(1500);
-    while (Date.now() < end - 2000) {
+    while (going(2000)) {
       const [name, fault] = pick(bag);
       if (await fault()) count(name);
       await sleep(60 + random() * 300);
     }
   }
 
-  const lines = Array.from({ length: concurrent }, line);
-  try {
-    await Promise.all([trouble(), inbound(), outbound(), bulks(), deletions(), callers(), ...lines]);
-  } catch (error) {
+  const all = [trouble(), inbound(), outbound(), bulks(), deletions(), callers(), ...Array.from({ length: concurrent }, line)];
+  await Promise.all(all).catch(async (error) => {
     stopping = true;
     problems.push(error.stack);
-    await Promise.allSettled(lines);
-  }
+    await Promise.allSettled(all);
+  });
 
   // What there must be now.
   await until(async () => (await phony.api('GET', '/ready').catch(() => ({}))).body?.status === 'ready', 'phony to be ready', 60000).catch((e) => problems.push(e.message));

@@ -406,6 +406,26 @@ test('Twilio that cannot be reached is told as such, and the call is kept as fai
   await noProcesses();
 });
 
+test('voiced killed while nobody knows whether a call was placed: the time of looking for it counts from the request on', async () => {
+  await withTree({ carrierFaults: { create_faults: ['lose'] }, settings: { TWILIO_TIMEOUT_SECONDS: '5' } }, async ({ carrier, phony }) => {
+    const to = '+12025550192', placed = phony.call(to).catch(() => null);
+    await carrier.events.wait((e) => e.event === 'create' && e.to === to, 'the request');
+    const voiced = processes().find((p) => p.name === 'voiced').pid;
+    process.kill(voiced, 'SIGSTOP');
+    // It has been down for a minute.
+    const db = new DatabaseSync(path.join(phony.folder, 'state/phony.db'));
+    db.exec('PRAGMA busy_timeout = 5000');
+    const { key, document } = db.prepare('SELECT key, document FROM calls').all().find((row) => row.document.includes(to));
+    const call = { ...JSON.parse(document), startedAt: new Date(Date.now() - 60000).toISOString() };
+    db.prepare('UPDATE calls SET document = ? WHERE key = ?').run(JSON.stringify(call), key);
+    db.close();
+    process.kill(voiced, 'SIGKILL');
+    await placed;
+    const over = await until(async () => (await phony.api('GET', '/api/calls').catch(() => ({}))).body?.calls.find((c) => c.toNumber === to && !c.isLive), 'it to be given up', 15000);
+    assert.match(over.errorMessage, /it was not placed/);
+  });
+});
+
 test('voiced killed while a call is being placed: the call is found again', async () => {
   await withTree({ fallback: { script: [], ring_ms: 3000 } }, async ({ carrier, phony }) => {
   const asked = phony.call('+12025550186').catch((e) => e);
