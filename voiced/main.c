@@ -104,6 +104,8 @@ static void on_over(struct call *call, void *arg)
 {
 	load_tell(arg);
 	stats_over(arg, call);
+	/* Before the end is stored: a voiced that dies in between finds the call live, and keeps the same
+	 * retry. */
 	schedule_retry(arg, call);
 	search_index(arg, call);
 }

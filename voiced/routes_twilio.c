@@ -12,6 +12,7 @@
 #include "voiced/call_deletion.h"
 #include "voiced/elsewhere.h"
 #include "voiced/ending.h"
+#include "voiced/errand.h"
 #include "voiced/hook.h"
 #include "voiced/load.h"
 #include "voiced/machine.h"
@@ -26,7 +27,9 @@
 #include <string.h>
 
 enum {
-	ATTEMPTS_MAX = 10, /* streams after the first, those that never began among them */
+	ATTEMPTS_MAX = 10,          /* streams after the first, those that never began among them */
+	CONNECT_PATIENCE_MS = 3000, /* how long a stream waits until its call is stored */
+	CONNECT_AGAIN_MS = 200,
 };
 
 #define APOLOGY \
@@ -140,19 +143,61 @@ static void reply_stream(struct hook *h, struct call *call)
 	hook_reply_twiml(h, &b);
 }
 
+/* A call on its way to its stream: first it is stored. */
+struct connecting {
+	struct hook *hook;
+	struct mono_us since;
+	struct errand errand;
+};
+
+static struct hook *connecting_end(struct connecting *c)
+{
+	struct hook *h = c->hook;
+	errand_end(&c->errand);
+	free(c);
+	return h;
+}
+
+/* voiced ends: Twilio asks the next one. */
+static void connecting_drop(void *arg)
+{
+	hook_reply_error(connecting_end(arg), 503, "ending", "phony is shutting down");
+}
+
+static void connecting_save(void *arg);
+
+/*
+ * A person waits on the line: a store that cannot write for long is no reason to
+ * drop them. What cannot be stored now is written again (call_save).
+ */
 static void on_connect_saved(void *arg, json_t *result, const char *error)
 {
 	(void)result;
-	struct hook *h = arg;
-	struct call *call = hook_call(h);
-	/* A person waits on the line: a store that cannot write is no reason to drop them; what follows is
-	 * saved again. */
-	if (error != NULL && call != NULL)
+	struct connecting *c = arg;
+	struct call *call = hook_call(c->hook);
+	int64_t waited_ms = (mono_now().us - c->since.us) / 1000;
+	if (error != NULL && call != NULL) {
+		if (store_failure(error) != STORE_REFUSED && waited_ms < CONNECT_PATIENCE_MS) {
+			errand_later(&c->errand, CONNECT_AGAIN_MS, connecting_save);
+			return;
+		}
 		log_call(LOG_SEV_WARN, call_sid(call), "the call is not stored yet, and goes on: %s", error);
+	}
+	struct hook *h = connecting_end(c);
 	if (call == NULL)
 		hook_reply_hangup(h, NULL);
 	else
 		reply_stream(h, call);
+}
+
+static void connecting_save(void *arg)
+{
+	struct connecting *c = arg;
+	struct call *call = hook_call(c->hook);
+	if (call != NULL)
+		call_save(call, on_connect_saved, c);
+	else
+		hook_reply_hangup(connecting_end(c), NULL);
 }
 
 void hook_connect(struct hook *h, struct call *call)
@@ -161,7 +206,11 @@ void hook_connect(struct hook *h, struct call *call)
 	call_set_status(call, CALL_IN_PROGRESS);
 	load_tell(h->v);
 	agent_prepare(h->v, call);
-	call_save(call, on_connect_saved, h);
+	struct connecting *c = xcalloc(1, sizeof *c);
+	c->hook = h;
+	c->since = mono_now();
+	errand_begin(&c->errand, h->v, connecting_drop, c);
+	connecting_save(c);
 }
 
 /* ---- the handlers ---- */

@@ -235,7 +235,9 @@ test('messages: to many, and in a group, to all of it', async () => {
 
 test('messages: however many there are, and a long conversation opens at its end', async () => {
   const from = '+12025550181';
-  for (let i = 1; i <= 230; i += 10) await Promise.all(Array.from({ length: 10 }, (_, k) => incoming(phony, { MessageSid: sid(1000 + i + k), From: from, To: account.number, Body: `Line ${i + k}`, NumMedia: '0' })));
+  const arrives = (n) => incoming(phony, { MessageSid: sid(1000 + n), From: from, To: account.number, Body: `Line ${n}`, NumMedia: '0' });
+  for (let i = 0; i < 229; i += 10) await Promise.all(Array.from({ length: Math.min(10, 229 - i) }, (_, k) => arrives(i + k + 1)));
+  await arrives(230);
   await page.reload();
   await page.locator('.threads button', { hasText: from }).click();
   const seen = (text) => page.locator('.turns').getByText(text, { exact: true });
