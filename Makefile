@@ -37,7 +37,7 @@ LIBS_SIM    = $(call pkg,libevent libevent_openssl libssl libcrypto) -lm
 
 # ---- what is built from what -------------------------------------------------
 
-sources = $(wildcard $(addsuffix /*.c,$(1)))
+sources = $(wildcard $(addsuffix /*.c,$(1)) $(addsuffix /*/*.c,$(1)))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
 
 LIBS = base proto loop daemon http twilio store
@@ -283,7 +283,8 @@ fuzz: deps
 
 # ---- style ---------------------------------------------------------------------
 
-C_FILES = $(wildcard supervisor/*.[ch] voiced/*.[ch] callworker/*.[ch] smsd/*.[ch] mcpd/*.[ch] proto/*.[ch] lib/*/*.[ch])
+C_FOLDERS = $(PARTS) proto $(wildcard lib/*)
+C_FILES = $(wildcard $(addsuffix /*.[ch],$(C_FOLDERS)) $(addsuffix /*/*.[ch],$(C_FOLDERS)))
 
 lint: layers build/ui/ui_files.h
 	@clang-format --dry-run --Werror $(C_FILES)

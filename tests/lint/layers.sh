@@ -21,9 +21,8 @@ callworker: proto lib/base
 code=0
 echo "$table" | while IFS=: read -r folder allowed; do
 	[ -n "$folder" ] || continue
-	for file in "$folder"/*.[ch]; do
-		[ -e "$file" ] || continue
-		grep -ho '#include "[^"]*/[^"]*"' "$file" | sed 's/.*"\(.*\)\/[^/]*"/\1/' | sort -u | while read -r used; do
+	find "$folder" -name '*.[ch]' -not -path '*/node_modules/*' | while read -r file; do
+		grep -ho '#include "[^"]*/[^"]*"' "$file" | sed 's/.*"\(.*\)\/[^/]*"/\1/; s/^\(lib\/[^/]*\).*/\1/; /^lib/!s/\/.*//' | sort -u | while read -r used; do
 			case " $folder $allowed " in
 			*" $used "*) ;;
 			*) echo "$file includes $used, which $folder may not" ;;
