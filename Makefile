@@ -41,7 +41,7 @@ sources = $(wildcard $(addsuffix /*.c,$(1)) $(addsuffix /*/*.c,$(1)))
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(call sources,$(1)))
 
 LIBS = base proto loop daemon http twilio store
-lib_dir_base = lib/base
+lib_dir_base = lib/base lib/config
 lib_dir_proto = proto
 lib_dir_loop = lib/loop
 lib_dir_daemon = lib/daemon
@@ -250,7 +250,8 @@ valgrind: deps
 
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
-FUZZ_SOURCES = $(call sources,lib/base proto) lib/twilio/signature.c lib/twilio/twiml.c lib/http/source.c lib/http/target.c voiced/route.c \
+FUZZ_SOURCES = $(call sources,lib/base lib/config proto) \
+  lib/twilio/signature.c lib/twilio/twiml.c lib/http/client_address.c lib/http/request_target.c voiced/route.c \
   smsd/segments.c tests/fuzz/stubs.c \
   $(addprefix callworker/,twilio_stream.c elevenlabs.c elevenlabs_messages.c openai.c openai_events.c openai_messages.c openai_responses.c response_state.c \
     function_calls.c utterances.c json_scan.c goodbye.c dtmf.c mulaw.c) \
@@ -267,7 +268,7 @@ $(addprefix build/fuzz/,$(filter-out fuzz_flight fuzz_call,$(FUZZERS))): build/f
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_BASE) -lunistring
 
 # A whole call's process runs in these, so nothing of it is a stub; in fuzz_call the record of its flight is.
-FUZZ_CALL = $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out callworker/main.c,$(call sources,callworker proto lib/base)))
+FUZZ_CALL = $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out callworker/main.c,$(call sources,callworker proto lib/base lib/config)))
 build/fuzz/fuzz_flight: build/fuzz/obj/tests/fuzz/fuzz_flight.o $(FUZZ_CALL)
 build/fuzz/fuzz_call: build/fuzz/obj/tests/fuzz/fuzz_call.o $(filter-out %/callworker/flight.o,$(FUZZ_CALL))
 build/fuzz/fuzz_flight build/fuzz/fuzz_call:

@@ -6,7 +6,7 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/base/text.h"
-#include "lib/daemon/link.h"
+#include "lib/daemon/peer_link.h"
 #include "lib/daemon/privileges.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"

@@ -5,7 +5,7 @@
 #ifndef PHONY_BACKEND_H
 #define PHONY_BACKEND_H
 
-#include "lib/base/config.h"
+#include "lib/config/config.h"
 #include "proto/peer.h"
 
 #include <event2/event.h>

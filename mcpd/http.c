@@ -1,8 +1,8 @@
 #include "mcpd/http.h"
 
 #include "lib/base/object.h"
-#include "lib/http/api.h"
 #include "lib/http/auth.h"
+#include "lib/http/json_api.h"
 #include "lib/http/origin.h"
 #include "lib/loop/loop.h"
 #include "mcpd/http_headers.h"

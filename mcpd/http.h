@@ -6,7 +6,7 @@
 #ifndef PHONY_MCP_HTTP_H
 #define PHONY_MCP_HTTP_H
 
-#include "lib/base/config.h"
+#include "lib/config/config.h"
 #include "lib/http/server.h"
 #include "mcpd/mcpd.h"
 

@@ -4,7 +4,7 @@
 #include "lib/base/json_build.h"
 #include "lib/base/object.h"
 #include "lib/base/secret.h"
-#include "lib/http/api.h"
+#include "lib/http/json_api.h"
 #include "mcpd/discover.h"
 #include "mcpd/http_headers.h"
 #include "mcpd/http_post.h"

@@ -3,8 +3,8 @@
  * flags u16, id u64, little-endian), then one JSON object. PROTOCOL.md beside
  * this file tells it whole. No loop and no waiting here.
  */
-#ifndef PHONY_FRAME_H
-#define PHONY_FRAME_H
+#ifndef PHONY_PROTO_FRAME_H
+#define PHONY_PROTO_FRAME_H
 
 #include "lib/base/buffer.h"
 #include "proto/messages.h"

@@ -8,8 +8,8 @@
  * The enum, the names in logs and the check of who may send what come from
  * this table. Raise PROTO_VERSION with every change of it.
  */
-#ifndef PHONY_MESSAGES_H
-#define PHONY_MESSAGES_H
+#ifndef PHONY_PROTO_MESSAGES_H
+#define PHONY_PROTO_MESSAGES_H
 
 enum {
 	PROTO_VERSION = 7,

@@ -3,14 +3,14 @@
  * check of who may say what, questions and their answers, a queue to send.
  *
  * Free of any loop: the owner watches peer_fd(), calls peer_readable() and
- * peer_writable(), and asks peer_wants_write(). lib/daemon/peer_event.c does
+ * peer_writable(), and asks peer_wants_write(). lib/daemon/peer_link.c does
  * this on libevent, callworker/control.c on libwebsockets.
  *
  * Nobody waits for the dead: each question ends in exactly one call of its
  * handler, with an error when the peer goes away or the time is up.
  */
-#ifndef PHONY_PEER_H
-#define PHONY_PEER_H
+#ifndef PHONY_PROTO_PEER_H
+#define PHONY_PROTO_PEER_H
 
 #include "lib/base/clock.h"
 #include "proto/frame.h"

@@ -4,7 +4,7 @@
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "smsd/bulk.h"
 #include "smsd/bulk_states.h"
 #include "smsd/messages.h"

@@ -3,7 +3,7 @@
 #include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "smsd/messages.h"
 #include "smsd/talk.h"
 #include "smsd/verbs.h"

@@ -1,7 +1,7 @@
 /* Messages deleted, one or by filter: from the store, and from the conversations they were in. */
 #include "lib/base/json_build.h"
 #include "lib/base/panic.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "smsd/conversations.h"
 #include "smsd/messages.h"
 #include "smsd/tombstones.h"

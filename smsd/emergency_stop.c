@@ -6,7 +6,7 @@
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "smsd/bulk.h"
 #include "smsd/bulk_states.h"
 #include "smsd/messages.h"

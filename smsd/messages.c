@@ -4,7 +4,7 @@
 #include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 
 #include <openssl/rand.h>
 #include <stdio.h>

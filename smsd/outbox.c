@@ -4,7 +4,7 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "smsd/conversations.h"
 #include "smsd/gate.h"
 #include "smsd/segments.h"

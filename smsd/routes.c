@@ -1,6 +1,6 @@
 #include "smsd/routes.h"
 
-#include "lib/http/api.h"
+#include "lib/http/json_api.h"
 #include "proto/messages.h"
 #include "smsd/verbs.h"
 

@@ -2,7 +2,7 @@
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "smsd/messages.h"
 #include "smsd/outbox.h"
 #include "smsd/templates.h"

@@ -2,13 +2,13 @@
 #ifndef PHONY_SMSD_H
 #define PHONY_SMSD_H
 
-#include "lib/daemon/adopt.h"
 #include "lib/daemon/daemon.h"
+#include "lib/daemon/handoff_receiver.h"
 #include "lib/http/client.h"
 #include "lib/http/server.h"
 #include "lib/loop/loop.h"
 #include "lib/store/store.h"
-#include "lib/twilio/api.h"
+#include "lib/twilio/rest_api.h"
 
 struct smsd {
 	struct daemon *daemon;

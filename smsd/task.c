@@ -4,7 +4,7 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "smsd/early.h"
 #include "smsd/optouts.h"
 #include "smsd/unheard.h"

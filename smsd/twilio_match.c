@@ -3,7 +3,7 @@
 #include "lib/base/buffer.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
-#include "lib/twilio/api.h"
+#include "lib/twilio/rest_api.h"
 #include "smsd/messages.h"
 
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
-#include "lib/daemon/cell.h"
+#include "lib/daemon/confinement.h"
 #include "lib/daemon/heartbeat.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"

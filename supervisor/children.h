@@ -2,7 +2,7 @@
 #ifndef PHONY_CHILDREN_H
 #define PHONY_CHILDREN_H
 
-#include "lib/daemon/link.h"
+#include "lib/daemon/peer_link.h"
 #include "supervisor/doors.h"
 
 #include <event2/event.h>

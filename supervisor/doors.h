@@ -5,7 +5,7 @@
 #ifndef PHONY_DOORS_H
 #define PHONY_DOORS_H
 
-#include "lib/base/config.h"
+#include "lib/config/config.h"
 
 #include <stdbool.h>
 

@@ -1,8 +1,8 @@
 /* Commands that look at or move what the daemons own: theirs to do, ours to start. */
-#include "lib/base/config.h"
 #include "lib/base/exit_codes.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
+#include "lib/config/config.h"
 #include "lib/daemon/privileges.h"
 #include "lib/daemon/spawn.h"
 #include "supervisor/commands.h"

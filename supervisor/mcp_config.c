@@ -4,10 +4,10 @@
 #include "lib/base/text.h"
 #include "supervisor/commands.h"
 
-#include "lib/base/config.h"
 #include "lib/base/exit_codes.h"
 #include "lib/base/panic.h"
 #include "lib/base/version.h"
+#include "lib/config/config.h"
 #include "lib/daemon/spawn.h"
 
 #include <jansson.h>

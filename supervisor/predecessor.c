@@ -3,8 +3,8 @@
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"
 #include "lib/base/log.h"
-#include "lib/daemon/link.h"
-#include "lib/daemon/place.h"
+#include "lib/daemon/lock_file.h"
+#include "lib/daemon/peer_link.h"
 #include "lib/daemon/privileges.h"
 #include "lib/loop/loop.h"
 
@@ -84,7 +84,7 @@ static void ask(struct predecessor *p, size_t i)
 	if (!daemon_is_there(p->config, daemons[i].name))
 		return;
 	char *path = config_run_path(p->config, daemons[i].socket);
-	privileges_as_root(); /* by which they know a supervisor: lib/daemon/identity.h */
+	privileges_as_root(); /* by which they know a supervisor: lib/daemon/peer_identity.h */
 	int fd = fd_unix_connect(path);
 	privileges_as_user(p->config);
 	free(path);

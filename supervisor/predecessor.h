@@ -5,7 +5,7 @@
 #ifndef PHONY_PREDECESSOR_H
 #define PHONY_PREDECESSOR_H
 
-#include "lib/base/config.h"
+#include "lib/config/config.h"
 
 /*
  * Asks every daemon of RUN_DIR that has lost its supervisor to step down, and waits

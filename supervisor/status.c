@@ -1,12 +1,12 @@
 /* `phony status`, `stats` and `upgrade`: asked of the running instance. */
 #include "supervisor/commands.h"
 
-#include "lib/base/config.h"
 #include "lib/base/exit_codes.h"
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"
 #include "lib/base/json_read.h"
-#include "lib/daemon/link.h"
+#include "lib/config/config.h"
+#include "lib/daemon/peer_link.h"
 #include "lib/loop/loop.h"
 
 #include <stdio.h>

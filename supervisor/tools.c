@@ -2,8 +2,8 @@
 
 #include "lib/base/fd.h"
 #include "lib/base/object.h"
-#include "lib/daemon/identity.h"
-#include "lib/daemon/link.h"
+#include "lib/daemon/peer_identity.h"
+#include "lib/daemon/peer_link.h"
 
 #include <stdlib.h>
 #include <sys/queue.h>

@@ -6,7 +6,7 @@
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/workers.h"
 
 #include <stdio.h>

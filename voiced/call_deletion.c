@@ -6,7 +6,7 @@
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
 #include "lib/loop/loop.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/flights.h"
 #include "voiced/recording_removal.h"
 #include "voiced/recordings.h"

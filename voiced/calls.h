@@ -6,7 +6,7 @@
 #ifndef PHONY_CALLS_H
 #define PHONY_CALLS_H
 
-#include "lib/base/config.h"
+#include "lib/config/config.h"
 #include "lib/store/store.h"
 #include "voiced/call_lifecycle.h"
 

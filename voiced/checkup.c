@@ -7,7 +7,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/daemon/spawn.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/records.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
-#include "lib/http/target.h"
+#include "lib/http/request_target.h"
 #include "lib/loop/loop.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 #include "voiced/gate.h"
 
 #include "lib/base/object.h"
-#include "lib/base/setting.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/config/setting.h"
+#include "lib/store/result.h"
 #include "voiced/country_time.h"
 #include "voiced/guard.h"
 #include "voiced/quota.h"

@@ -4,9 +4,9 @@
 #include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
-#include "lib/base/setting.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/config/setting.h"
+#include "lib/store/result.h"
 #include "voiced/country_time.h"
 #include "voiced/records.h"
 

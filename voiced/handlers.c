@@ -3,7 +3,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/numbers.h"
 #include "voiced/records.h"
 

@@ -4,7 +4,7 @@
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
-#include "lib/daemon/link.h"
+#include "lib/daemon/peer_link.h"
 #include "lib/loop/loop.h"
 #include "voiced/door.h"
 

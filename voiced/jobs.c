@@ -1,7 +1,7 @@
 #include "voiced/jobs.h"
 
 #include "lib/base/exit_codes.h"
-#include "lib/store/transfer.h"
+#include "lib/store/import_export.h"
 
 #include <errno.h>
 #include <stdio.h>

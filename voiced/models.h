@@ -2,8 +2,8 @@
 #ifndef PHONY_MODELS_H
 #define PHONY_MODELS_H
 
-#include "lib/base/config.h"
 #include "lib/base/model_shutdown.h"
+#include "lib/config/config.h"
 
 #include <jansson.h>
 

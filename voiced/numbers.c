@@ -3,7 +3,7 @@
 #include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #ifndef PHONY_OPTIONS_H
 #define PHONY_OPTIONS_H
 
-#include "lib/base/config.h"
 #include "lib/base/json_read.h"
+#include "lib/config/config.h"
 
 struct call_options {
 	json_t *more;        /* members of the call's document; owned by the caller */

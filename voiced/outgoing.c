@@ -7,7 +7,7 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/browser.h"
 #include "voiced/contexts.h"
 #include "voiced/gate.h"

@@ -1,6 +1,6 @@
 #include "voiced/pages.h"
 
-#include "lib/http/files.h"
+#include "lib/http/static_files.h"
 #include "ui_files.h"
 
 bool pages_serve(struct http_request *r)

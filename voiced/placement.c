@@ -5,7 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/base/object.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/ending.h"
 #include "voiced/errand.h"
 #include "voiced/gate.h"

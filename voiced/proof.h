@@ -6,8 +6,8 @@
 #ifndef PHONY_PROOF_H
 #define PHONY_PROOF_H
 
-#include "lib/base/config.h"
 #include "lib/base/secret.h"
+#include "lib/config/config.h"
 
 /* Where Twilio's webhooks are, so that a proxy passes it on. */
 #define PROOF_PATH "/call/proof"

@@ -2,8 +2,8 @@
 
 #include "lib/base/json_build.h"
 #include "lib/base/panic.h"
-#include "lib/store/answers.h"
 #include "lib/store/filter.h"
+#include "lib/store/result.h"
 #include "voiced/summary.h"
 #include "voiced/verbs_call.h"
 #include "voiced/workers.h"

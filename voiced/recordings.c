@@ -5,10 +5,10 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
-#include "lib/http/api.h"
 #include "lib/http/auth.h"
+#include "lib/http/json_api.h"
 #include "lib/loop/loop.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/schedule.h"
 #include "voiced/verbs_call.h"
 

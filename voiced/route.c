@@ -1,6 +1,6 @@
 #include "voiced/route.h"
 
-#include "lib/http/target.h"
+#include "lib/http/request_target.h"
 
 #include "lib/base/text.h"
 

@@ -8,7 +8,7 @@
 enum route_kind {
 	ROUTE_PARTIAL, /* the request line (or, of a stream, the header) is not whole yet */
 	ROUTE_BAD,     /* no request line of HTTP/1 */
-	ROUTE_UNCLEAR, /* its path is not plain: lib/http/target.h; or a stream's header comes twice */
+	ROUTE_UNCLEAR, /* unclear path (lib/http/request_target.h), or a stream's header comes twice */
 	ROUTE_SELF,
 	ROUTE_SMSD,
 	ROUTE_MCPD,

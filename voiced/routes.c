@@ -2,9 +2,9 @@
 
 #include "lib/base/form.h"
 #include "lib/base/json_build.h"
-#include "lib/http/api.h"
 #include "lib/http/auth.h"
-#include "lib/store/answers.h"
+#include "lib/http/json_api.h"
+#include "lib/store/result.h"
 #include "voiced/live.h"
 #include "voiced/pages.h"
 #include "voiced/proof.h"

@@ -1,5 +1,5 @@
 /* /api/…: a person's requests, turned into verbs. */
-#include "lib/http/api.h"
+#include "lib/http/json_api.h"
 #include "voiced/routes.h"
 #include "voiced/verbs.h"
 

@@ -8,7 +8,7 @@
 #include "lib/base/secret.h"
 #include "lib/base/text.h"
 #include "lib/loop/loop.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/errand.h"
 #include "voiced/news.h"
 #include "voiced/outgoing.h"

@@ -5,8 +5,8 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
-#include "lib/store/words.h"
+#include "lib/store/result.h"
+#include "lib/store/tokenize.h"
 #include "voiced/verbs_call.h"
 
 #include <stdlib.h>

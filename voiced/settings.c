@@ -3,8 +3,8 @@
 #include "lib/base/json_build.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
-#include "lib/base/overrides.h"
-#include "lib/store/answers.h"
+#include "lib/config/overrides.h"
+#include "lib/store/result.h"
 
 void settings_list(struct voiced *v, json_t *args, struct reply reply)
 {

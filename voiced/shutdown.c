@@ -5,7 +5,7 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/ending.h"
 #include "voiced/handover.h"
 #include "voiced/quota.h"

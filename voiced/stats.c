@@ -4,7 +4,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/json_build.h"
 #include "lib/base/panic.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/verbs_call.h"
 #include "voiced/workers.h"
 

@@ -2,7 +2,7 @@
 
 #include "lib/base/json_build.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/ending.h"
 #include "voiced/guard.h"
 #include "voiced/schedule.h"

@@ -2,7 +2,7 @@
 
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "lib/twilio/signature.h"
 #include "voiced/agent.h"
 #include "voiced/browser.h"

@@ -4,7 +4,7 @@
 #include "lib/base/json_read.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "lib/store/tags.h"
 #include "voiced/handover.h"
 #include "voiced/schedule.h"

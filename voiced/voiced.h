@@ -8,7 +8,7 @@
 #include "lib/http/server.h"
 #include "lib/loop/loop.h"
 #include "lib/store/store.h"
-#include "lib/twilio/api.h"
+#include "lib/twilio/rest_api.h"
 #include "voiced/calls.h"
 
 #include <sys/queue.h>

@@ -4,10 +4,10 @@
 #include "lib/base/json_build.h"
 #include "lib/base/panic.h"
 #include "lib/base/text.h"
-#include "lib/http/api.h"
 #include "lib/http/auth.h"
-#include "lib/store/answers.h"
-#include "lib/twilio/api.h"
+#include "lib/http/json_api.h"
+#include "lib/store/result.h"
+#include "lib/twilio/rest_api.h"
 #include "voiced/voicemail.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 #include "lib/base/json_build.h"
 #include "lib/base/panic.h"
-#include "lib/store/answers.h"
+#include "lib/store/result.h"
 #include "voiced/errand.h"
 #include "voiced/news.h"
 #include "voiced/schedule.h"

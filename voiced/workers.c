@@ -6,7 +6,7 @@
 #include "lib/base/inherit.h"
 #include "lib/base/log.h"
 #include "lib/base/object.h"
-#include "lib/daemon/cell.h"
+#include "lib/daemon/confinement.h"
 #include "lib/daemon/spawn.h"
 #include "voiced/flights.h"
 #include "voiced/prompt.h"

@@ -3,7 +3,7 @@
 #define PHONY_WORKERS_INSIDE_H
 
 #include "lib/daemon/heartbeat.h"
-#include "lib/daemon/link.h"
+#include "lib/daemon/peer_link.h"
 #include "lib/loop/loop.h"
 #include "voiced/worker_sockets.h"
 #include "voiced/workers.h"

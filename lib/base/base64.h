@@ -1,6 +1,6 @@
 /* RFC 4648 base64 with padding, by table: it stands on the audio path. */
-#ifndef PHONY_BASE64_H
-#define PHONY_BASE64_H
+#ifndef PHONY_BASE_BASE64_H
+#define PHONY_BASE_BASE64_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Bytes that grow up to a limit. Zero-initialise, set max, free with buffer_free. */
-#ifndef PHONY_BUFFER_H
-#define PHONY_BUFFER_H
+#ifndef PHONY_BASE_BUFFER_H
+#define PHONY_BASE_BUFFER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Two clocks that cannot be mixed: one for durations, one for documents. */
-#ifndef PHONY_CLOCK_H
-#define PHONY_CLOCK_H
+#ifndef PHONY_BASE_CLOCK_H
+#define PHONY_BASE_CLOCK_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* Phone numbers after ITU-T E.164: a plus and 2 to 15 digits, the first not 0. */
-#ifndef PHONY_E164_H
-#define PHONY_E164_H
+#ifndef PHONY_BASE_E164_H
+#define PHONY_BASE_E164_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* Exit codes of every program, and what the supervisor makes of them. */
-#ifndef PHONY_EXIT_CODES_H
-#define PHONY_EXIT_CODES_H
+#ifndef PHONY_BASE_EXIT_CODES_H
+#define PHONY_BASE_EXIT_CODES_H
 
 enum exit_code {
 	EXIT_OK = 0,      /* done; a daemon that was told to end: not started again */

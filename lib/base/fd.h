@@ -1,6 +1,6 @@
 /* Descriptors: flags, inheritance by name, passing over Unix-domain sockets. */
-#ifndef PHONY_FD_H
-#define PHONY_FD_H
+#ifndef PHONY_BASE_FD_H
+#define PHONY_BASE_FD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * is not UTF-8 and NUL become U+FFFD in the texts (lib/base/text.h); the bytes as
  * they came are kept beside them, for a signature.
  */
-#ifndef PHONY_FORM_H
-#define PHONY_FORM_H
+#ifndef PHONY_BASE_FORM_H
+#define PHONY_BASE_FORM_H
 
 #include "lib/base/buffer.h"
 

@@ -6,10 +6,10 @@
  * supervisor's socket; when that socket closes it finishes its work and ends.
  * Exit codes: lib/base/exit_codes.h.
  */
-#ifndef PHONY_INHERIT_H
-#define PHONY_INHERIT_H
+#ifndef PHONY_BASE_INHERIT_H
+#define PHONY_BASE_INHERIT_H
 
-/* Every daemon: its connection to the supervisor, and its settings (lib/base/config.h). */
+/* Every daemon: its connection to the supervisor, and its settings (lib/config/config.h). */
 #define DOOR_SUPERVISOR "supervisor"
 #define DOOR_SETTINGS "settings"
 /* voiced: the TCP port, and RUN_DIR/voiced.sock. */

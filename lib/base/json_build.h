@@ -14,8 +14,8 @@
  * Blanks, commas and colons are passed over. A wrong format is a bug of the
  * caller's: it panics.
  */
-#ifndef PHONY_JSON_BUILD_H
-#define PHONY_JSON_BUILD_H
+#ifndef PHONY_BASE_JSON_BUILD_H
+#define PHONY_BASE_JSON_BUILD_H
 
 #include <jansson.h>
 

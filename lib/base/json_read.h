@@ -19,8 +19,8 @@
  * Texts point into the JSON and live as long as it does. Absent optional
  * fields leave the target as it was.
  */
-#ifndef PHONY_JSON_READ_H
-#define PHONY_JSON_READ_H
+#ifndef PHONY_BASE_JSON_READ_H
+#define PHONY_BASE_JSON_READ_H
 
 #include <jansson.h>
 #include <stdbool.h>

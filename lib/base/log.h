@@ -10,8 +10,8 @@
  * secret part of stream URLs become "***", and phone numbers are shortened
  * (+1202***0198) unless the level is debug.
  */
-#ifndef PHONY_LOG_H
-#define PHONY_LOG_H
+#ifndef PHONY_BASE_LOG_H
+#define PHONY_BASE_LOG_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * openai 7.59.0, resources/realtime/realtime.d.ts (RealtimeSessionCreateRequest,
  * AudioTranscription), which refers to developers.openai.com/api/docs/deprecations.
  */
-#ifndef PHONY_MODEL_SHUTDOWN_H
-#define PHONY_MODEL_SHUTDOWN_H
+#ifndef PHONY_BASE_MODEL_SHUTDOWN_H
+#define PHONY_BASE_MODEL_SHUTDOWN_H
 
 #include "lib/base/clock.h"
 

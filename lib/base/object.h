@@ -2,8 +2,8 @@
  * Long-lived objects begin with a magic number, checked at every door, in
  * production too. The member is `unsigned magic`, first in the struct.
  */
-#ifndef PHONY_OBJECT_H
-#define PHONY_OBJECT_H
+#ifndef PHONY_BASE_OBJECT_H
+#define PHONY_BASE_OBJECT_H
 
 #include "lib/base/panic.h"
 

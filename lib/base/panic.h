@@ -3,8 +3,8 @@
  * leaves a core), fatal for a broken installation (exits with a named code).
  * What a peer or a user can cause is never one of these.
  */
-#ifndef PHONY_PANIC_H
-#define PHONY_PANIC_H
+#ifndef PHONY_BASE_PANIC_H
+#define PHONY_BASE_PANIC_H
 
 #include "lib/base/exit_codes.h"
 

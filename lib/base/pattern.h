@@ -4,8 +4,8 @@
  * never ends is one of them: matching has a budget, counted in steps, not in time, so
  * that the same text gives the same answer everywhere.
  */
-#ifndef PHONY_PATTERN_H
-#define PHONY_PATTERN_H
+#ifndef PHONY_BASE_PATTERN_H
+#define PHONY_BASE_PATTERN_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -2,8 +2,8 @@
  * Where the answer to a verb goes: to an HTTP request or to another process,
  * which the verb need not know. Exactly one of the two functions is called, once.
  */
-#ifndef PHONY_REPLY_H
-#define PHONY_REPLY_H
+#ifndef PHONY_BASE_REPLY_H
+#define PHONY_BASE_REPLY_H
 
 #include <jansson.h>
 

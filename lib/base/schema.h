@@ -4,8 +4,8 @@
  * const, pattern (lib/base/pattern.h), lengths in characters, ranges, counts. Other
  * keywords are passed over, and so is a pattern that takes too long.
  */
-#ifndef PHONY_SCHEMA_H
-#define PHONY_SCHEMA_H
+#ifndef PHONY_BASE_SCHEMA_H
+#define PHONY_BASE_SCHEMA_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* Random ids and secrets, compared in constant time. */
-#ifndef PHONY_SECRET_H
-#define PHONY_SECRET_H
+#ifndef PHONY_BASE_SECRET_H
+#define PHONY_BASE_SECRET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,8 +7,8 @@
  * (Unicode 15, section 3.9; RFC 3629). Cuts fall on character boundaries.
  * Lengths are in bytes. No function here fails; without memory the process ends.
  */
-#ifndef PHONY_TEXT_H
-#define PHONY_TEXT_H
+#ifndef PHONY_BASE_TEXT_H
+#define PHONY_BASE_TEXT_H
 
 #include "lib/base/buffer.h"
 

@@ -1,6 +1,6 @@
 /* The version of phony, as etc/debian/changelog has it. */
-#ifndef PHONY_VERSION_H
-#define PHONY_VERSION_H
+#ifndef PHONY_BASE_VERSION_H
+#define PHONY_BASE_VERSION_H
 
 #define PHONY_VERSION "1.0.0"
 

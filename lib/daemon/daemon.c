@@ -7,8 +7,8 @@
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
 #include "lib/base/version.h"
-#include "lib/daemon/identity.h"
-#include "lib/daemon/place.h"
+#include "lib/daemon/lock_file.h"
+#include "lib/daemon/peer_identity.h"
 #include "lib/daemon/privileges.h"
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
@@ -162,7 +162,7 @@ void daemon_print_settings(void)
 #define SETTING(kind, field, name, alias, fallback, help)                             \
 	printf("  %-30s %s%s%s%s\n", name, help, (fallback)[0] ? " (" : "", fallback, \
 	       (fallback)[0] ? ")" : "");
-#include "lib/base/settings.h"
+#include "lib/config/settings.h"
 #undef SETTING
 }
 

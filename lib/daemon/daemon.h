@@ -6,8 +6,8 @@
 #ifndef PHONY_DAEMON_H
 #define PHONY_DAEMON_H
 
-#include "lib/base/config.h"
-#include "lib/daemon/link.h"
+#include "lib/config/config.h"
+#include "lib/daemon/peer_link.h"
 
 #include <jansson.h>
 #include <stdbool.h>

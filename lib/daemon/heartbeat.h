@@ -6,10 +6,10 @@
  * Embedded in its owner, zero-initialised; stop it before the owner goes. One that a
  * debugger holds is excused, and so is everybody for the time that we did not run.
  */
-#ifndef PHONY_HEARTBEAT_H
-#define PHONY_HEARTBEAT_H
+#ifndef PHONY_DAEMON_HEARTBEAT_H
+#define PHONY_DAEMON_HEARTBEAT_H
 
-#include "lib/daemon/link.h"
+#include "lib/daemon/peer_link.h"
 #include "lib/loop/loop.h"
 
 #include <sys/types.h>

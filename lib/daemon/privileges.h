@@ -8,10 +8,10 @@
  * So root itself does nothing below them: it opens, makes, locks and removes files
  * there with that user's rights, between privileges_as_user and privileges_as_root.
  */
-#ifndef PHONY_PRIVILEGES_H
-#define PHONY_PRIVILEGES_H
+#ifndef PHONY_DAEMON_PRIVILEGES_H
+#define PHONY_DAEMON_PRIVILEGES_H
 
-#include "lib/base/config.h"
+#include "lib/config/config.h"
 
 /* Whether there is a user for the daemons, if root starts them. False: why says what to do. */
 bool privileges_check(const struct config *c, char *why, size_t size);

@@ -1,6 +1,6 @@
 /* Starting a program with exactly the descriptors it is to have. */
-#ifndef PHONY_SPAWN_H
-#define PHONY_SPAWN_H
+#ifndef PHONY_DAEMON_SPAWN_H
+#define PHONY_DAEMON_SPAWN_H
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -6,7 +6,7 @@
 #include "lib/base/panic.h"
 #include "lib/base/secret.h"
 #include "lib/base/text.h"
-#include "lib/http/api.h"
+#include "lib/http/json_api.h"
 #include "lib/http/origin.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #ifndef PHONY_HTTP_AUTH_H
 #define PHONY_HTTP_AUTH_H
 
-#include "lib/base/config.h"
+#include "lib/config/config.h"
 #include "lib/http/server.h"
 
 /*

@@ -1,7 +1,7 @@
 #include "lib/http/origin.h"
 
-#include "lib/base/config.h"
 #include "lib/base/text.h"
+#include "lib/config/config.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "lib/base/json_build.h"
-#include "lib/http/own.h"
+#include "lib/http/server_inside.h"
 
-#include "lib/http/source.h"
+#include "lib/http/client_address.h"
 
 #include <stdio.h>
 #include <stdlib.h>

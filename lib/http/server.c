@@ -1,10 +1,10 @@
 #include "lib/base/text.h"
-#include "lib/http/own.h"
+#include "lib/http/server_inside.h"
 
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/text.h"
-#include "lib/http/target.h"
+#include "lib/http/request_target.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-#include "lib/http/own.h"
+#include "lib/http/server_inside.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
  * Jobs that wait together are worked on as one batch (one transaction, one
  * fsync): a job is done only when its whole batch has ended well.
  */
-#ifndef PHONY_WORKER_THREAD_H
-#define PHONY_WORKER_THREAD_H
+#ifndef PHONY_LOOP_WORKER_THREAD_H
+#define PHONY_LOOP_WORKER_THREAD_H
 
 #include <event2/event.h>
 #include <stdbool.h>

@@ -60,7 +60,7 @@ struct store_backend *sqlite_backend_open(const char *path, bool lasting, struct
 struct store_backend *mongodb_backend_open(const char *url, struct store_error *error);
 /*
  * Takes over the database behind url, and keeps at path what is written while
- * that is away, and beside it a mirror (lib/store/mirror.h).
+ * that is away, and beside it a mirror (lib/store/spool/mirror.h).
  */
 struct store_backend *spool_backend_open(const char *url, const char *path, struct store_error *error);
 

@@ -5,8 +5,8 @@
  * A document is a JSON object. Members named timestamp or …At hold times as
  * wall_format writes them (MongoDB keeps them as dates).
  */
-#ifndef PHONY_COLLECTIONS_H
-#define PHONY_COLLECTIONS_H
+#ifndef PHONY_STORE_COLLECTIONS_H
+#define PHONY_STORE_COLLECTIONS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* Filters of lists (lib/store/backend.h has the operators), and the page that is asked for. */
-#ifndef PHONY_FILTER_H
-#define PHONY_FILTER_H
+#ifndef PHONY_STORE_FILTER_H
+#define PHONY_STORE_FILTER_H
 
 #include "lib/base/json_read.h"
 

@@ -55,7 +55,7 @@ const char *store_kind_name(const struct store *s); /* "sqlite" or "mongodb" */
 /*
  * All of a collection is at hand from now on, should the database go away: settings
  * without which a call would be answered wrongly, or placed that must not be. A copy
- * is kept on local disk and compared every five seconds (lib/store/spool_copy.c); until there
+ * is kept on local disk and compared every five seconds (lib/store/spool/spool_replica.c); until there
  * has been one, reading it is an error while the database is away, not "none".
  */
 void store_replicate(struct store *s, enum store_kind kind);

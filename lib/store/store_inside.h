@@ -1,6 +1,6 @@
 /* What the store (store.c) and a call's events in it (call_events.c) share. */
-#ifndef PHONY_STORE_INSIDE_H
-#define PHONY_STORE_INSIDE_H
+#ifndef PHONY_STORE_STORE_INSIDE_H
+#define PHONY_STORE_STORE_INSIDE_H
 
 #include "lib/base/object.h"
 #include "lib/loop/loop.h"

@@ -1,6 +1,6 @@
 /* Tags on calls, messages and voicemails: lower case, no spaces around, each once. */
-#ifndef PHONY_TAGS_H
-#define PHONY_TAGS_H
+#ifndef PHONY_STORE_TAGS_H
+#define PHONY_STORE_TAGS_H
 
 #include "lib/store/filter.h"
 

@@ -1,7 +1,7 @@
 #include "lib/twilio/webhook.h"
 
 #include "lib/base/log.h"
-#include "lib/http/api.h"
+#include "lib/http/json_api.h"
 #include "lib/twilio/signature.h"
 
 bool twilio_webhook_read(struct http_request *r, const char *token, const char *public_url, struct form *form)

@@ -94,7 +94,7 @@ test('socket activation: the first connection starts phony, and is answered', as
 test('what is documented is there, and what is there is documented', () => {
   const help = execFileSync(bin('phony'), ['--help'], { encoding: 'utf8' });
   const usage = help.slice(0, help.indexOf('\nSettings'));
-  const table = [...fs.readFileSync(path.join(root, 'lib/base/settings.h'), 'utf8').matchAll(/SETTING\([^"]*"([A-Z_]+)"/g)].map((m) => m[1]).toSorted();
+  const table = [...fs.readFileSync(path.join(root, 'lib/config/settings.h'), 'utf8').matchAll(/SETTING\([^"]*"([A-Z_]+)"/g)].map((m) => m[1]).toSorted();
   assert.deepEqual([...help.matchAll(/^ {2}([A-Z][A-Z_]+) /gm)].map((m) => m[1]).toSorted(), table, '--help');
   assert.deepEqual([...manual('phony.env.5').matchAll(/^\.It Ev ([A-Z_]+)$/gm)].map((m) => m[1]).toSorted(), table, 'phony.env(5)');
   const example = fs.readFileSync(path.join(root, 'etc/phony.env.example'), 'utf8');

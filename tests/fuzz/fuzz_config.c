@@ -1,7 +1,7 @@
 /* A file of settings: lines, quotes, every kind of value. */
 #include "tests/fuzz/fuzz.h"
 
-#include "lib/base/config.h"
+#include "lib/config/config.h"
 
 #include <stdio.h>
 #include <sys/mman.h>

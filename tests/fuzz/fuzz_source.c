@@ -1,7 +1,7 @@
 /* X-Forwarded-For and the trusted proxies: the answer is an address, and never a stranger's word. */
 #include "tests/fuzz/fuzz.h"
 
-#include "lib/http/source.h"
+#include "lib/http/client_address.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>

@@ -5,9 +5,9 @@
 #include "callworker/goodbye.h"
 #include "lib/base/base64.h"
 #include "lib/base/clock.h"
-#include "lib/base/config.h"
 #include "lib/base/e164.h"
 #include "lib/base/log.h"
+#include "lib/config/config.h"
 
 #include <stdlib.h>
 #include <string.h>

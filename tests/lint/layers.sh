@@ -6,16 +6,17 @@ cd "$(dirname "$0")/../.." || exit 2
 
 table='
 lib/base:
+lib/config: lib/base
 proto: lib/base
 lib/loop: lib/base
-lib/daemon: proto lib/loop lib/base
-lib/http: lib/loop lib/base
+lib/daemon: proto lib/loop lib/config lib/base
+lib/http: lib/loop lib/config lib/base
 lib/twilio: lib/http lib/base
 lib/store: lib/loop lib/base
-supervisor: lib/daemon lib/loop proto lib/base
-voiced: lib/daemon lib/http lib/twilio lib/store lib/loop proto lib/base
-smsd: lib/daemon lib/http lib/twilio lib/store lib/loop proto lib/base
-mcpd: lib/daemon lib/loop lib/http proto lib/base
+supervisor: lib/daemon lib/loop proto lib/config lib/base
+voiced: lib/daemon lib/http lib/twilio lib/store lib/loop proto lib/config lib/base
+smsd: lib/daemon lib/http lib/twilio lib/store lib/loop proto lib/config lib/base
+mcpd: lib/daemon lib/loop lib/http proto lib/config lib/base
 callworker: proto lib/base
 '
 code=0

@@ -1,15 +1,15 @@
 /* lib/base: texts from outside, read and written. */
 #include "lib/base/base64.h"
 #include "lib/base/clock.h"
-#include "lib/base/config.h"
 #include "lib/base/e164.h"
 #include "lib/base/form.h"
 #include "lib/base/json_read.h"
 #include "lib/base/log.h"
 #include "lib/base/model_shutdown.h"
 #include "lib/base/secret.h"
-#include "lib/base/setting.h"
 #include "lib/base/text.h"
+#include "lib/config/config.h"
+#include "lib/config/setting.h"
 #include "tests/unit/unit.h"
 
 #include <sys/stat.h>

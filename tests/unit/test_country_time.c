@@ -1,6 +1,6 @@
 /* What time it is where a phone rings, quiet hours, premium rate. */
 #include "lib/base/clock.h"
-#include "lib/base/setting.h"
+#include "lib/config/setting.h"
 #include "tests/unit/unit.h"
 #include "voiced/country_time.h"
 #include "voiced/country_time_data.h"

@@ -1,9 +1,9 @@
 /* What is read from a request before anything is served: who asks, how often, for which path. */
-#include "lib/base/config.h"
-#include "lib/base/setting.h"
-#include "lib/http/rate.h"
-#include "lib/http/source.h"
-#include "lib/http/target.h"
+#include "lib/config/config.h"
+#include "lib/config/setting.h"
+#include "lib/http/client_address.h"
+#include "lib/http/rate_limit.h"
+#include "lib/http/request_target.h"
 #include "tests/unit/unit.h"
 
 #include <arpa/inet.h>

@@ -3,7 +3,7 @@
  * SQLite is the database here, behind an insert that refuses.
  */
 #include "lib/base/panic.h"
-#include "lib/store/spool_inside.h"
+#include "lib/store/spool/spool_inside.h"
 #include "tests/unit/unit.h"
 
 #include <sys/stat.h>

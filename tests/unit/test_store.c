@@ -6,7 +6,7 @@
 #include "lib/base/panic.h"
 #include "lib/loop/loop.h"
 #include "lib/store/store.h"
-#include "lib/store/words.h"
+#include "lib/store/tokenize.h"
 #include "tests/unit/unit.h"
 
 #include <event2/event.h>

@@ -1,4 +1,4 @@
-// The built files as a C table, each as it is and compressed (lib/http/files.h).
+// The built files as a C table, each as it is and compressed (lib/http/static_files.h).
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
