@@ -12,9 +12,9 @@
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
 #include "supervisor/descendants.h"
-#include "supervisor/obituary.h"
-#include "supervisor/orphans.h"
-#include "supervisor/policy.h"
+#include "supervisor/exit_reason.h"
+#include "supervisor/orphaned_workers.h"
+#include "supervisor/restart_policy.h"
 
 #include <errno.h>
 #include <signal.h>

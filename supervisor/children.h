@@ -1,9 +1,9 @@
 /* The daemons: started, watched, started again, ended. */
-#ifndef PHONY_CHILDREN_H
-#define PHONY_CHILDREN_H
+#ifndef PHONY_SUPERVISOR_CHILDREN_H
+#define PHONY_SUPERVISOR_CHILDREN_H
 
 #include "lib/daemon/peer_link.h"
-#include "supervisor/doors.h"
+#include "supervisor/listeners.h"
 
 #include <event2/event.h>
 #include <jansson.h>

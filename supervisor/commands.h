@@ -1,6 +1,6 @@
 /* The commands of `phony`; each returns an exit code. */
-#ifndef PHONY_COMMANDS_H
-#define PHONY_COMMANDS_H
+#ifndef PHONY_SUPERVISOR_COMMANDS_H
+#define PHONY_SUPERVISOR_COMMANDS_H
 
 #include <stdbool.h>
 

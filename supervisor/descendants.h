@@ -1,6 +1,6 @@
 /* The processes whose parent we are: daemons, and callworkers that outlived their voiced. */
-#ifndef PHONY_DESCENDANTS_H
-#define PHONY_DESCENDANTS_H
+#ifndef PHONY_SUPERVISOR_DESCENDANTS_H
+#define PHONY_SUPERVISOR_DESCENDANTS_H
 
 /* Signals each of them; how many there were. */
 unsigned descendants_signal(int number);

@@ -12,10 +12,10 @@
 #include "lib/daemon/spawn.h"
 #include "lib/loop/loop.h"
 #include "supervisor/children.h"
-#include "supervisor/doors.h"
-#include "supervisor/notify.h"
-#include "supervisor/predecessor.h"
-#include "supervisor/tools.h"
+#include "supervisor/control_socket.h"
+#include "supervisor/listeners.h"
+#include "supervisor/sd_notify.h"
+#include "supervisor/takeover.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* The restart policy as a table. */
-#include "supervisor/policy.h"
+#include "supervisor/restart_policy.h"
 #include "tests/unit/unit.h"
 
 static void test_life(void **state)
@@ -78,7 +78,7 @@ static void test_hopeless_after_it_was_up(void **state)
 	assert_int_equal(q.state, POLICY_DOWN);
 }
 
-/* Every state and event, as the table in policy.c has them. */
+/* Every state and event, as the table in restart_policy.c has them. */
 static void test_every_pair(void **state)
 {
 	(void)state;

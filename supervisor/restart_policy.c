@@ -1,4 +1,4 @@
-#include "supervisor/policy.h"
+#include "supervisor/restart_policy.h"
 
 typedef struct policy_step step_fn(struct policy *p, int64_t now_ms);
 

@@ -1,6 +1,6 @@
 /* How a child ended, in words that say what to do. */
-#ifndef PHONY_OBITUARY_H
-#define PHONY_OBITUARY_H
+#ifndef PHONY_SUPERVISOR_EXIT_REASON_H
+#define PHONY_SUPERVISOR_EXIT_REASON_H
 
 #include <stdbool.h>
 #include <stddef.h>

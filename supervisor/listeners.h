@@ -2,8 +2,8 @@
  * Every listening socket, bound once and kept for as long as phony runs: while
  * a daemon restarts, whoever connects waits in the kernel's backlog.
  */
-#ifndef PHONY_DOORS_H
-#define PHONY_DOORS_H
+#ifndef PHONY_SUPERVISOR_LISTENERS_H
+#define PHONY_SUPERVISOR_LISTENERS_H
 
 #include "lib/config/config.h"
 

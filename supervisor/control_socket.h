@@ -1,6 +1,6 @@
 /* RUN_DIR/phony.sock: `phony status` and `phony upgrade` ask the running instance. */
-#ifndef PHONY_TOOLS_H
-#define PHONY_TOOLS_H
+#ifndef PHONY_SUPERVISOR_CONTROL_SOCKET_H
+#define PHONY_SUPERVISOR_CONTROL_SOCKET_H
 
 #include <event2/event.h>
 #include <jansson.h>

@@ -2,8 +2,8 @@
  * What a service manager is told: sd_notify(3), the datagrams to NOTIFY_SOCKET,
  * without its library. Nothing is sent when nobody listens.
  */
-#ifndef PHONY_NOTIFY_H
-#define PHONY_NOTIFY_H
+#ifndef PHONY_SUPERVISOR_SD_NOTIFY_H
+#define PHONY_SUPERVISOR_SD_NOTIFY_H
 
 #include <event2/event.h>
 

@@ -1,4 +1,4 @@
-#include "supervisor/tools.h"
+#include "supervisor/control_socket.h"
 
 #include "lib/base/fd.h"
 #include "lib/base/object.h"

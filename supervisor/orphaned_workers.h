@@ -1,6 +1,6 @@
 /* Callworkers that outlived their voiced and have ended since: kept until the next voiced is told. */
-#ifndef PHONY_ORPHANS_H
-#define PHONY_ORPHANS_H
+#ifndef PHONY_SUPERVISOR_ORPHANED_WORKERS_H
+#define PHONY_SUPERVISOR_ORPHANED_WORKERS_H
 
 #include "proto/peer.h"
 

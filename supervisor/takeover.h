@@ -2,8 +2,8 @@
  * An instance whose supervisor has died: its daemons finish their calls, and give
  * way to the next instance when that asks; the calls' processes go over to it.
  */
-#ifndef PHONY_PREDECESSOR_H
-#define PHONY_PREDECESSOR_H
+#ifndef PHONY_SUPERVISOR_TAKEOVER_H
+#define PHONY_SUPERVISOR_TAKEOVER_H
 
 #include "lib/config/config.h"
 

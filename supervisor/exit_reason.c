@@ -1,4 +1,4 @@
-#include "supervisor/obituary.h"
+#include "supervisor/exit_reason.h"
 
 #include "lib/base/exit_codes.h"
 

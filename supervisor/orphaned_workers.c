@@ -1,4 +1,4 @@
-#include "supervisor/orphans.h"
+#include "supervisor/orphaned_workers.h"
 
 #include "lib/base/json_build.h"
 

@@ -2,8 +2,8 @@
  * When a child is started, given up or waited for: state and event to action.
  * Pure, so that it can be read and tested as a table.
  */
-#ifndef PHONY_POLICY_H
-#define PHONY_POLICY_H
+#ifndef PHONY_SUPERVISOR_RESTART_POLICY_H
+#define PHONY_SUPERVISOR_RESTART_POLICY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "supervisor/doors.h"
+#include "supervisor/listeners.h"
 
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"

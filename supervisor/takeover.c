@@ -1,4 +1,4 @@
-#include "supervisor/predecessor.h"
+#include "supervisor/takeover.h"
 
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"

@@ -1,4 +1,4 @@
-#include "supervisor/notify.h"
+#include "supervisor/sd_notify.h"
 
 #include "lib/base/clock.h"
 #include "lib/loop/loop.h"
