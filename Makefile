@@ -194,7 +194,7 @@ sims: $(addprefix $(BUILD)/bin/,$(SIMS)) $(BUILD)/bin/inject.so $(BUILD)/hostile
 
 # Put in callworker's place by a test: see the file.
 $(BUILD)/obj/tests/fault/%.o: EXTRA = -Wno-conversion -Wno-format-truncation
-$(BUILD)/hostile/callworker: $(BUILD)/obj/tests/fault/hostile_worker.o $(BUILD)/obj/callworker/sandbox.o $(call archive,proto base)
+$(BUILD)/hostile/callworker: $(BUILD)/obj/tests/fault/hostile_worker.o $(BUILD)/obj/callworker/process/sandbox.o $(call archive,proto base)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS_WORKER) $(LIBS_BASE)
@@ -253,8 +253,11 @@ FUZZ_SECONDS ?= 10
 FUZZ_SOURCES = $(call sources,lib/base lib/config proto) \
   lib/twilio/signature.c lib/twilio/twiml.c lib/http/client_address.c lib/http/request_target.c voiced/route.c \
   smsd/segments.c tests/fuzz/stubs.c \
-  $(addprefix callworker/,twilio_stream.c elevenlabs.c elevenlabs_messages.c openai.c openai_events.c openai_messages.c openai_responses.c response_state.c \
-    function_calls.c utterances.c json_scan.c goodbye.c dtmf.c mulaw.c) \
+  $(addprefix callworker/net/,twilio_stream.c json_scan.c) \
+  $(addprefix callworker/providers/,elevenlabs.c elevenlabs_messages.c openai.c openai_events.c \
+    openai_messages.c openai_responses.c response_state.c function_calls.c utterances.c) \
+  callworker/conversation/goodbye.c \
+  $(addprefix callworker/audio/,dtmf.c mulaw.c) \
   $(addprefix mcpd/,rpc.c rpc_parse.c arguments.c request.c batch.c discover.c prompts.c resources.c tools.c complete.c confirm.c ask.c operator.c tasks.c \
     follow.c http_headers.c)
 
@@ -270,7 +273,7 @@ $(addprefix build/fuzz/,$(filter-out fuzz_flight fuzz_call,$(FUZZERS))): build/f
 # A whole call's process runs in these, so nothing of it is a stub; in fuzz_call the record of its flight is.
 FUZZ_CALL = $(patsubst %.c,build/fuzz/obj/%.o,$(filter-out callworker/main.c,$(call sources,callworker proto lib/base lib/config)))
 build/fuzz/fuzz_flight: build/fuzz/obj/tests/fuzz/fuzz_flight.o $(FUZZ_CALL)
-build/fuzz/fuzz_call: build/fuzz/obj/tests/fuzz/fuzz_call.o $(filter-out %/callworker/flight.o,$(FUZZ_CALL))
+build/fuzz/fuzz_call: build/fuzz/obj/tests/fuzz/fuzz_call.o $(filter-out %/callworker/process/flight_recorder.o,$(FUZZ_CALL))
 build/fuzz/fuzz_flight build/fuzz/fuzz_call:
 	$(call say,LD,$@)
 	$(Q)clang -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_WORKER) $(LIBS_BASE)

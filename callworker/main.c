@@ -2,10 +2,10 @@
  * callworker: one phone call. Started by voiced with its connection as the
  * inherited descriptor "control"; everything else it is told there.
  */
-#include "callworker/call.h"
-#include "callworker/crash.h"
+#include "callworker/call/call.h"
+#include "callworker/process/crash_report.h"
+#include "callworker/process/process_title.h"
 #include "callworker/replay.h"
-#include "callworker/title.h"
 #include "lib/base/exit_codes.h"
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"

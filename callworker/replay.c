@@ -1,7 +1,7 @@
 #include "callworker/replay.h"
 
-#include "callworker/call.h"
-#include "callworker/ws_inside.h"
+#include "callworker/call/call.h"
+#include "callworker/net/websocket_inside.h"
 #include "lib/base/base64.h"
 #include "lib/base/buffer.h"
 #include "lib/base/exit_codes.h"

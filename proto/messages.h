@@ -93,7 +93,7 @@ enum {
 	MESSAGE(43, WORKER_QUESTION, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                     \
 	MESSAGE(44, WORKER_ANSWER, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                       \
 	MESSAGE(45, WORKER_TRANSFER, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                     \
-	/* {}: the file that everything is recorded into (callworker/flight.h), before ASSIGN */       \
+	/* {}: the file that everything is recorded into (callworker/process/flight_recorder.h), before ASSIGN */       \
 	MESSAGE(47, FLIGHT, ROLE_VOICED, ROLE_CALLWORKER, TELLS, CARRIES)                          \
 	/* {} -> {caller, agent, callerSpeaks, agentSpeaks} */                                      \
 	MESSAGE(46, WORKER_LEVELS, ROLE_VOICED, ROLE_CALLWORKER, ASKS, BARE)                        \

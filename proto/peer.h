@@ -4,7 +4,7 @@
  *
  * Free of any loop: the owner watches peer_fd(), calls peer_readable() and
  * peer_writable(), and asks peer_wants_write(). lib/daemon/peer_link.c does
- * this on libevent, callworker/control.c on libwebsockets.
+ * this on libevent, callworker/control/voiced_link.c on libwebsockets.
  *
  * Nobody waits for the dead: each question ends in exactly one call of its
  * handler, with an error when the peer goes away or the time is up.

@@ -1,4 +1,7 @@
-/* The flight recorder's files (callworker/flight.h): STATE_DIR/flights/CALLSID.ATTEMPT.jsonl. */
+/*
+ * The flight recorder's files (callworker/process/flight_recorder.h):
+ * STATE_DIR/flights/CALLSID.ATTEMPT.jsonl.
+ */
 #ifndef PHONY_FLIGHTS_H
 #define PHONY_FLIGHTS_H
 

@@ -20,7 +20,7 @@ struct wall_ms wall_now(void);
 /*
  * Stops both clocks: until the next call it is `at`, and wall is the time of day
  * then (0: as the one before has it). mono_real goes on. For a process whose
- * every step is to be repeatable (callworker/flight.h).
+ * every step is to be repeatable (callworker/process/flight_recorder.h).
  */
 void clock_hold(struct mono_us at, struct wall_ms wall);
 void clock_release(void);

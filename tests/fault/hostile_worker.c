@@ -9,7 +9,7 @@
  * {"sockets": [path], "files": [path], "ports": [number], "abstract": name, "victim": pid}.
  * With the argument --free it is not confined and tries the same: what can be tried at all.
  */
-#include "callworker/sandbox.h"
+#include "callworker/process/sandbox.h"
 #include "lib/base/fd.h"
 #include "lib/base/inherit.h"
 #include "lib/base/json_build.h"

@@ -2,7 +2,7 @@
 #ifndef PHONY_FUZZ_H
 #define PHONY_FUZZ_H
 
-#include "callworker/ws.h"
+#include "callworker/net/websocket.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,11 +1,11 @@
 /*
  * A whole call: what comes from voiced, Twilio and the agent, and its timers, in any
- * order and with anything in it, as lines of a flight's record (callworker/flight.h).
+ * order and with anything in it, as lines of a flight's record (callworker/process/flight_recorder.h).
  * The record here is one that does not mind what the call sends.
  */
 #include "tests/fuzz/quiet.h"
 
-#include "callworker/flight.h"
+#include "callworker/process/flight_recorder.h"
 #include "callworker/replay.h"
 #include "lib/base/panic.h"
 

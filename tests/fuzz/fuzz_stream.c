@@ -1,7 +1,7 @@
 /* Messages of Twilio's media stream, a line each. */
 #include "tests/fuzz/fuzz.h"
 
-#include "callworker/twilio_stream.h"
+#include "callworker/net/twilio_stream.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Small texts from outside: dates, numbers, digits, farewells, base64, log lines. */
 #include "tests/fuzz/fuzz.h"
 
-#include "callworker/dtmf.h"
-#include "callworker/goodbye.h"
+#include "callworker/audio/dtmf.h"
+#include "callworker/conversation/goodbye.h"
 #include "lib/base/base64.h"
 #include "lib/base/clock.h"
 #include "lib/base/e164.h"

@@ -1,7 +1,7 @@
 /* What the fuzzed modules call and the fuzzers do without: sockets and the daemons. */
 #include "tests/fuzz/fuzz.h"
 
-#include "callworker/ws.h"
+#include "callworker/net/websocket.h"
 #include "lib/base/panic.h"
 #include "lib/http/server.h"
 #include "lib/loop/loop.h"

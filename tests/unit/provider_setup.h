@@ -2,7 +2,7 @@
 #ifndef PHONY_PROVIDER_SETUP_H
 #define PHONY_PROVIDER_SETUP_H
 
-#include "callworker/provider.h"
+#include "callworker/providers/provider.h"
 
 /* history and tools are borrowed; tools may be NULL. */
 static inline struct provider_setup provider_setup(const char *first_message, json_t *history, json_t *tools)

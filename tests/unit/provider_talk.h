@@ -1,7 +1,7 @@
 /*
  * A voice provider's conversation without a socket: the test says what the other
  * side sends and when a timer is due, and looks at what was sent and told. In
- * place of callworker/ws.c and ws_loop.c.
+ * place of callworker/net/websocket.c and event_loop.c.
  */
 #ifndef PHONY_PROVIDER_TALK_H
 #define PHONY_PROVIDER_TALK_H

@@ -1,5 +1,5 @@
 /* The agent's end of a call when its connection is renewed. */
-#include "callworker/agent.h"
+#include "callworker/conversation/agent.h"
 #include "lib/base/object.h"
 #include "tests/unit/provider_talk.h"
 

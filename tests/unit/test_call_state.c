@@ -1,5 +1,5 @@
 /* The table of a call's states: every pair, and what must hold of all of them. */
-#include "callworker/call_state.h"
+#include "callworker/call/call_state.h"
 #include "tests/unit/unit.h"
 
 #define EVENTS(X)                                                                                           \

@@ -1,6 +1,6 @@
 /* DTMF: read back by multimon-ng, an independent decoder, and sample by sample against a vector. */
-#include "callworker/dtmf.h"
-#include "callworker/mulaw.h"
+#include "callworker/audio/dtmf.h"
+#include "callworker/audio/mulaw.h"
 #include "lib/base/base64.h"
 #include "tests/unit/unit.h"
 

@@ -1,5 +1,5 @@
 /* G.711 against spandsp: all 256 codes, all 65,536 samples. */
-#include "callworker/mulaw.h"
+#include "callworker/audio/mulaw.h"
 #include "tests/unit/unit.h"
 
 #include <spandsp.h>

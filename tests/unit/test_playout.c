@@ -1,9 +1,9 @@
 /* What goes out to the caller's ear, what counts as heard, and how an answer's time is taken. */
-#include "callworker/figures.h"
-#include "callworker/hold.h"
-#include "callworker/mulaw.h"
-#include "callworker/playout.h"
-#include "callworker/ws_inside.h"
+#include "callworker/audio/mulaw.h"
+#include "callworker/audio/playout.h"
+#include "callworker/control/metrics.h"
+#include "callworker/conversation/hold.h"
+#include "callworker/net/websocket_inside.h"
 #include "lib/base/base64.h"
 #include "tests/unit/unit.h"
 

@@ -1,6 +1,6 @@
 /* A recording whose disk hangs does not hold the call up. */
-#include "callworker/mulaw.h"
-#include "callworker/recorder.h"
+#include "callworker/audio/mulaw.h"
+#include "callworker/audio/recorder.h"
 #include "tests/unit/unit.h"
 
 #include <pthread.h>

@@ -1,5 +1,5 @@
 /* The resampler by tones: delay, flatness of the passband, images and aliases. */
-#include "callworker/resample.h"
+#include "callworker/audio/resample.h"
 #include "tests/unit/unit.h"
 
 #include <math.h>

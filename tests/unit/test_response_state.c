@@ -1,5 +1,5 @@
 /* Who may speak in an OpenAI session: every state and every event, with a response owed and without. */
-#include "callworker/response_state.h"
+#include "callworker/providers/response_state.h"
 #include "tests/unit/unit.h"
 
 /* next state, then whether a further one is owed afterwards, then the action */

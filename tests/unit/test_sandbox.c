@@ -1,5 +1,5 @@
 /* The worker's cell, tried from within: each probe is a process of its own that goes in first. */
-#include "callworker/sandbox.h"
+#include "callworker/process/sandbox.h"
 #include "tests/unit/unit.h"
 
 #include <errno.h>

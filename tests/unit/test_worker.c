@@ -1,9 +1,9 @@
 /* The callworker's small pure modules. */
-#include "callworker/goodbye.h"
-#include "callworker/json_scan.h"
-#include "callworker/lane.h"
-#include "callworker/latency.h"
-#include "callworker/levels.h"
+#include "callworker/audio/levels.h"
+#include "callworker/audio/transcode.h"
+#include "callworker/conversation/goodbye.h"
+#include "callworker/net/json_scan.h"
+#include "callworker/net/latency.h"
 #include "lib/base/base64.h"
 #include "tests/unit/unit.h"
 
