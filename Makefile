@@ -111,13 +111,13 @@ $(BUILD)/obj/tests/unit/%.o: EXTRA = -Wno-conversion -Wno-format-truncation
 $(BUILD)/obj/tests/sim/%.o: EXTRA = -Wno-conversion -Wno-format-nonliteral -Wno-shadow -Wno-format-truncation
 
 # The pages of voiced/ui and the description of the API as a table.
-API_SOURCES = voiced/openapi.mjs voiced/routes_api.c smsd/routes.c mcpd/tools.c mcpd/tools.json
+API_SOURCES = voiced/api/openapi.mjs voiced/api/routes.c smsd/routes.c mcpd/tools.c mcpd/tools.json
 UI_SOURCES = $(API_SOURCES) $(wildcard $(addprefix voiced/ui/,*.json *.ts *.mjs *.sh *.html public/* src/* src/pages/*))
 build/ui/ui_files.h: $(UI_SOURCES)
 	$(call say,UI,$@)
 	@mkdir -p $(@D)
 	$(Q)touch $@ && sh voiced/ui/build.sh $@
-$(BUILD)/obj/voiced/pages.o: build/ui/ui_files.h
+$(BUILD)/obj/voiced/web_ui.o: build/ui/ui_files.h
 
 $(BUILD)/obj/%.o: %.c
 	$(call say,CC,$<)
@@ -129,12 +129,12 @@ $(BUILD)/gen/%_json.h: mcpd/%.json
 	@mkdir -p $(@D)
 	$(Q)awk 'BEGIN { print "static const char $*_json[] =" } \
 	  { sub(/^[ \t]+/, ""); gsub(/["\\]/, "\\\\&"); print "\t\"" $$0 "\"" } END { print "\t;" }' $< > $@
-$(BUILD)/gen/%_txt.h: voiced/%.txt
+$(BUILD)/gen/%_txt.h: voiced/workers/%.txt
 	@mkdir -p $(@D)
 	$(Q)awk 'BEGIN { print "static const char $*_txt[] =" } \
 	  { gsub(/["\\]/, "\\\\&"); print "\t\"" $$0 "\\n\"" } END { print "\t;" }' $< > $@
 $(BUILD)/obj/mcpd/tools.o: $(BUILD)/gen/tools_json.h
-$(BUILD)/obj/voiced/prompt.o: $(BUILD)/gen/prompt_outgoing_txt.h $(BUILD)/gen/prompt_incoming_txt.h
+$(BUILD)/obj/voiced/workers/prompt.o: $(BUILD)/gen/prompt_outgoing_txt.h $(BUILD)/gen/prompt_incoming_txt.h
 
 -include $(shell find $(BUILD)/obj build/fuzz/obj -name '*.d' 2>/dev/null)
 
@@ -251,7 +251,7 @@ valgrind: deps
 FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 FUZZ_SOURCES = $(call sources,lib/base lib/config proto) \
-  lib/twilio/signature.c lib/twilio/twiml.c lib/http/client_address.c lib/http/request_target.c voiced/route.c \
+  lib/twilio/signature.c lib/twilio/twiml.c lib/http/client_address.c lib/http/request_target.c voiced/frontend/connection_route.c \
   smsd/segments.c tests/fuzz/stubs.c \
   $(addprefix callworker/net/,twilio_stream.c json_scan.c) \
   $(addprefix callworker/providers/,elevenlabs.c elevenlabs_messages.c openai.c openai_events.c \

@@ -64,7 +64,7 @@ enum {
 	MESSAGE(28, PREPARE, ROLE_VOICED, ROLE_CALLWORKER, TELLS, BARE)                            \
 	/* it is, and confined by this version of Landlock (0: none): {landlock} */                \
 	MESSAGE(29, CELL, ROLE_CALLWORKER, ROLE_VOICED, TELLS, BARE)                               \
-	/* the call to serve and its stream's connection: see voiced/workers.c */                  \
+	/* the call to serve and its stream's connection: see voiced/workers/pool.c */                  \
 	MESSAGE(30, ASSIGN, ROLE_VOICED, ROLE_CALLWORKER, TELLS, CARRIES)                          \
 	/* the agent to open: {url, header?} and a connection, on its way, to its host */           \
 	MESSAGE(31, AGENT, ROLE_VOICED, ROLE_CALLWORKER, TELLS, CARRIES)                           \
@@ -186,7 +186,7 @@ enum {
 	MESSAGE(146, GET_VOICEMAIL_AUDIO, ROLE_MCPD, ROLE_VOICED, ASKS, BARE)                                 \
 	MESSAGE(145, STATS, ROLE_MCPD | ROLE_TOOL, ROLE_VOICED, ASKS, BARE)                                   \
                                                                                                     \
-	/* what happens is told from now on / {kind, callSid?, …}: see voiced/news.c */           \
+	/* what happens is told from now on / {kind, callSid?, …}: see voiced/shared/event_bus.c */           \
 	MESSAGE(150, SUBSCRIBE, ROLE_MCPD, ROLE_VOICED, TELLS, BARE)                                \
 	MESSAGE(151, NEWS, ROLE_VOICED | ROLE_SMSD, ROLE_MCPD | ROLE_VOICED, TELLS, BARE)            \
                                                                                                     \

@@ -3,7 +3,7 @@
  * what mends it. A fault keeps phony from doing its work; advice does not.
  */
 #include "lib/base/text.h"
-#include "voiced/jobs.h"
+#include "voiced/store_commands.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/exit_codes.h"
@@ -13,9 +13,9 @@
 #include "lib/http/client.h"
 #include "lib/store/import_export.h"
 #include "lib/twilio/rest_api.h"
-#include "voiced/models.h"
-#include "voiced/numbers.h"
-#include "voiced/proof.h"
+#include "voiced/numbers/numbers.h"
+#include "voiced/provider_models.h"
+#include "voiced/shared/public_url_proof.h"
 
 #include <errno.h>
 #include <netdb.h>

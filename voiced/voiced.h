@@ -9,7 +9,7 @@
 #include "lib/loop/loop.h"
 #include "lib/store/store.h"
 #include "lib/twilio/rest_api.h"
-#include "voiced/calls.h"
+#include "voiced/registry/registry.h"
 
 #include <sys/queue.h>
 
@@ -41,8 +41,8 @@ struct voiced {
 	struct voicemails *voicemails;
 	struct recordings *recordings;
 	struct checkup *checkup;     /* NULL: nobody looks just now */
-	LIST_HEAD(, taken) taken;    /* events on their way to the store: events.c */
-	LIST_HEAD(, errand) errands; /* errand.h */
+	LIST_HEAD(, taken) taken;    /* events on their way to the store: worker_events.c */
+	LIST_HEAD(, errand) errands; /* pending.h */
 	bool draining;
 	struct timer drain_timer;   /* the time to drain is over */
 	struct timer confirm_timer; /* Twilio has not confirmed the ends of calls in time */

@@ -1,4 +1,4 @@
-/* The call that voiced gives to a worker: what voiced/workers.c tells, read and checked. */
+/* The call that voiced gives to a worker: what voiced/workers/pool.c tells, read and checked. */
 #ifndef PHONY_CALLWORKER_CONTROL_ASSIGNMENT_H
 #define PHONY_CALLWORKER_CONTROL_ASSIGNMENT_H
 

@@ -2,7 +2,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "lib/twilio/signature.h"
-#include "voiced/route.h"
+#include "voiced/frontend/connection_route.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

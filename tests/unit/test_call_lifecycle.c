@@ -1,6 +1,6 @@
 /* The states of a call in voiced: every pair of state and event. */
 #include "tests/unit/unit.h"
-#include "voiced/call_lifecycle.h"
+#include "voiced/registry/call_lifecycle.h"
 
 enum { ASKED, PLACING, DOUBTFUL, RINGING, TALKING, DROPPED, ENDING, OVER };
 enum { NOTHING, LOOK, END, FAIL, CLOSE };

@@ -2,7 +2,7 @@
 #include "lib/loop/loop.h"
 #include "lib/store/store.h"
 #include "tests/unit/unit.h"
-#include "voiced/calls.h"
+#include "voiced/registry/registry.h"
 
 #include <event2/event.h>
 #include <sqlite3.h>

@@ -2,8 +2,8 @@
 #include "lib/base/clock.h"
 #include "lib/config/setting.h"
 #include "tests/unit/unit.h"
-#include "voiced/country_time.h"
-#include "voiced/country_time_data.h"
+#include "voiced/guard_rails/country_time.h"
+#include "voiced/guard_rails/country_time_data.h"
 
 #include <stdlib.h>
 #include <time.h>

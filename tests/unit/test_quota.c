@@ -3,7 +3,7 @@
 #include "lib/loop/loop.h"
 #include "lib/store/store.h"
 #include "tests/unit/unit.h"
-#include "voiced/quota.h"
+#include "voiced/guard_rails/quota.h"
 
 #include <event2/event.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* The door's decision, from the first bytes of a connection. */
 #include "tests/unit/unit.h"
-#include "voiced/route.h"
-#include "voiced/worker_sockets.h"
+#include "voiced/frontend/connection_route.h"
+#include "voiced/workers/worker_sockets.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

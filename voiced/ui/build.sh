@@ -14,6 +14,6 @@ export PATH
 [ node_modules/.package-lock.json -nt package-lock.json ] || { npm ci --no-audit --no-fund --loglevel=error >/dev/null && touch node_modules/.package-lock.json; }
 node node_modules/typescript/bin/tsc --noEmit
 node node_modules/vite/bin/vite.js build --logLevel warn --emptyOutDir --outDir "$(dirname "$out")/dist"
-node ../openapi.mjs >"$(dirname "$out")/dist/openapi.json"
+node ../api/openapi.mjs >"$(dirname "$out")/dist/openapi.json"
 node embed.mjs "$(dirname "$out")/dist" >"$out.new"
 mv "$out.new" "$out"
