@@ -111,7 +111,7 @@ $(BUILD)/obj/tests/unit/%.o: EXTRA = -Wno-conversion -Wno-format-truncation
 $(BUILD)/obj/tests/sim/%.o: EXTRA = -Wno-conversion -Wno-format-nonliteral -Wno-shadow -Wno-format-truncation
 
 # The pages of voiced/ui and the description of the API as a table.
-API_SOURCES = voiced/api/openapi.mjs voiced/api/routes.c smsd/routes.c mcpd/tools.c mcpd/tools.json
+API_SOURCES = voiced/api/openapi.mjs voiced/api/routes.c smsd/api/routes.c mcpd/tools.c mcpd/tools.json
 UI_SOURCES = $(API_SOURCES) $(wildcard $(addprefix voiced/ui/,*.json *.ts *.mjs *.sh *.html public/* src/* src/pages/*))
 build/ui/ui_files.h: $(UI_SOURCES)
 	$(call say,UI,$@)
@@ -252,7 +252,7 @@ FUZZERS = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_SECONDS ?= 10
 FUZZ_SOURCES = $(call sources,lib/base lib/config proto) \
   lib/twilio/signature.c lib/twilio/twiml.c lib/http/client_address.c lib/http/request_target.c voiced/frontend/connection_route.c \
-  smsd/segments.c tests/fuzz/stubs.c \
+  smsd/messages/segments.c tests/fuzz/stubs.c \
   $(addprefix callworker/net/,twilio_stream.c json_scan.c) \
   $(addprefix callworker/providers/,elevenlabs.c elevenlabs_messages.c openai.c openai_events.c \
     openai_messages.c openai_responses.c response_state.c function_calls.c utterances.c) \

@@ -8,15 +8,15 @@
 #include "lib/base/json_build.h"
 #include "lib/base/log.h"
 #include "lib/base/panic.h"
-#include "smsd/bulk.h"
-#include "smsd/early.h"
-#include "smsd/outbox.h"
-#include "smsd/routes.h"
+#include "smsd/api/commands.h"
+#include "smsd/api/routes.h"
+#include "smsd/messages/send_request.h"
+#include "smsd/messages/tombstones.h"
+#include "smsd/outbox/bulk.h"
+#include "smsd/outbox/early_status.h"
+#include "smsd/outbox/outbox.h"
+#include "smsd/outbox/reconcile.h"
 #include "smsd/smsd.h"
-#include "smsd/tombstones.h"
-#include "smsd/unheard.h"
-#include "smsd/verbs.h"
-#include "smsd/wish.h"
 
 #include <errno.h>
 #include <stdlib.h>

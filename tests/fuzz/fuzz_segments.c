@@ -1,7 +1,7 @@
 /* The encoding of messages: GSM 03.38 or UCS-2, and how many segments. */
 #include "tests/fuzz/fuzz.h"
 
-#include "smsd/segments.h"
+#include "smsd/messages/segments.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -59,7 +59,7 @@ function operation(method, target, message) {
 
 const paths = {};
 const add = (method, target, what) => { (paths[target] ??= {})[method.toLowerCase()] = what; };
-for (const file of ['voiced/api/routes.c', 'smsd/routes.c'])
+for (const file of ['voiced/api/routes.c', 'smsd/api/routes.c'])
   for (const [, method, target, message] of text(file).matchAll(/\{"([A-Z]+)", "(\/api\/[^"]*)", (MSG_\w+)\}/g)) add(method, target, operation(method, target, message));
 
 const signedIn = { type: 'object', properties: { signedIn: { type: 'boolean' } }, required: ['signedIn'] };
