@@ -111,7 +111,7 @@ $(BUILD)/obj/tests/unit/%.o: EXTRA = -Wno-conversion -Wno-format-truncation
 $(BUILD)/obj/tests/sim/%.o: EXTRA = -Wno-conversion -Wno-format-nonliteral -Wno-shadow -Wno-format-truncation
 
 # The pages of voiced/ui and the description of the API as a table.
-API_SOURCES = voiced/api/openapi.mjs voiced/api/routes.c smsd/api/routes.c mcpd/tools.c mcpd/tools.json
+API_SOURCES = voiced/api/openapi.mjs voiced/api/routes.c smsd/api/routes.c mcpd/features/tools.c mcpd/features/tools.json
 UI_SOURCES = $(API_SOURCES) $(wildcard $(addprefix voiced/ui/,*.json *.ts *.mjs *.sh *.html public/* src/* src/pages/*))
 build/ui/ui_files.h: $(UI_SOURCES)
 	$(call say,UI,$@)
@@ -125,7 +125,7 @@ $(BUILD)/obj/%.o: %.c
 	$(Q)$(CC) $(ALL_CFLAGS) $(EXTRA) -MMD -MP -c -o $@ $<
 
 # A text as one C string.
-$(BUILD)/gen/%_json.h: mcpd/%.json
+$(BUILD)/gen/%_json.h: mcpd/features/%.json
 	@mkdir -p $(@D)
 	$(Q)awk 'BEGIN { print "static const char $*_json[] =" } \
 	  { sub(/^[ \t]+/, ""); gsub(/["\\]/, "\\\\&"); print "\t\"" $$0 "\"" } END { print "\t;" }' $< > $@
@@ -133,7 +133,7 @@ $(BUILD)/gen/%_txt.h: voiced/workers/%.txt
 	@mkdir -p $(@D)
 	$(Q)awk 'BEGIN { print "static const char $*_txt[] =" } \
 	  { gsub(/["\\]/, "\\\\&"); print "\t\"" $$0 "\\n\"" } END { print "\t;" }' $< > $@
-$(BUILD)/obj/mcpd/tools.o: $(BUILD)/gen/tools_json.h
+$(BUILD)/obj/mcpd/features/tools.o: $(BUILD)/gen/tools_json.h
 $(BUILD)/obj/voiced/workers/prompt.o: $(BUILD)/gen/prompt_outgoing_txt.h $(BUILD)/gen/prompt_incoming_txt.h
 
 -include $(shell find $(BUILD)/obj build/fuzz/obj -name '*.d' 2>/dev/null)
@@ -258,8 +258,10 @@ FUZZ_SOURCES = $(call sources,lib/base lib/config proto) \
     openai_messages.c openai_responses.c response_state.c function_calls.c utterances.c) \
   callworker/conversation/goodbye.c \
   $(addprefix callworker/audio/,dtmf.c mulaw.c) \
-  $(addprefix mcpd/,rpc.c rpc_parse.c arguments.c request.c batch.c discover.c prompts.c resources.c tools.c complete.c confirm.c ask.c operator.c tasks.c \
-    follow.c http_headers.c)
+  $(addprefix mcpd/,rpc.c rpc_parse.c request.c batch.c) \
+  $(addprefix mcpd/features/,arguments.c server_info.c prompts.c resources.c tools.c completion.c \
+    call_confirmation.c elicitation.c operator_question.c tasks.c notifications.c) \
+  mcpd/transport/http_headers.c
 
 build/fuzz/obj/%.o: %.c | $(BUILD)/gen/tools_json.h
 	@mkdir -p $(@D)

@@ -2,8 +2,8 @@
  * Several messages in one array, and their answers in one
  * (JSON-RPC 2.0, "Batch"; MCP 2025-03-26 asks a server to take them, later revisions have none).
  */
-#ifndef PHONY_BATCH_H
-#define PHONY_BATCH_H
+#ifndef PHONY_MCPD_BATCH_H
+#define PHONY_MCPD_BATCH_H
 
 #include "mcpd/rpc.h"
 

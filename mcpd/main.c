@@ -12,8 +12,8 @@
 #include "lib/daemon/daemon.h"
 #include "lib/daemon/handoff_receiver.h"
 #include "lib/http/server.h"
-#include "mcpd/http.h"
-#include "mcpd/stdio.h"
+#include "mcpd/transport/http.h"
+#include "mcpd/transport/stdio.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #ifndef PHONY_MCPD_H
 #define PHONY_MCPD_H
 
-#include "mcpd/backend.h"
+#include "mcpd/daemon_client.h"
 
 #include <sys/queue.h>
 

@@ -4,8 +4,8 @@
 #include "lib/base/json_read.h"
 #include "lib/base/object.h"
 #include "lib/base/text.h"
-#include "mcpd/discover.h"
-#include "mcpd/follow.h"
+#include "mcpd/features/notifications.h"
+#include "mcpd/features/server_info.h"
 #include "mcpd/rpc_inside.h"
 
 #include <stddef.h>

@@ -8,8 +8,8 @@
  * free. After request_answer, request_fail and whatever may call them, the
  * request and all that it owned are gone.
  */
-#ifndef PHONY_REQUEST_H
-#define PHONY_REQUEST_H
+#ifndef PHONY_MCPD_REQUEST_H
+#define PHONY_MCPD_REQUEST_H
 
 #include "mcpd/rpc.h"
 

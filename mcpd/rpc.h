@@ -2,8 +2,8 @@
  * JSON-RPC and MCP of both eras (2026-07-28, which has no handshake, and
  * 2025-11-25 and older, opened by initialize), whatever carries the messages.
  */
-#ifndef PHONY_RPC_H
-#define PHONY_RPC_H
+#ifndef PHONY_MCPD_RPC_H
+#define PHONY_MCPD_RPC_H
 
 #include "mcpd/mcpd.h"
 

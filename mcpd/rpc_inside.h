@@ -1,6 +1,6 @@
 /* What rpc.c and request.c share: a client, and what it asks. */
-#ifndef PHONY_RPC_INSIDE_H
-#define PHONY_RPC_INSIDE_H
+#ifndef PHONY_MCPD_RPC_INSIDE_H
+#define PHONY_MCPD_RPC_INSIDE_H
 
 #include "mcpd/batch.h"
 #include "mcpd/request.h"

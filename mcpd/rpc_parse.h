@@ -4,8 +4,8 @@
  * over the first (section 8.1) and leaves the others open (sections 8.2 and 9);
  * here they become U+FFFD, so that the message is served.
  */
-#ifndef PHONY_RPC_PARSE_H
-#define PHONY_RPC_PARSE_H
+#ifndef PHONY_MCPD_RPC_PARSE_H
+#define PHONY_MCPD_RPC_PARSE_H
 
 #include <jansson.h>
 #include <stddef.h>

@@ -110,7 +110,7 @@ test('what is documented is there, and what is there is documented', () => {
     for (const option of options) assert.match(manual(`${name}.8`), new RegExp(`-${option}\\b`), `${name}(8): --${option}`);
   }
   const readme = fs.readFileSync(path.join(root, 'README.md'), 'utf8');
-  const tools = JSON.parse(fs.readFileSync(path.join(root, 'mcpd/tools.json'), 'utf8'));
+  const tools = JSON.parse(fs.readFileSync(path.join(root, 'mcpd/features/tools.json'), 'utf8'));
   for (const tool of tools.tools ?? tools) assert.ok(readme.includes(tool.name), `README: ${tool.name}`);
   assert.equal(fs.readFileSync(path.join(root, 'docs/screens/made-from'), 'utf8').trim(), sources(), 'docs/screens show older pages: run `make screens`');
   const lint = spawnSync('mandoc', ['-Tlint', '-Wwarning', ...fs.readdirSync(path.join(root, 'etc/man')).map((n) => path.join(root, 'etc/man', n))], { encoding: 'utf8' });

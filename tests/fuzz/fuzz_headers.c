@@ -1,7 +1,7 @@
 /* The headers of MCP over HTTP: the first line is their value, the rest the body. */
 #include "tests/fuzz/fuzz.h"
 
-#include "mcpd/http_headers.h"
+#include "mcpd/transport/http_headers.h"
 
 #include <stdlib.h>
 #include <string.h>

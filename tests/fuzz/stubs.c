@@ -5,7 +5,7 @@
 #include "lib/base/panic.h"
 #include "lib/http/server.h"
 #include "lib/loop/loop.h"
-#include "mcpd/backend.h"
+#include "mcpd/daemon_client.h"
 
 #include <stdlib.h>
 

@@ -3,8 +3,8 @@
 #include "tests/unit/unit.h"
 
 #include "lib/base/json_build.h"
-#include "mcpd/arguments.h"
-#include "mcpd/ask.h"
+#include "mcpd/features/arguments.h"
+#include "mcpd/features/elicitation.h"
 #include "mcpd/rpc.h"
 #include "mcpd/rpc_parse.h"
 #include "tools_json.h" /* made from tools.json */

@@ -1,12 +1,12 @@
 // openapi.mjs > openapi.json: the HTTP API described (OpenAPI 3.1), from what serves it: the tables of
-// routes of voiced and smsd, and what mcpd/tools.json says of the same requests.
+// routes of voiced and smsd, and what mcpd/features/tools.json says of the same requests.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 
 const root = path.join(import.meta.dirname, '../..');
 const text = (file) => readFileSync(path.join(root, file), 'utf8');
-const tools = new Map(JSON.parse(text('mcpd/tools.json')).map((tool) => [tool.name, tool]));
-const toolOf = new Map([...text('mcpd/tools.c').matchAll(/\{"(phony_\w+)", (MSG_\w+),[^}]*?(true|false)\}/g)]
+const tools = new Map(JSON.parse(text('mcpd/features/tools.json')).map((tool) => [tool.name, tool]));
+const toolOf = new Map([...text('mcpd/features/tools.c').matchAll(/\{"(phony_\w+)", (MSG_\w+),[^}]*?(true|false)\}/g)]
   .map(([, name, message, plain]) => [message, { ...tools.get(name), plain: plain === 'true' }]));
 
 // Requests that are no MCP tool.
