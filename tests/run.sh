@@ -10,7 +10,7 @@ set -u
 cd "$(dirname "$0")/.." || exit 2
 : "${BUILD:=build}"
 NODE=$(eval echo "${NODE:-node}")
-alone=" load.test.mjs messages.test.mjs chaos.test.mjs door.test.mjs "
+alone=" load.test.mjs messages.test.mjs chaos.test.mjs frontend.test.mjs "
 results=$(mktemp -d)
 log=$BUILD/test.log
 : >"$log"
