@@ -105,7 +105,7 @@ static void on_ended(void *arg, const char *error)
 static void end_ours(struct call *call, void *arg)
 {
 	struct shutdown *s = arg;
-	if (!call_is_over(call))
+	if (call_is_ours(call) && !call_is_over(call))
 		ending_begin(s->v, call, "emergency shutdown", on_ended, begin_one(s, call_sid(call)));
 }
 
@@ -114,7 +114,10 @@ static void on_ended_elsewhere(void *arg, const struct twilio_answer *answer)
 	on_ended(arg, answer->outcome == TWILIO_DONE ? NULL : answer->message);
 }
 
-/* What other hosts serve is ended at Twilio: they hear of it there. */
+/*
+ * What other hosts serve is ended at Twilio: they hear of it there. The store knows
+ * which of them are live; what this host has of one may be of before its end.
+ */
 static void on_found(void *arg, json_t *result, const char *error)
 {
 	struct shutdown *s = arg;
@@ -125,7 +128,8 @@ static void on_found(void *arg, json_t *result, const char *error)
 	json_array_foreach (json_object_get(result, "documents"), i, call) {
 		const char *id = json_string_value(json_object_get(call, "callId"));
 		const char *sid = json_string_value(json_object_get(call, "callSid"));
-		if (id == NULL || calls_by_id(s->v->calls, id) != NULL)
+		const struct call *known = id ? calls_by_id(s->v->calls, id) : NULL;
+		if (id == NULL || (known != NULL && call_is_ours(known)))
 			continue;
 		if (sid != NULL && twilio_is_call_sid(sid))
 			twilio_end_call(s->v->twilio, sid, on_ended_elsewhere, begin_one(s, sid));
