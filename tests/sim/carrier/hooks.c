@@ -91,18 +91,9 @@ static void repeat(const struct hook *h, const char *body)
 	attempt(again);
 }
 
-static void on_connection_over(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	evhttp_connection_free(arg);
-}
-
 static void on_answer(struct evhttp_request *r, void *arg)
 {
 	struct hook *h = arg;
-	/* Not here: libevent is still in it. Its own free_on_completion forgets those that were refused. */
-	event_base_once(carrier.base, -1, EV_TIMEOUT, on_connection_over, h->connection, NULL);
 	int status = r ? evhttp_request_get_response_code(r) : 0;
 	bool all = h->fragment && strstr(h->fragment, "rp=all");
 	if ((status == 0 || (all && status >= 400)) && h->retries_left-- > 0) {
@@ -156,6 +147,7 @@ static void attempt(struct hook *h)
 	evhttp_add_header(headers, "X-Twilio-Signature", h->signature);
 	evhttp_add_header(headers, "Connection", "close");
 	evbuffer_add(evhttp_request_get_output_buffer(r), h->body, strlen(h->body));
+	evhttp_connection_free_on_completion(h->connection);
 	evhttp_make_request(h->connection, r, EVHTTP_REQ_POST, target);
 }
 
