@@ -98,7 +98,7 @@ found=$(
 		sub("/[^/]*$", "", path)
 		return path
 	}
-	# The line of the first table that a path falls under: lib/store for lib/store/sqlite/bson.h.
+	# The line of the first table that a path falls under: lib/store for lib/store/mongodb/bson.h.
 	function part_of(path) {
 		for (path = folder_of(path); !(path in parts) && index(path, "/"); path = folder_of(path))
 			;
