@@ -383,7 +383,9 @@ export async function chaos({ seed, seconds, concurrent = 6, mongodb = false, in
     }
   };
   try {
-    await until(async () => (await everything('/api/sms/messages?limit=200&direction=outbound', 'messages', (b) => b.data)).every((m) => ['delivered', 'failed', 'undelivered', 'canceled'].includes(m.status)), 'every message to have ended', 90000, 500);
+    const unfinished = async () => (await everything('/api/sms/messages?limit=200&direction=outbound', 'messages', (b) => b.data)).filter((m) => !['delivered', 'failed', 'undelivered', 'canceled'].includes(m.status));
+    await until(async () => (await unfinished()).length === 0, 'every message to have ended', 90000, 500)
+      .catch(async (error) => { throw new Error(`${error.message}: ${JSON.stringify(await unfinished())}`); });
     const stored = await everything('/api/sms/messages?limit=200', 'messages', (b) => b.data);
     for (const [id] of deleted) assert.ok(!stored.some((m) => m.messageSid === id), `${id} was deleted, and is listed`);
     const inboundSids = stored.filter((m) => m.direction === 'inbound').map((m) => m.messageSid);

@@ -4,6 +4,7 @@
  */
 #include "lib/base/panic.h"
 #include "lib/store/spool/spool_inside.h"
+#include "lib/store/sqlite/sqlite_query.h"
 #include "tests/unit/unit.h"
 
 #include <sys/stat.h>
@@ -271,6 +272,63 @@ static void test_order(void **state)
 	free(b);
 }
 
+/* ---- local disk that does not keep a batch ---- */
+
+static struct store_backend *disk;
+static unsigned ends_to_fail;
+
+/* What a full disk leaves: the transaction is rolled back, and its commit fails. */
+static bool failing_end(void *self)
+{
+	struct store_error error = {.text = ""};
+	if (ends_to_fail > 0) {
+		ends_to_fail--;
+		assert_true(sqlite_execute(self, "ROLLBACK", &error));
+	}
+	return disk->end(self);
+}
+
+/* What was replayed and could not be forgotten is not replayed over what came after it. */
+static void test_replay_not_kept(void **state)
+{
+	(void)state;
+	for (unsigned failures = 1; failures <= 3; failures++) {
+		struct store_backend *b = open_spool(), ours, failing;
+		struct spool *spool = b->self;
+		struct store_error error = {.text = ""};
+		ask(b, INSERT, "a", NULL);
+		ask(b, UPDATE, "b", NULL);
+		assert_true(database->begin(database->self));
+		struct store_backend *mongodb = comes_back(b, &ours);
+		disk = spool->local;
+		failing = *disk;
+		failing.end = failing_end;
+		spool->local = &failing;
+		ends_to_fail = failures;
+		json_t *args = json_pack("{s:s, s:{s:s}}", "key", "SM1", "set", "body", "c");
+		bool kept = false;
+		while (!kept) { /* as its caller would: again, until it is stored */
+			b->tick(b->self);
+			json_decref(b->update(b->self, MESSAGES, args, &error));
+			assert_string_equal(error.text, "");
+			kept = b->end(b->self);
+		}
+		json_decref(args);
+		spool->local = disk;
+		b->tick(b->self); /* and this process ends, and another reads the journal */
+		assert_true(b->end(b->self));
+		spool_read_journal(spool, &error);
+		replay(b, 3);
+		assert_body("SM1", "c");
+		assert_int_equal(b->spooled(b->self), 0);
+		json_t *one = json_pack("{s:[[s, s, s]]}", "where", "requestId", "=", "SM1");
+		json_decref(database->remove(database->self, MESSAGES, one, &error));
+		json_decref(one);
+		assert_true(database->end(database->self));
+		close_spool(b, mongodb);
+	}
+}
+
 /* ---- the mirror ---- */
 
 #define COLLECTION(kind) (&store_collections[kind])
@@ -295,7 +353,8 @@ static void learn(struct mirror *m, enum store_kind kind, json_t *document, bool
 
 static json_t *turn(const char *call_id, const char *content)
 {
-	return json_pack("{s:s, s:s, s:s, s:s}", "turnId", call_id, "callId", call_id, "position", "1", "content", content);
+	return json_pack("{s:s, s:s, s:s, s:s}", "turnId", call_id, "callId", call_id, "position", "1",
+			 "content", content);
 }
 
 static json_t *live_call(const char *id)
@@ -357,7 +416,8 @@ static void test_mirror_whole(void **state)
 	assert_false(mirror_is_whole(m, barred));
 	mirror_replicate(m, barred);
 	assert_false(mirror_is_whole(m, barred)); /* nobody has told yet */
-	replace(m, json_pack("[{s:s, s:s}, {s:s}]", "phoneNumber", "+1", "reason", "asked", "phoneNumber", "+2"));
+	replace(m, json_pack("[{s:s, s:s}, {s:s}]", "phoneNumber", "+1", "reason", "asked", "phoneNumber",
+			     "+2"));
 	assert_true(mirror_is_whole(m, barred));
 	replace(m, json_pack("[{s:s}, {s:s}]", "phoneNumber", "+1", "phoneNumber", "+3"));
 	mirror_free(&m);
@@ -384,6 +444,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_write_is_laid_aside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_for_good, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_replay_not_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mirror_keeps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mirror_whole, setup, teardown),
 	};

@@ -56,7 +56,7 @@ json_t *spool_change(struct spool *s, enum mirror_verb verb, const struct store_
 
 bool spool_is_direct(const struct spool *s)
 {
-	return !s->away && s->pending == 0;
+	return !s->away && s->pending == 0 && !s->uncounted;
 }
 
 /* ---- the local documents and the journal ---- */
@@ -315,7 +315,7 @@ static json_t *get(void *self, const struct store_collection *c, const json_t *a
 		   struct store_error *error)
 {
 	struct spool *s = self;
-	if (s->away || s->pending > 0) {
+	if (!spool_is_direct(s)) {
 		json_t *local = s->local->get(s->local->self, c, args, error);
 		if (json_is_object(local) || error->text[0] != '\0')
 			return local;
@@ -385,12 +385,23 @@ static void replicate(void *self, const struct store_collection *c)
 
 /* ---- the backend's frame ---- */
 
+/* Commits what was written to local disk. If that fails the journal is what it was before. */
+static bool commit_local(struct spool *s)
+{
+	bool kept = !s->begun || s->local->end(s->local->self);
+	s->begun = false;
+	s->uncounted = s->uncounted || !kept;
+	return kept;
+}
+
 /* Before each batch. */
 static void tick(void *self)
 {
 	struct spool *s = self;
 	s->begun = false;
 	s->local->tick(s->local->self);
+	if (s->uncounted)
+		spool_count_pending(s);
 	mirror_tick(s->mirror);
 	if (s->away && atomic_load(&s->back)) {
 		s->away = !s->db->begin(s->db->self);
@@ -399,15 +410,19 @@ static void tick(void *self)
 		else
 			log_info("the database is back; %zu spooled writes to bring", s->pending);
 	}
-	if (!s->away && s->pending > 0)
+	if (!s->away && s->pending > 0) {
 		spool_replay(s);
+		/* The entries are gone for good before the batch changes the same documents in the
+		 * database: replayed once more after that, they would undo it. */
+		commit_local(s);
+	}
 	spool_copy_when_due(s);
 }
 
 static int tick_again_ms(void *self)
 {
 	const struct spool *s = self;
-	return !s->away && s->pending > 0 && s->refusals == 0 ? SOON_MS : TICK_MS;
+	return !s->away && s->pending > 0 && s->refusals == 0 && !s->uncounted ? SOON_MS : TICK_MS;
 }
 
 static bool begin(void *self)
@@ -421,13 +436,13 @@ static bool end(void *self)
 {
 	struct spool *s = self;
 	mirror_end(s->mirror);
-	return !s->begun || s->local->end(s->local->self);
+	return commit_local(s);
 }
 
 static size_t spooled(void *self)
 {
 	const struct spool *s = self;
-	return s->pending + s->away;
+	return s->pending + (s->away || s->uncounted);
 }
 
 /* ---- opening ---- */

@@ -18,6 +18,7 @@ struct spool {
 	struct mirror *mirror;
 	bool away, begun;  /* begun: a transaction of local */
 	size_t pending;    /* entries of the journal */
+	bool uncounted;    /* a batch was not kept on local disk: pending is to be read there again */
 	unsigned replicas; /* collections that are to be at hand as a whole, a bit each */
 	struct mono_us copied;
 	long long seq;
@@ -59,6 +60,8 @@ void spool_copy_when_due(struct spool *s);
 
 /* Brings a part of what waits to the database. */
 void spool_replay(struct spool *s);
+/* The entries of the journal, as local disk has them; uncounted stays if it cannot be read. */
+void spool_count_pending(struct spool *s);
 /* What an earlier process left, and where the numbers go on. */
 void spool_read_journal(struct spool *s, struct store_error *error);
 

@@ -159,17 +159,27 @@ static void take_up(struct spool *s, struct store_error *error)
 	json_decref(args);
 }
 
+void spool_count_pending(struct spool *s)
+{
+	struct store_error error = {.text = ""};
+	json_t *waiting =
+		json_build("{s:[[s, s, s]], s:i}", "where", "seq", "<", SPOOL_ASIDE, "limit", 1000000000);
+	json_t *n = s->local->count(s->local->self, SPOOL_JOURNAL, waiting, &error);
+	if (error.text[0] == '\0')
+		s->pending = (size_t)json_integer_value(n);
+	s->uncounted = error.text[0] != '\0';
+	json_decref(n);
+	json_decref(waiting);
+}
+
 void spool_read_journal(struct spool *s, struct store_error *error)
 {
 	take_up(s, error);
-	json_t *all = json_build("{s:i}", "limit", 1000000000), *last = json_build("{s:i}", "limit", 1);
-	json_t *n = s->local->count(s->local->self, SPOOL_JOURNAL, all, error);
+	json_t *last = json_build("{s:i}", "limit", 1);
 	json_t *newest = s->local->find(s->local->self, SPOOL_JOURNAL, last, error);
 	const char *seq = json_string_value(json_object_get(json_array_get(newest, 0), "seq"));
-	s->pending = (size_t)json_integer_value(n);
 	s->seq = seq ? atoll(seq) : 0;
-	json_decref(n);
+	spool_count_pending(s);
 	json_decref(newest);
-	json_decref(all);
 	json_decref(last);
 }
