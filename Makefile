@@ -284,7 +284,7 @@ build/fuzz/fuzz_flight build/fuzz/fuzz_call:
 fuzz: deps
 	@$(MAKE) --no-print-directory -j2 $(addprefix build/fuzz/,$(FUZZERS))
 	@printf '%s\n' $(FUZZERS) | xargs -P 2 -I@ sh -c 'mkdir -p build/corpus/@ tests/fuzz/corpus/@; \
-	  build/fuzz/@ -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 -verbosity=0 -print_final_stats=1 build/corpus/@ tests/fuzz/corpus/@ 2>build/fuzz/@.log \
+	  build/fuzz/@ -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=5 -artifact_prefix=build/fuzz/ -verbosity=0 -print_final_stats=1 build/corpus/@ tests/fuzz/corpus/@ 2>build/fuzz/@.log \
 	    && echo "ok @: $$(sed -n "s/^stat::number_of_executed_units: *//p" build/fuzz/@.log) executions" || { tail -30 build/fuzz/@.log; echo "not ok @"; exit 1; }'
 
 # ---- style ---------------------------------------------------------------------

@@ -92,6 +92,7 @@ static void on_claimed(void *arg, json_t *result, const char *error)
 	struct outbox *o = c->outbox;
 	const char *request_id = message_field(c->document, "requestId");
 	struct task *t = task_find(o, request_id);
+	o->uncertain = o->uncertain || error != NULL;
 	if (error != NULL || !json_is_object(result) || (t != NULL && t->working)) {
 		outbox_request_ended(o); /* another host was quicker, or we are at it already */
 		end_claim(c);
@@ -164,12 +165,53 @@ static void on_due(void *arg, json_t *result, const char *error)
 	timer_start(&o->pump, o->smsd->base, PUMP_MS, pump, o);
 }
 
+/*
+ * This host's messages that it is not at work on: a process before this one had
+ * them, or the store took a change and its answer was lost. They are due now, not
+ * only when their lease ends.
+ */
+static void on_left(void *arg, json_t *result, const char *error)
+{
+	struct outbox *o = arg;
+	size_t i, left = 0;
+	json_t *document;
+	o->uncertain = o->uncertain || error != NULL || json_object_get(result, "incomplete") != NULL;
+	json_array_foreach (json_object_get(result, "documents"), i, document) {
+		if (task_find(o, message_field(document, "requestId")) != NULL)
+			continue;
+		struct store_change change = {
+			.key = message_field(document, "requestId"),
+			.where = json_build("[[s, s, s], [s, s, O]]", "owner", "=", o->smsd->host_id, "dueAt",
+					    "=", json_object_get(document, "dueAt")),
+			.set = json_build("{s:o}", "dueAt", message_time(wall_now().ms)),
+			.strict = true};
+		store_update(o->smsd->store, STORE_MESSAGES, &change, NULL, NULL);
+		left++;
+	}
+	if (left > 0 && !o->uncertain)
+		log_info("%zu messages were left on their way: looking for them at Twilio", left);
+}
+
+static void find_left(struct outbox *o)
+{
+	enum { LEFT_MAX = 100000 };
+	struct store_query left = {.where = json_build("[[s, s], [s, s, s]]", "dueAt", "present", "owner",
+						       "=", o->smsd->host_id),
+				   .order = "dueAt",
+				   .ascending = true,
+				   .limit = LEFT_MAX};
+	o->uncertain = false;
+	store_find(o->smsd->store, STORE_MESSAGES, &left, on_left, o);
+}
+
 static void pump(void *arg)
 {
 	struct outbox *o = arg;
 	int64_t now = wall_now().ms;
 	if (o->draining || o->pumping)
 		return;
+	if (o->uncertain)
+		find_left(o);
 	if (o->busy >= IN_FLIGHT || mono_now().us < o->paused_until.us) {
 		timer_start(&o->pump, o->smsd->base, PUMP_MS, pump, o);
 		return;
@@ -295,39 +337,14 @@ void outbox_send(struct outbox *o, const struct outgoing *m, outbox_fn *fn, void
 
 /* ---- beginning and end ---- */
 
-/* What this host had in its hands when it ended is due now. */
-static void on_left(void *arg, json_t *result, const char *error)
-{
-	struct outbox *o = arg;
-	size_t i;
-	json_t *document;
-	if (error != NULL)
-		log_error("the outbox cannot be read: %s", error);
-	json_array_foreach (json_object_get(result, "documents"), i, document) {
-		struct store_change change = {
-			.key = message_field(document, "requestId"),
-			.where = json_build("[[s, s, s]]", "owner", "=", o->smsd->host_id),
-			.set = json_build("{s:o}", "dueAt", message_time(wall_now().ms))};
-		store_update(o->smsd->store, STORE_MESSAGES, &change, NULL, NULL);
-	}
-	if (i > 0)
-		log_info("%zu messages were on their way when smsd ended: looking for them at Twilio", i);
-	pump(o);
-}
-
 struct outbox *outbox_new(struct smsd *s)
 {
-	enum { LEFT_MAX = 100000 };
 	struct outbox *o;
 	OBJ_ALLOC(o, OUTBOX_MAGIC);
 	o->smsd = s;
 	LIST_INIT(&o->tasks);
-	struct store_query left = {
-		.where = json_build("[[s, s], [s, s, s]]", "dueAt", "present", "owner", "=", s->host_id),
-		.order = "dueAt",
-		.ascending = true,
-		.limit = LEFT_MAX};
-	store_find(s->store, STORE_MESSAGES, &left, on_left, o);
+	o->uncertain = true;
+	pump(o);
 	return o;
 }
 

@@ -149,7 +149,8 @@ static void on_accepted_stored(void *arg, json_t *result, const char *error)
 {
 	struct task *t = arg;
 	if (error != NULL) {
-		/* It keeps its lease: it will be looked for, and found. */
+		/* It keeps its state: it will be looked for, and found. */
+		t->outbox->uncertain = true;
 		log_error("message %s was sent, but that could not be stored: %s", t->request_id, error);
 		task_answer(t, answer_store_status(error), "store", error);
 		task_free(t);
@@ -227,8 +228,10 @@ static void on_turn_stored(void *arg, json_t *result, const char *error)
 {
 	struct turn *n = arg;
 	struct task *t = n->task;
-	if (error != NULL)
+	if (error != NULL) {
+		t->outbox->uncertain = true;
 		log_error("message %s keeps its lease: %s", t->request_id, error);
+	}
 	if (error == NULL && !json_is_object(result)) {
 		store_get(t->outbox->smsd->store, STORE_MESSAGES, "requestId", t->request_id, on_read_again,
 			  n);

@@ -41,6 +41,7 @@ struct outbox {
 	LIST_HEAD(, task) tasks;
 	unsigned busy; /* requests on their way, or about to be */
 	bool pumping, draining;
+	bool uncertain;              /* a message may be this host's without a task for it */
 	struct mono_us paused_until; /* Twilio wants to be left alone */
 	struct timer pump;
 };

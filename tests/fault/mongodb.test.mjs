@@ -162,3 +162,15 @@ test('a scheduled call is placed once, whatever happens when it is taken: a lost
   assert.equal((await phony.stop()).code, 0);
   await proxy.close();
 });
+
+test('a message whose taking was not answered is sent once, long before its lease ends', async () => {
+  const proxy = await new Proxy(Number(new URL(mongo.url).port)).listen();
+  const phony = await startPhony({ sims: { carrier, agent }, settings: { ...settings, MONGODB_URL: `mongodb://127.0.0.1:${proxy.port}/alone?socketTimeoutMS=2000`, TWILIO_TIMEOUT_SECONDS: '5' } });
+  proxy.lose = /findAndModify[^]*asking/;
+  const { body } = await phony.api('POST', '/api/sms/send', { toNumber: '+12025556431', body: 'Later', sendAt: new Date(Date.now() + 1500).toISOString() });
+  await until(() => proxy.lose === null, 'it to be taken', 30000);
+  await until(async () => (await phony.api('GET', `/api/sms/messages?toNumber=${encodeURIComponent('+12025556431')}`)).body?.data?.messages?.[0]?.status === 'delivered', 'it to be delivered', 45000);
+  assert.equal(carrier.events.filter((e) => e.event === 'message-created' && e.to === '+12025556431').length, 1, JSON.stringify(body));
+  assert.equal((await phony.stop()).code, 0);
+  await proxy.close();
+});
