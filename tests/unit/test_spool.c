@@ -329,6 +329,39 @@ static void test_replay_not_kept(void **state)
 	}
 }
 
+static bool failing_begin(void *self)
+{
+	(void)self;
+	return false;
+}
+
+/* Numbers go on behind what is laid aside, even where it cannot be taken up again. */
+static void test_numbers_after_what_is_aside(void **state)
+{
+	(void)state;
+	struct store_error error = {.text = ""};
+	struct store_backend *b = open_spool(), ours;
+	struct spool *spool = b->self;
+	write_message(b, "SM1");
+	write_message(b, "SM2");
+	assert_true(database->begin(database->self));
+	struct store_backend *mongodb = comes_back(b, &ours);
+	refused = "SM1";
+	refusal = STORE_REFUSED;
+	replay(b, 2);
+	refused = NULL;
+	long long before = spool->seq;
+	disk = spool->local;
+	struct store_backend failing = *disk;
+	failing.begin = failing_begin;
+	spool->local = &failing;
+	spool_read_journal(spool, &error);
+	spool->local = disk;
+	assert_int_equal(spool->seq, before - 1); /* of SM1, the only one left */
+	assert_true(database->end(database->self));
+	close_spool(b, mongodb);
+}
+
 /* ---- the mirror ---- */
 
 #define COLLECTION(kind) (&store_collections[kind])
@@ -445,6 +478,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_for_good, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replay_not_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_numbers_after_what_is_aside, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mirror_keeps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mirror_whole, setup, teardown),
 	};

@@ -175,9 +175,10 @@ void spool_count_pending(struct spool *s)
 void spool_read_journal(struct spool *s, struct store_error *error)
 {
 	take_up(s, error);
-	json_t *last = json_build("{s:i}", "limit", 1);
+	/* By entry, not by seq: what is laid aside has a seq behind every number. */
+	json_t *last = json_build("{s:s, s:i}", "order", "entry", "limit", 1);
 	json_t *newest = s->local->find(s->local->self, SPOOL_JOURNAL, last, error);
-	const char *seq = json_string_value(json_object_get(json_array_get(newest, 0), "seq"));
+	const char *seq = json_string_value(json_object_get(json_array_get(newest, 0), "entry"));
 	s->seq = seq ? atoll(seq) : 0;
 	spool_count_pending(s);
 	json_decref(newest);
