@@ -32,7 +32,10 @@ const percentile = (sorted, p) => sorted[Math.min(sorted.length - 1, Math.floor(
 // The dialogue must be whole: Turn 1, Reply 1, …; what was cut short by an interruption may have lost its end, or all of it.
 function checkTranscript(call, events) {
   const lines = call.conversationHistory.filter((t) => t.role !== 'system' && t.content && !/^(Sorry|Note)/.test(t.content));
-  let unheard = events.filter((e) => e.type === 'turn-corrected' && !e.data.content).length;
+  // A turn that was interrupted before any of it was heard is none: taken back, or never told.
+  const of = (type) => events.filter((e) => e.type === type);
+  let unheard = of('turn-corrected').filter((e) => !e.data.content).length
+    + Math.max(0, of('interruption').length - lines.filter((line) => line.truncated).length);
   let turn = 0, reply = 0;
   const show = () => `${call.callSid}: ${JSON.stringify(call.conversationHistory.map((t) => `${t.role[0]} ${t.content}${t.truncated ? ' …' : ''}`))}`;
   for (const line of lines) {
