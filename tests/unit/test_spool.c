@@ -329,37 +329,216 @@ static void test_replay_not_kept(void **state)
 	}
 }
 
-static bool failing_begin(void *self)
+/* From now on local disk keeps everything again, and the process ends; the next reads the journal. */
+static void next_process(struct store_backend *b)
+{
+	struct store_error error = {.text = ""};
+	struct spool *spool = b->self;
+	json_object_clear(spool->brought);
+	spool->pending = 0;
+	spool->seq = 0;
+	spool_read_journal(spool, &error);
+	assert_string_equal(error.text, "");
+}
+
+/* Another host has changed the document since it was brought: it is not brought again. */
+static void test_brought_once(void **state)
+{
+	(void)state;
+	struct store_backend *b = open_spool(), ours, failing;
+	struct spool *spool = b->self;
+	struct store_error error = {.text = ""};
+	json_t *set = json_pack("{s:s, s:{s:s}}", "key", "SM1", "set", "body", "another host's");
+	ask(b, INSERT, "a", NULL);
+	ask(b, UPDATE, "b", NULL);
+	assert_true(database->begin(database->self));
+	struct store_backend *mongodb = comes_back(b, &ours);
+	disk = spool->local;
+	failing = *disk;
+	failing.end = failing_end;
+	spool->local = &failing;
+	ends_to_fail = 3;
+	for (int i = 0; i < 5; i++) {
+		b->tick(b->self);
+		b->end(b->self);
+		if (i == 0)
+			json_decref(database->update(database->self, MESSAGES, set, &error));
+	}
+	assert_body("SM1", "another host's");
+	assert_int_equal(b->spooled(b->self), 0);
+	/* But what was written here meanwhile is. */
+	spool->away = true;
+	ask(b, INSERT, "c", "SM1");
+	ask(b, PUT, "d", NULL);
+	spool->away = false;
+	ends_to_fail = 1;
+	b->tick(b->self);
+	assert_true(b->end(b->self));
+	ask(b, UPDATE, "e", NULL);
+	replay(b, 2);
+	assert_body("SM1", "e");
+	assert_int_equal(b->spooled(b->self), 0);
+	spool->local = disk;
+	json_decref(set);
+	assert_true(database->end(database->self));
+	close_spool(b, mongodb);
+}
+
+/* An insert arrived although its answer was lost: what is dropped here afterwards is dropped there. */
+static void test_unset(void **state)
+{
+	(void)state;
+	struct store_backend *b = open_spool(), ours;
+	struct store_error error = {.text = ""};
+	json_t *args = json_pack("{s:{s:s, s:s, s:s, s:s, s:s}}", "document", "requestId", "SM1", "body", "a",
+				 "createdAt", "2026-01-01T00:00:00.000Z", "dueAt", "2026-01-01T00:00:00.000Z",
+				 "state", "asking");
+	json_t *named = json_pack("{s:s, s:{s:s}, s:[s, s]}", "key", "SM1", "set", "messageSid", "SM1",
+				  "unset", "dueAt", "state");
+	json_t *waits =
+		json_pack("{s:s, s:{s:s}, s:[s]}", "key", "SM1", "set", "state", "waiting", "unset", "owner");
+	assert_true(database->begin(database->self));
+	json_decref(database->insert(database->self, MESSAGES, args, &error));
+	b->tick(b->self);
+	json_decref(b->insert(b->self, MESSAGES, args, &error));
+	json_decref(b->update(b->self, MESSAGES, named, &error));
+	json_decref(b->update(b->self, MESSAGES, waits, &error));
+	assert_true(b->end(b->self));
+	struct store_backend *mongodb = comes_back(b, &ours);
+	replay(b, 2);
+	json_t *by_key = json_pack("{s:s, s:s}", "field", "requestId", "value", "SM1");
+	json_t *there = database->get(database->self, MESSAGES, by_key, &error);
+	assert_string_equal(json_string_value(json_object_get(there, "messageSid")), "SM1");
+	assert_string_equal(json_string_value(json_object_get(there, "state")), "waiting");
+	assert_null(json_object_get(there, "dueAt"));
+	assert_string_equal(error.text, "");
+	json_decref(there);
+	json_decref(by_key);
+	json_decref(args);
+	json_decref(named);
+	json_decref(waits);
+	assert_true(database->end(database->self));
+	close_spool(b, mongodb);
+}
+
+/* What was laid aside and is changed afterwards is brought again, and not only by the next process. */
+static void test_changed_when_laid_aside(void **state)
+{
+	(void)state;
+	for (enum verb verb = PUT; verb <= UPDATE; verb++) {
+		struct store_backend *b = open_spool(), ours;
+		struct spool *spool = b->self;
+		struct store_error error = {.text = ""};
+		assert_true(database->begin(database->self));
+		ask(b, INSERT, "a", NULL);
+		struct store_backend *mongodb = comes_back(b, &ours);
+		refused = "SM1";
+		refusal = STORE_REFUSED;
+		replay(b, 2);
+		assert_int_equal(b->spooled(b->self), 0);
+		spool->away = true;
+		ask(b, verb, "b", NULL);
+		refused = NULL;
+		spool->away = false;
+		replay(b, 2);
+		assert_body("SM1", "b");
+		next_process(b);
+		assert_int_equal(spool->pending, 0);
+		json_t *one = json_pack("{s:[[s, s, s]]}", "where", "requestId", "=", "SM1");
+		json_decref(database->remove(database->self, MESSAGES, one, &error));
+		json_decref(one);
+		assert_true(database->end(database->self));
+		close_spool(b, mongodb);
+	}
+}
+
+static bool no_begin(void *self)
 {
 	(void)self;
 	return false;
 }
 
-/* Numbers go on behind what is laid aside, even where it cannot be taken up again. */
-static void test_numbers_after_what_is_aside(void **state)
+/* What was laid aside counts for the next entry's number, also where local disk cannot be written. */
+static void test_numbers(void **state)
+{
+	(void)state;
+	struct store_backend *b = open_spool(), ours, failing;
+	struct spool *spool = b->self;
+	assert_true(database->begin(database->self));
+	write_message(b, "SM1");
+	write_message(b, "SM2");
+	struct store_backend *mongodb = comes_back(b, &ours);
+	refused = "SM2";
+	refusal = STORE_REFUSED;
+	replay(b, 2);
+	disk = spool->local;
+	failing = *disk;
+	failing.begin = no_begin;
+	spool->local = &failing;
+	next_process(b);
+	spool->local = disk;
+	spool->away = true;
+	write_message(b, "SM3");
+	write_message(b, "SM4");
+	write_message(b, "SM5");
+	assert_int_equal(spool->seq, 5);
+	spool->away = false;
+	replay(b, 2);
+	assert_true(is_there("SM3") && is_there("SM4") && is_there("SM5"));
+	refused = NULL;
+	assert_true(database->end(database->self));
+	close_spool(b, mongodb);
+}
+
+/* What was not brought yet counts, too. */
+static void test_count(void **state)
+{
+	(void)state;
+	struct store_backend *b = open_spool(), ours;
+	struct store_error error = {.text = ""};
+	json_t *args = json_pack("{s:[[s, s, s]], s:i}", "where", "body", "=", "SM1", "limit", 10);
+	assert_true(database->begin(database->self));
+	write_message(b, "SM1");
+	struct store_backend *mongodb = comes_back(b, &ours);
+	for (int i = 0; i < 2; i++) {
+		json_t *n = b->count(b->self, MESSAGES, args, &error);
+		assert_int_equal(json_integer_value(n), 1);
+		json_decref(n);
+		replay(b, 1);
+	}
+	json_decref(args);
+	assert_true(database->end(database->self));
+	close_spool(b, mongodb);
+}
+
+/* On a full disk a batch is kept as a whole or not at all: the callers of all of it are told so. */
+static void test_whole_batches(void **state)
 {
 	(void)state;
 	struct store_error error = {.text = ""};
-	struct store_backend *b = open_spool(), ours;
-	struct spool *spool = b->self;
-	write_message(b, "SM1");
-	write_message(b, "SM2");
+	char *much = xcalloc(1, 400000);
+	memset(much, 'x', 400000 - 1);
+	json_t *args[] = {one_message("SM1"), one_message("SM2"), one_message("SM3")};
+	json_object_set_new(json_object_get(args[1], "document"), "body", json_string(much));
+	assert_true(sqlite_execute(database->self, "PRAGMA max_page_count = 100", &error));
 	assert_true(database->begin(database->self));
-	struct store_backend *mongodb = comes_back(b, &ours);
-	refused = "SM1";
-	refusal = STORE_REFUSED;
-	replay(b, 2);
-	refused = NULL;
-	long long before = spool->seq;
-	disk = spool->local;
-	struct store_backend failing = *disk;
-	failing.begin = failing_begin;
-	spool->local = &failing;
-	spool_read_journal(spool, &error);
-	spool->local = disk;
-	assert_int_equal(spool->seq, before - 1); /* of SM1, the only one left */
+	for (int i = 0; i < 3; i++) {
+		error = (struct store_error){.text = ""};
+		json_decref(database->insert(database->self, MESSAGES, args[i], &error));
+		assert_int_equal(error.text[0] != '\0', i > 0);
+		json_decref(args[i]);
+	}
+	assert_false(database->end(database->self));
+	assert_false(is_there("SM1") || is_there("SM2") || is_there("SM3"));
+	/* And the next is kept. */
+	error = (struct store_error){.text = ""};
+	args[0] = one_message("SM4");
+	assert_true(database->begin(database->self));
+	json_decref(database->insert(database->self, MESSAGES, args[0], &error));
 	assert_true(database->end(database->self));
-	close_spool(b, mongodb);
+	assert_true(is_there("SM4"));
+	json_decref(args[0]);
+	free(much);
 }
 
 /* ---- the mirror ---- */
@@ -478,7 +657,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused_for_good, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_replay_not_kept, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_numbers_after_what_is_aside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_brought_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unset, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_changed_when_laid_aside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_numbers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_count, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_whole_batches, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mirror_keeps, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mirror_whole, setup, teardown),
 	};

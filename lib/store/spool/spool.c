@@ -7,11 +7,6 @@
  * A document that was begun here is sent as it is when its turn comes, so no
  * other host ever sees an earlier state of it. A change of a document that is
  * not at hand is kept as it was asked for.
- *
- * Journal: {entry, seq, target: "sms/SM…", op, …}
- *	insert, put   the document of this key, as it is now
- *	  first       its key in the beginning; changed: it was changed since
- *	update, remove  args: as asked
  */
 #include "lib/base/json_build.h"
 #include "lib/base/text.h"
@@ -32,7 +27,8 @@ enum {
 
 bool spool_begin_local(struct spool *s, struct store_error *error)
 {
-	if (!s->begun)
+	bool unread = s->uncounted && s->seq == 0; /* where would it go on? */
+	if (!s->begun && !unread)
 		s->begun = s->local->begin(s->local->self);
 	if (!s->begun)
 		*error = (struct store_error){
@@ -59,7 +55,7 @@ bool spool_is_direct(const struct spool *s)
 	return !s->away && s->pending == 0 && !s->uncounted;
 }
 
-/* ---- the local documents and the journal ---- */
+/* ---- the local documents ---- */
 
 static json_t *by_field(const char *field, const char *value)
 {
@@ -78,46 +74,6 @@ json_t *spool_local(struct spool *s, const struct store_collection *c, const cha
 	return NULL;
 }
 
-static char *target_of(const struct store_collection *c, const char *key)
-{
-	return xasprintf("%s/%s", c->name, key);
-}
-
-/* Appends an entry; steals entry. */
-static void note(struct spool *s, const struct store_collection *c, const char *key, json_t *entry,
-		 struct store_error *error)
-{
-	char seq[32], *target = target_of(c, key);
-	snprintf(seq, sizeof seq, "%020lld", ++s->seq);
-	json_object_set_new(entry, "entry", json_text(seq));
-	json_object_set_new(entry, "seq", json_text(seq));
-	json_object_set_new(entry, "target", json_text(target));
-	json_object_set_new(entry, "collection", json_text(c->name));
-	json_t *args = json_build("{s:o}", "document", entry);
-	json_decref(s->local->insert(s->local->self, SPOOL_JOURNAL, args, error));
-	json_decref(args);
-	free(target);
-	s->pending++;
-}
-
-/*
- * The entry that carries a local document, or NULL. Updates of a document that is
- * not at hand have its name as their target, too, but carry none.
- */
-static json_t *entry_of(struct spool *s, const struct store_collection *c, const char *key,
-			struct store_error *error)
-{
-	char *target = target_of(c, key);
-	json_t *args = json_build("{s:[[s, s, s], [s, s, n]], s:i}", "where", "target", "=", target, "first",
-				  "present", "limit", 1);
-	json_t *found = s->local->find(s->local->self, SPOOL_JOURNAL, args, error);
-	json_t *entry = json_incref(json_array_get(found, 0));
-	json_decref(found);
-	json_decref(args);
-	free(target);
-	return entry;
-}
-
 static json_t *put(void *self, const struct store_collection *c, const json_t *args,
 		   struct store_error *error)
 {
@@ -130,10 +86,13 @@ static json_t *put(void *self, const struct store_collection *c, const json_t *a
 	}
 	if (!spool_begin_local(s, error))
 		return NULL;
-	json_t *there = entry_of(s, c, key, error), *result = s->local->put(s->local->self, c, args, error);
+	json_t *there = spool_entry_of(s, c, key, error),
+	       *result = s->local->put(s->local->self, c, args, error);
 	if (there == NULL)
-		note(s, c, key, json_build("{s:s, s:s, s:b}", "op", "put", "first", key, "changed", 1),
-		     error);
+		spool_note(s, c, key, json_build("{s:s, s:s, s:b}", "op", "put", "first", key, "changed", 1),
+			   error);
+	else
+		spool_change_entry(s, there, json_build("{s:b}", "changed", 1), error);
 	json_decref(there);
 	return result;
 }
@@ -156,24 +115,9 @@ static json_t *insert(void *self, const struct store_collection *c, const json_t
 		return json_build("{s:b, s:o}", "inserted", 0, "document", there);
 	json_t *result = s->local->insert(s->local->self, c, args, error);
 	if (json_is_true(json_object_get(result, "inserted")))
-		note(s, c, key, json_build("{s:s, s:s, s:b}", "op", "insert", "first", key, "changed", 0),
-		     error);
+		spool_note(s, c, key,
+			   json_build("{s:s, s:s, s:b}", "op", "insert", "first", key, "changed", 0), error);
 	return result;
-}
-
-/* The local document is another now: so is its entry. */
-static void entry_changed(struct spool *s, const struct store_collection *c, const char *old_key,
-			  const char *key, struct store_error *error)
-{
-	json_t *entry = entry_of(s, c, old_key, error);
-	char *target = target_of(c, key);
-	json_t *set = json_build("{s:O?, s:{s:b, s:s}}", "key", json_object_get(entry, "entry"), "set",
-				 "changed", 1, "target", target);
-	if (entry != NULL)
-		json_decref(s->local->update(s->local->self, SPOOL_JOURNAL, set, error));
-	json_decref(entry);
-	json_decref(set);
-	free(target);
 }
 
 static json_t *update(void *self, const struct store_collection *c, const json_t *args,
@@ -200,13 +144,13 @@ static json_t *update(void *self, const struct store_collection *c, const json_t
 		return NULL;
 	}
 	if (local == NULL) {
-		note(s, c, key, json_build("{s:s, s:O}", "op", "update", "args", args), error);
+		spool_note(s, c, key, json_build("{s:s, s:O}", "op", "update", "args", args), error);
 		json_t *mirrored = mirror_change(s->mirror, MIRROR_UPDATE, c, args);
 		return mirrored ? mirrored : json_build("{s:b}", "spooled", 1);
 	}
 	json_t *result = s->local->update(s->local->self, c, args, error);
 	if (json_is_object(result))
-		entry_changed(s, c, old_key, store_key(c, result), error);
+		spool_entry_changed(s, c, old_key, store_key(c, result), args, error);
 	free(old_key);
 	return result;
 }
@@ -258,17 +202,16 @@ static void remove_entries(struct spool *s, const struct store_collection *c, co
 	size_t i;
 	json_array_foreach (going, i, document) {
 		const char *key = store_key(c, document);
-		json_t *entry = entry_of(s, c, key, error);
+		json_t *entry = spool_entry_of(s, c, key, error);
 		json_t *gone =
 			json_build("{s:[[s, s, O]]}", "where", "entry", "=", json_object_get(entry, "entry"));
 		if (entry != NULL) {
 			json_decref(s->local->remove(s->local->self, SPOOL_JOURNAL, gone, error));
-			s->pending -= strncmp(json_string_value(json_object_get(entry, "seq")), SPOOL_ASIDE,
-					      strlen(SPOOL_ASIDE)) != 0;
-			note(s, c, "",
-			     json_build("{s:s, s:{s:[[s, s, [s, O]]]}}", "op", "remove", "args", "where",
-					c->key, "in", key, json_object_get(entry, "first")),
-			     error);
+			s->pending -= !spool_is_aside(entry);
+			spool_note(s, c, "",
+				   json_build("{s:s, s:{s:[[s, s, [s, O]]]}}", "op", "remove", "args",
+					      "where", c->key, "in", key, json_object_get(entry, "first")),
+				   error);
 		}
 		json_decref(gone);
 		json_decref(entry);
@@ -298,7 +241,7 @@ static json_t *remove_documents(void *self, const struct store_collection *c, co
 	remove_entries(s, c, json_object_get(args, "where"), error);
 	json_decref(s->local->remove(s->local->self, c, args, error));
 	json_decref(mirror_change(s->mirror, MIRROR_REMOVE, c, args));
-	note(s, c, "", json_build("{s:s, s:O}", "op", "remove", "args", args), error);
+	spool_note(s, c, "", json_build("{s:s, s:O}", "op", "remove", "args", args), error);
 	return removed;
 }
 
@@ -362,12 +305,16 @@ static json_t *count(void *self, const struct store_collection *c, const json_t 
 		     struct store_error *error)
 {
 	struct spool *s = self;
-	if (!s->away) {
+	if (spool_is_direct(s)) {
 		json_t *result = s->db->count(s->db->self, c, args, error);
 		if (!spool_lost(s, error))
 			return result;
 	}
 	json_t *documents = find(self, c, args, error);
+	if (error->text[0] != '\0') {
+		json_decref(documents);
+		return NULL;
+	}
 	json_int_t all = (json_int_t)json_array_size(documents);
 	error->failure = STORE_DONE; /* no fault: what is known here is counted */
 	json_decref(documents);
@@ -389,6 +336,8 @@ static void replicate(void *self, const struct store_collection *c)
 static bool commit_local(struct spool *s)
 {
 	bool kept = !s->begun || s->local->end(s->local->self);
+	if (s->begun && kept)
+		json_object_clear(s->brought);
 	s->begun = false;
 	s->uncounted = s->uncounted || !kept;
 	return kept;
@@ -414,7 +363,8 @@ static void tick(void *self)
 		spool_replay(s);
 		/* The entries are gone for good before the batch changes the same documents in the
 		 * database: replayed once more after that, they would undo it. */
-		commit_local(s);
+		if (commit_local(s) && !s->away && s->pending == 0)
+			log_info("the database is back and has everything that it missed");
 	}
 	spool_copy_when_due(s);
 }
@@ -454,6 +404,7 @@ static void close_store(void *self)
 	s->db->close(s->db->self);
 	s->local->close(s->local->self);
 	mirror_free(&s->mirror);
+	json_decref(s->brought);
 	free(s->db);
 	free(s->local);
 	free(s);
@@ -472,6 +423,7 @@ struct store_backend *spool_backend_open(const char *url, const char *path, stru
 	struct spool *s = xcalloc(1, sizeof *s);
 	s->db = db;
 	s->local = local;
+	s->brought = json_object();
 	spool_read_journal(s, error);
 	char *mirror = xasprintf("%s.mirror", path);
 	s->mirror = mirror_new(mirror);

@@ -1,7 +1,8 @@
 /*
  * What the parts of the spool share: spool.c writes and reads, and takes over when
- * the database goes away; spool_probe.c asks whether it is back; spool_replay.c brings
- * to it what it missed; spool_replica.c has a copy of what must be known without it.
+ * the database goes away; spool_journal.c notes what that misses; spool_probe.c asks
+ * whether it is back; spool_replay.c brings to it what it missed; spool_replica.c has a
+ * copy of what must be known without it.
  */
 #ifndef PHONY_STORE_SPOOL_SPOOL_INSIDE_H
 #define PHONY_STORE_SPOOL_SPOOL_INSIDE_H
@@ -23,6 +24,7 @@ struct spool {
 	struct mono_us copied;
 	long long seq;
 	unsigned refusals; /* of the oldest entry */
+	json_t *brought;   /* entries that the database has, though local disk may not have forgotten them */
 	/* Asks the database whether it is back. */
 	pthread_t prober;
 	pthread_mutex_t mutex;
@@ -58,11 +60,30 @@ bool spool_first_contact(struct spool *s);
 void spool_copy(struct spool *s, const struct store_collection *c);
 void spool_copy_when_due(struct spool *s);
 
+/* Appends an entry; steals it. */
+void spool_note(struct spool *s, const struct store_collection *c, const char *key, json_t *entry,
+		struct store_error *error);
+/*
+ * The entry that carries a local document, or NULL. Updates of a document that is
+ * not at hand have its name as their target, too, but carry none.
+ */
+json_t *spool_entry_of(struct spool *s, const struct store_collection *c, const char *key,
+		       struct store_error *error);
+/* A document that changes is to be brought (again), also one that was laid aside: as the newest. Steals set.
+ */
+void spool_change_entry(struct spool *s, const json_t *entry, json_t *set, struct store_error *error);
+/* A local document is another now, by an update's args: so is its entry. */
+void spool_entry_changed(struct spool *s, const struct store_collection *c, const char *old_key,
+			 const char *key, const json_t *args, struct store_error *error);
+/* Whether an entry was laid aside. */
+bool spool_is_aside(const json_t *entry);
+
 /* Brings a part of what waits to the database. */
 void spool_replay(struct spool *s);
-/* The entries of the journal, as local disk has them; uncounted stays if it cannot be read. */
+/* The entries of the journal, as local disk has them, and where the numbers go on; uncounted stays if it
+ * cannot be read. */
 void spool_count_pending(struct spool *s);
-/* What an earlier process left, and where the numbers go on. */
+/* What an earlier process left. */
 void spool_read_journal(struct spool *s, struct store_error *error);
 
 #endif

@@ -30,6 +30,23 @@ static bool is_deleted(struct spool *s, const json_t *document, struct store_err
 	return deleted;
 }
 
+bool spool_is_aside(const json_t *entry)
+{
+	const char *seq = json_string_value(json_object_get(entry, "seq"));
+	return strncmp(seq, SPOOL_ASIDE, strlen(SPOOL_ASIDE)) == 0;
+}
+
+/* What the document may have there, and has here no more. */
+static json_t *lost_members(const json_t *entry, const json_t *document)
+{
+	json_t *lost = json_array(), *name;
+	size_t i;
+	json_array_foreach (json_object_get(entry, "unset"), i, name)
+		if (json_object_get(document, json_string_value(name)) == NULL)
+			json_array_append(lost, name);
+	return lost;
+}
+
 static void replay_document(struct spool *s, const struct store_collection *c, const json_t *entry,
 			    struct store_error *error)
 {
@@ -40,8 +57,8 @@ static void replay_document(struct spool *s, const struct store_collection *c, c
 	json_t *whole = json_build("{s:O}", "document", document), *there = NULL;
 	/* An insert may have arrived although its answer was lost: then it is changed there. */
 	if (json_is_true(json_object_get(entry, "changed"))) {
-		json_t *set =
-			json_build("{s:O, s:O}", "key", json_object_get(entry, "first"), "set", document);
+		json_t *set = json_build("{s:O, s:O, s:o}", "key", json_object_get(entry, "first"), "set",
+					 document, "unset", lost_members(entry, document));
 		there = spool_change(s, MIRROR_UPDATE, c, set, error);
 		json_decref(set);
 	}
@@ -112,7 +129,7 @@ static void lay_aside(struct spool *s, const json_t *entry, const struct store_e
 /* For a moment only, so that whoever asks meanwhile does not wait for all of it. */
 void spool_replay(struct spool *s)
 {
-	struct store_error error = {.text = ""};
+	struct store_error error = {.text = ""}, local = {.text = ""};
 	json_t *args = json_build("{s:[[s, s, s]], s:b, s:i}", "where", "seq", "<", SPOOL_ASIDE, "ascending",
 				  1, "limit", REPLAY_BATCH),
 	       *entry;
@@ -123,18 +140,24 @@ void spool_replay(struct spool *s)
 	json_array_foreach (entries, i, entry) {
 		if (mono_now().us > until || !spool_begin_local(s, &error))
 			break;
-		replay_entry(s, entry, &error);
+		/* Another host may have changed it since: it is brought once, however often it takes until
+		 * that is known on local disk. */
+		const char *key = json_string_value(json_object_get(entry, "entry"));
+		if (json_object_get(s->brought, key) == NULL)
+			replay_entry(s, entry, &error);
 		if (error.text[0] != '\0') {
 			if (error.failure != STORE_AWAY)
 				lay_aside(s, entry, &error);
 			break;
 		}
 		s->refusals = 0;
-		forget(s, entry, &error);
+		json_object_set_new(s->brought, key, json_true());
+		forget(s, entry, &local);
+		if (local.text[0] != '\0')
+			break;
 	}
 	json_decref(entries);
-	if (!spool_lost(s, &error) && error.text[0] == '\0' && s->pending == 0)
-		log_info("the database is back and has everything that it missed");
+	spool_lost(s, &error);
 }
 
 /* What was laid aside is tried again, in its place. */
@@ -159,14 +182,32 @@ static void take_up(struct spool *s, struct store_error *error)
 	json_decref(args);
 }
 
+/* The highest number among the entries that were laid aside, or among the others. */
+static long long highest(struct spool *s, bool aside, struct store_error *error)
+{
+	json_t *args = json_build("{s:[[s, s, s]], s:i}", "where", "seq", aside ? ">=" : "<", SPOOL_ASIDE,
+				  "limit", 1);
+	json_t *newest = s->local->find(s->local->self, SPOOL_JOURNAL, args, error);
+	const char *seq = json_string_value(json_object_get(json_array_get(newest, 0), "seq"));
+	long long number = seq ? atoll(seq + (aside ? strlen(SPOOL_ASIDE) : 0)) : 0;
+	json_decref(newest);
+	json_decref(args);
+	return number;
+}
+
 void spool_count_pending(struct spool *s)
 {
 	struct store_error error = {.text = ""};
 	json_t *waiting =
 		json_build("{s:[[s, s, s]], s:i}", "where", "seq", "<", SPOOL_ASIDE, "limit", 1000000000);
 	json_t *n = s->local->count(s->local->self, SPOOL_JOURNAL, waiting, &error);
+	long long aside = highest(s, true, &error), others = highest(s, false, &error);
 	if (error.text[0] == '\0')
 		s->pending = (size_t)json_integer_value(n);
+	if (s->seq < others)
+		s->seq = others;
+	if (s->seq < aside)
+		s->seq = aside;
 	s->uncounted = error.text[0] != '\0';
 	json_decref(n);
 	json_decref(waiting);
@@ -175,12 +216,5 @@ void spool_count_pending(struct spool *s)
 void spool_read_journal(struct spool *s, struct store_error *error)
 {
 	take_up(s, error);
-	/* By entry, not by seq: what is laid aside has a seq behind every number. */
-	json_t *last = json_build("{s:s, s:i}", "order", "entry", "limit", 1);
-	json_t *newest = s->local->find(s->local->self, SPOOL_JOURNAL, last, error);
-	const char *seq = json_string_value(json_object_get(json_array_get(newest, 0), "entry"));
-	s->seq = seq ? atoll(seq) : 0;
 	spool_count_pending(s);
-	json_decref(newest);
-	json_decref(last);
 }
