@@ -338,8 +338,9 @@ static bool end(void *self)
 	struct store_error ignored = {.text = ""};
 	if (!s->begun)
 		return true;
-	s->begun = false;
-	if (sqlite_execute(s, "COMMIT", &ignored)) {
+	bool spoilt = s->spoilt;
+	s->begun = s->spoilt = false;
+	if (!spoilt && sqlite_execute(s, "COMMIT", &ignored)) {
 		sqlite_scrub(s);
 		return true;
 	}

@@ -122,13 +122,27 @@ void query_done(struct query *q, sqlite3_stmt *statement)
 	json_decref(q->binds);
 }
 
-/* Runs a statement without rows. */
+/* On these SQLite may roll all of a transaction back by itself (sqlite.org/lang_transaction.html). */
+static bool is_spoiling(int code)
+{
+	return code == SQLITE_FULL || code == SQLITE_IOERR || code == SQLITE_NOMEM;
+}
+
+/* Runs a statement without rows. Alone, without what came before it in its transaction, none is run. */
 bool query_run(struct sqlite *s, struct query *q, struct store_error *error)
 {
+	s->spoilt = s->begun && (s->spoilt || sqlite3_get_autocommit(s->db));
+	if (s->spoilt) {
+		*error = (struct store_error){"the store could not write; is the disk full?", STORE_BUSY};
+		query_done(q, NULL);
+		return false;
+	}
 	sqlite3_stmt *statement = query_ready(s, q, error);
 	bool ok = statement != NULL && sqlite3_step(statement) == SQLITE_DONE;
-	if (!ok)
+	if (!ok) {
 		query_error(s, error);
+		s->spoilt = s->begun && is_spoiling(sqlite3_errcode(s->db) & 0xff);
+	}
 	query_done(q, statement);
 	return ok;
 }

@@ -13,6 +13,7 @@ struct sqlite {
 	sqlite3 *db;
 	sqlite3_stmt *cache[CACHED]; /* prepared statements kept */
 	bool begun;
+	bool spoilt; /* a write of this transaction failed: none of them is kept */
 	/* Of collections, a bit each: what was removed is not gone yet; its merge has begun; has ended. */
 	unsigned unscrubbed, merging, merged;
 };
