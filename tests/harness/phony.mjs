@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
@@ -138,7 +139,9 @@ export async function startSim(name, scenario, args = []) {
       child.stdin.end();
       const { code, signal } = await child.ended;
       fs.rmSync(folder, { recursive: true, force: true });
-      if (code !== 0 && !events.find((e) => e.event === 'violation')) console.error(`${name} ended with ${signal ?? code}:\n${errors.items.join('\n')}`);
+      if (!child.stdout.closed) await once(child.stdout, 'close'); // its last events
+      const violations = events.filter((e) => e.event === 'violation').map((e) => JSON.stringify(e));
+      if (code !== 0) console.error(`${name} ended with ${signal ?? code}:\n${(violations.length ? violations : errors.items).join('\n')}`);
       return signal ?? code;
     },
   };
