@@ -23,6 +23,11 @@ enum {
 
 static void pump(void *arg);
 
+void outbox_doubt(struct outbox *o, const char *error)
+{
+	o->uncertain = o->uncertain || (error != NULL && store_failure(error) != STORE_REFUSED);
+}
+
 void outbox_request_ended(struct outbox *o)
 {
 	o->busy--;
@@ -92,8 +97,13 @@ static void on_claimed(void *arg, json_t *result, const char *error)
 	struct outbox *o = c->outbox;
 	const char *request_id = message_field(c->document, "requestId");
 	struct task *t = task_find(o, request_id);
-	o->uncertain = o->uncertain || error != NULL;
-	if (error != NULL || !json_is_object(result) || (t != NULL && t->working)) {
+	outbox_doubt(o, error);
+	if (error != NULL) {
+		o->busy--; /* the pump comes by again, and not sooner: it would fare no better */
+		end_claim(c);
+		return;
+	}
+	if (!json_is_object(result) || (t != NULL && t->working)) {
 		outbox_request_ended(o); /* another host was quicker, or we are at it already */
 		end_claim(c);
 		return;
@@ -165,6 +175,15 @@ static void on_due(void *arg, json_t *result, const char *error)
 	timer_start(&o->pump, o->smsd->base, PUMP_MS, pump, o);
 }
 
+static void on_due_now(void *arg, json_t *result, const char *error)
+{
+	struct outbox *o = arg;
+	outbox_doubt(o, error);
+	if (json_is_object(result))
+		log_info("message %s was left on its way: looking for it at Twilio",
+			 message_field(result, "requestId"));
+}
+
 /*
  * This host's messages that it is not at work on: a process before this one had
  * them, or the store took a change and its answer was lost. They are due now, not
@@ -173,9 +192,10 @@ static void on_due(void *arg, json_t *result, const char *error)
 static void on_left(void *arg, json_t *result, const char *error)
 {
 	struct outbox *o = arg;
-	size_t i, left = 0;
+	size_t i;
 	json_t *document;
-	o->uncertain = o->uncertain || error != NULL || json_object_get(result, "incomplete") != NULL;
+	outbox_doubt(o, error);
+	o->uncertain = o->uncertain || json_object_get(result, "incomplete") != NULL;
 	json_array_foreach (json_object_get(result, "documents"), i, document) {
 		if (task_find(o, message_field(document, "requestId")) != NULL)
 			continue;
@@ -185,11 +205,8 @@ static void on_left(void *arg, json_t *result, const char *error)
 					    "=", json_object_get(document, "dueAt")),
 			.set = json_build("{s:o}", "dueAt", message_time(wall_now().ms)),
 			.strict = true};
-		store_update(o->smsd->store, STORE_MESSAGES, &change, NULL, NULL);
-		left++;
+		store_update(o->smsd->store, STORE_MESSAGES, &change, on_due_now, o);
 	}
-	if (left > 0 && !o->uncertain)
-		log_info("%zu messages were left on their way: looking for them at Twilio", left);
 }
 
 static void find_left(struct outbox *o)

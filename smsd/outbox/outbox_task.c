@@ -150,7 +150,7 @@ static void on_accepted_stored(void *arg, json_t *result, const char *error)
 	struct task *t = arg;
 	if (error != NULL) {
 		/* It keeps its state: it will be looked for, and found. */
-		t->outbox->uncertain = true;
+		outbox_doubt(t->outbox, error);
 		log_error("message %s was sent, but that could not be stored: %s", t->request_id, error);
 		task_answer(t, answer_store_status(error), "store", error);
 		task_free(t);
@@ -228,10 +228,9 @@ static void on_turn_stored(void *arg, json_t *result, const char *error)
 {
 	struct turn *n = arg;
 	struct task *t = n->task;
-	if (error != NULL) {
-		t->outbox->uncertain = true;
+	outbox_doubt(t->outbox, error);
+	if (error != NULL)
 		log_error("message %s keeps its lease: %s", t->request_id, error);
-	}
 	if (error == NULL && !json_is_object(result)) {
 		store_get(t->outbox->smsd->store, STORE_MESSAGES, "requestId", t->request_id, on_read_again,
 			  n);

@@ -79,6 +79,9 @@ void delivery_look(struct task *t, int ms);
 /* Whether a message is still to be sent, and this host's to send. */
 bool delivery_is_ours(const struct outbox *o, const json_t *document);
 
+/* A change was not answered well (NULL: it was), and may be made all the same; unless it was refused for
+ * good. */
+void outbox_doubt(struct outbox *o, const char *error);
 /* A request to Twilio has ended, or will not be made: the next may have its turn. */
 void outbox_request_ended(struct outbox *o);
 

@@ -171,6 +171,8 @@ test('the disk is full: 503 to the webhook, a clear error, nothing told as store
   const phony = await startPhony({ folder, keep: true, wrapper: ['unshare', '-m', 'sh', '-c', `mount -t tmpfs -o size=3m,mode=700 tmpfs ${small} && exec "$@"`, 'sh'], settings: { API_TOKEN: 'a-token-of-the-full-disk-0001' }, wait: true });
   const inside = `/proc/${phony.child.pid}/root${small}`;
   assert.equal((await incoming(phony, one(1))).status, 200);
+  const later = await phony.api('POST', '/api/sms/send', { toNumber: '+12025550118', body: 'Later', sendAt: new Date(Date.now() + 1500).toISOString() });
+  assert.ok(later.status < 300, JSON.stringify(later.body));
   try { fs.writeFileSync(`${inside}/ballast`, Buffer.alloc(4 * 1024 * 1024)); } catch {}
   const answered = [1];
   let refused = 0;
@@ -187,10 +189,17 @@ test('the disk is full: 503 to the webhook, a clear error, nothing told as store
   const tried = await phony.api('POST', '/api/sms/send', { toNumber: '+12025550119', body: 'no room' });
   assert.equal(tried.status, 503);
   assert.equal(await phony.api('GET', '/ready').then((a) => a.status), 503);
+  // A message that is due and cannot be taken is tried once a second, not without a pause.
+  const { pid } = processes().find((p) => p.name === 'smsd');
+  const ticks = () => fs.readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ').slice(11, 13).reduce((sum, n) => sum + Number(n), 0);
+  await new Promise((done) => setTimeout(done, Math.max(0, Date.parse(later.body.data.sendAt) - Date.now())));
+  const before = ticks();
+  await new Promise((done) => setTimeout(done, 1500));
+  assert.ok(ticks() - before < 25, `smsd used ${ticks() - before} of 150 hundredths of a second`);
   fs.rmSync(`${inside}/ballast`);
   assert.equal((await incoming(phony, one(500))).status, 200);
   answered.push(500);
-  const { body } = await phony.api('GET', '/api/sms/messages?limit=200');
+  const { body } = await phony.api('GET', '/api/sms/messages?limit=200&direction=inbound');
   assert.deepEqual(new Set(body.data.messages.map((m) => m.messageSid)), new Set(answered.map((n) => sid(n))));
   assert.equal((await phony.stop()).code, 0);
   fs.rmSync(folder, { recursive: true, force: true });
