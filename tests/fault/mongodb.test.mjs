@@ -174,3 +174,18 @@ test('a message whose taking was not answered is sent once, long before its leas
   assert.equal((await phony.stop()).code, 0);
   await proxy.close();
 });
+
+test('a list that is being read when the server forgets the cursor is read whole', async () => {
+  const proxy = await new Proxy(Number(new URL(mongo.url).port)).listen();
+  const phony = await startPhony({ sims: { carrier, agent }, settings: { ...settings, MONGODB_URL: `mongodb://127.0.0.1:${proxy.port}/long` } });
+  const toNumbers = Array.from({ length: 150 }, (_, i) => `+1202555${7000 + i}`); // more than the first batch of a cursor has
+  assert.equal((await phony.api('POST', '/api/sms/bulk', { toNumbers, body: 'Later', sendAt: new Date(Date.now() + 86400000).toISOString() })).status, 202);
+  const list = () => phony.api('GET', '/api/sms/messages?limit=200');
+  await until(async () => (await list()).body.data?.messages.length === 150, 'all to be stored');
+  proxy.forget = true;
+  const { status, text, body } = await list();
+  assert.equal(proxy.forget, false);
+  assert.deepEqual([status, body.data?.messages.length], [200, 150], text.slice(0, 300));
+  assert.equal((await phony.stop()).code, 0);
+  await proxy.close();
+});

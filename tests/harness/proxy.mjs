@@ -9,6 +9,7 @@ export class Proxy {
   swallow = null; // what matches this, of what is sent to the target, never arrives
   swallowed = 0;
   lose = null; // what matches this arrives, and its answer is lost with the connection; once
+  forget = false; // the cursor that the next getMore of MongoDB's protocol names is one that the server does not know; once
 
   constructor(target) { this.target = target; }
 
@@ -24,7 +25,8 @@ export class Proxy {
     this.connections.add(connection);
     let answerIsLost = false;
     this.#pump(near, far, (bytes) => {
-      const text = bytes.toString('latin1');
+      const text = bytes.toString('latin1'), more = text.indexOf('getMore\0');
+      if (this.forget && more >= 0) { bytes[more + 'getMore\0'.length] ^= 1; this.forget = false; }
       if (this.lose?.test(text)) [answerIsLost, this.lose] = [true, null];
       return this.swallow?.test(text) && ++this.swallowed > 0;
     });

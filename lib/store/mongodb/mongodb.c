@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DUPLICATE_KEY = 11000 };
+enum { DUPLICATE_KEY = 11000, READ_TRIES = 3 };
 
 static bool is_among(uint32_t code, const uint32_t *codes, size_t count)
 {
@@ -120,18 +120,37 @@ static void append_projection(bson_t *to, const struct store_collection *c, cons
 	bson_append_document_end(to, &projection);
 }
 
-/* All that a cursor has; NULL with error. Frees the cursor. */
-static json_t *read_all(const struct store_collection *c, mongoc_cursor_t *cursor, struct store_error *error)
+/*
+ * The server no longer knows the cursor: it was restarted, or another one has taken
+ * its place (CursorNotFound, QueryPlanKilled, CursorKilled).
+ */
+static bool cursor_is_forgotten(const bson_error_t *fault)
 {
-	json_t *documents = json_array();
-	const bson_t *document;
+	static const uint32_t codes[] = {43, 175, 237};
+	return is_among(fault->code, codes, sizeof codes / sizeof *codes);
+}
+
+/* All that matches; read from the beginning when the server forgets the cursor meanwhile. */
+static json_t *read_all(const struct store_collection *c, mongoc_collection_t *in, const bson_t *filter,
+			const bson_t *opts, struct store_error *error)
+{
 	bson_error_t fault;
-	while (mongoc_cursor_next(cursor, &document))
-		json_array_append_new(documents, bson_to_document(c, document));
-	if (mongoc_cursor_error(cursor, &fault))
-		set_error(error, &fault);
-	mongoc_cursor_destroy(cursor);
-	return documents;
+	for (int tries = 1;; tries++) {
+		mongoc_cursor_t *cursor = mongoc_collection_find_with_opts(in, filter, opts, NULL);
+		json_t *documents = json_array();
+		const bson_t *document;
+		while (mongoc_cursor_next(cursor, &document))
+			json_array_append_new(documents, bson_to_document(c, document));
+		bool failed = mongoc_cursor_error(cursor, &fault);
+		mongoc_cursor_destroy(cursor);
+		if (failed && cursor_is_forgotten(&fault) && tries < READ_TRIES) {
+			json_decref(documents);
+			continue;
+		}
+		if (failed)
+			set_error(error, &fault);
+		return documents;
+	}
 }
 
 static bool lacks_key(const struct store_collection *c, const json_t *documents)
@@ -149,10 +168,10 @@ static json_t *read_matching(struct mongodb *m, const struct store_collection *c
 			     const bson_t *opts, struct store_error *error)
 {
 	mongoc_collection_t *in = mongodb_collection(m, c);
-	json_t *documents = read_all(c, mongoc_collection_find_with_opts(in, filter, opts, NULL), error);
+	json_t *documents = read_all(c, in, filter, opts, error);
 	if (c->key_from != NULL && lacks_key(c, documents) && mongodb_adopt(m, c)) {
 		json_decref(documents);
-		documents = read_all(c, mongoc_collection_find_with_opts(in, filter, opts, NULL), error);
+		documents = read_all(c, in, filter, opts, error);
 	}
 	mongoc_collection_destroy(in);
 	return documents;
