@@ -1,6 +1,8 @@
 // Several hosts on one database, behind one nginx: what one begins, whichever is reached goes on with.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
 import { afterEach, test } from 'node:test';
 import { account, endAll, freePort, killAll, noProcesses, processes, speech, startAgent, startCarrier, startMongo, startPhony, until } from '../harness/phony.mjs';
 import { startNginx } from '../harness/nginx.mjs';
@@ -124,5 +126,68 @@ test('three hosts: calls and messages go on wherever they are reached; one is ki
   await noProcesses();
   assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
   await nginx.stop();
+  await mongo.stop();
+});
+
+// Each request goes to the host that portOf names for its path.
+async function startFront(port, portOf) {
+  const server = http.createServer((request, answer) => {
+    const { method, url, headers } = request;
+    const passed = http.request({ host: '127.0.0.1', port: portOf(url), method, path: url, headers }, (from) => { answer.writeHead(from.statusCode, from.rawHeaders); from.pipe(answer); });
+    passed.on('error', () => answer.destroy());
+    request.pipe(passed);
+  });
+  server.on('upgrade', ({ url, rawHeaders }, client, head) => {
+    const host = net.connect(portOf(url), '127.0.0.1', () => {
+      host.write(`GET ${url} HTTP/1.1\r\n${rawHeaders.map((text, i) => (i % 2 ? `${text}\r\n` : `${text}: `)).join('')}\r\n`);
+      host.write(head);
+      client.pipe(host).pipe(client);
+    });
+    for (const [one, other] of [[client, host], [host, client]]) one.on('error', () => other.destroy());
+  });
+  await new Promise((done) => server.listen(port, '127.0.0.1', done));
+  return server;
+}
+
+test('what a host knows of a call is of before its end: everything off counts none that is over, and changes nothing of what is stored', async () => {
+  const mongo = await startMongo();
+  const ports = [await freePort(), await freePort(), await freePort()];
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ pause_ms: 60000 }] } } });
+  const carrier = await startCarrier({ default: { script: [] } });
+  const settings = { PUBLIC_URL: `http://127.0.0.1:${ports[2]}`, MONGODB_URL: mongo.url, API_TOKEN: token, DRAIN_SECONDS: '1' };
+  const serves = await startPhony({ sims: { carrier, agent }, port: ports[0], settings });
+  const other = await startPhony({ sims: { carrier, agent }, port: ports[1], settings });
+  let callbacks = ports[1];
+  const front = await startFront(ports[2], (url) => (url.startsWith('/call/status') ? callbacks : ports[0]));
+  const begin = async (host, to) => {
+    const { callSid } = (await host.call(to)).body;
+    await carrier.events.wait((e) => e.event === 'stream-open' && e.callSid === callSid, 'the stream');
+    return callSid;
+  };
+  const hangUp = async (callSid) => {
+    await api(serves, 'POST', `/api/calls/${callSid}/hangup`);
+    assert.equal((await serves.over(callSid)).status, 'completed');
+  };
+  const off = async () => { const { status, body } = await api(other, 'POST', '/api/emergency-shutdown'); return [status, body?.ended, body?.failures]; };
+  // It heard of the first by a callback, but not of its end.
+  const heard = await begin(serves, '+14045550667');
+  await other.log.wait((l) => l.includes(heard) && l.includes('placed by another host'), 'the callback');
+  callbacks = ports[0];
+  await hangUp(heard);
+  assert.deepEqual(await off(), [200, 0, []]);
+  // And it placed the second, which the other host has served from its answer on.
+  const placed = await begin(other, '+14045550668');
+  await hangUp(placed);
+  const [status, , failures] = await off();
+  assert.deepEqual([status, failures], [200, []]);
+  for (const callSid of [heard, placed]) {
+    const { body } = await api(serves, 'GET', `/api/calls/${callSid}`);
+    assert.deepEqual([body.status, body.isLive, body.endReason], ['completed', false, 'hung up on request']);
+  }
+  for (const host of [serves, other]) assert.equal((await host.stop()).code, 0);
+  await noProcesses();
+  assert.deepEqual([await agent.stop(), await carrier.stop()], [0, 0]);
+  front.close();
+  front.closeAllConnections();
   await mongo.stop();
 });

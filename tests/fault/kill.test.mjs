@@ -426,6 +426,38 @@ test('voiced killed while nobody knows whether a call was placed: the time of lo
   });
 });
 
+// Twilio's last callback came while nobody was there to hear it.
+test('calls that ended while voiced was away are asked about soon: first the one that was being ended', async () => {
+  await withTree({}, async ({ phony }) => {
+    const ids = [];
+    for (const to of ['+12025550187', '+12025550188']) {
+      const { callSid } = (await phony.call(to)).body;
+      await until(async () => (await events(phony, callSid)).some((e) => e.type === 'agent-connected'), 'the agent');
+      await phony.api('POST', `/api/calls/${callSid}/hangup`);
+      await phony.over(callSid);
+      ids.push(callSid);
+    }
+    const voiced = processes().find((p) => p.name === 'voiced').pid;
+    process.kill(voiced, 'SIGSTOP');
+    const db = new DatabaseSync(path.join(phony.folder, 'state/phony.db'));
+    db.exec('PRAGMA busy_timeout = 5000');
+    for (const { key, document } of db.prepare('SELECT key, document FROM calls').all()) {
+      const { endedAt, duration, endReason, ...live } = JSON.parse(document);
+      const call = { ...live, status: 'in-progress', ...(live.callSid === ids[1] ? { endReason } : {}) };
+      db.prepare('UPDATE calls SET document = ? WHERE key = ?').run(JSON.stringify(call), key);
+    }
+    db.close();
+    process.kill(voiced, 'SIGKILL');
+    const order = [];
+    await until(async () => {
+      for (const callSid of ids)
+        if (!order.includes(callSid) && (await phony.api('GET', `/api/calls/${callSid}`).catch(() => ({}))).body?.status === 'completed') order.push(callSid);
+      return order.length === 2;
+    }, 'both to be over', 15000);
+    assert.deepEqual(order, ids.toReversed());
+  });
+});
+
 test('voiced killed while a call is being placed: the call is found again', async () => {
   await withTree({ fallback: { script: [], ring_ms: 3000 } }, async ({ carrier, phony }) => {
   const asked = phony.call('+12025550186').catch((e) => e);

@@ -65,7 +65,7 @@ void ending_begin(struct voiced *v, struct call *call, const char *reason, endin
 	enum lifecycle_action action = call_set_ending(call, reason);
 	if (first) {
 		log_call(LOG_SEV_INFO, call_sid(call), "ending the call: %s", reason);
-		call_save(call, NULL, NULL);
+		elsewhere_save(v, call);
 	}
 	if (call_is_browser(call)) {
 		browser_hang_up(call);

@@ -97,3 +97,18 @@ void elsewhere_check(struct voiced *v, struct call *call, void (*fn)(struct voic
 	*c = (struct checking){v, xstrdup(call_id(call)), fn};
 	store_get(v->store, STORE_CALLS, "callId", call_id(call), on_checked, c);
 }
+
+static void save(struct voiced *v, struct call *call)
+{
+	(void)v;
+	if (!call_is_over(call))
+		call_save(call, NULL, NULL);
+}
+
+void elsewhere_save(struct voiced *v, struct call *call)
+{
+	if (call_worker(call) != NULL || call_is_browser(call))
+		save(v, call); /* it is served here */
+	else
+		elsewhere_check(v, call, save);
+}

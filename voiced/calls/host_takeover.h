@@ -24,4 +24,10 @@ struct call *elsewhere_take(struct voiced *v, const json_t *document);
 /* Lets go of a call that another host has taken or ended; else fn goes on with it. */
 void elsewhere_check(struct voiced *v, struct call *call, void (*fn)(struct voiced *v, struct call *call));
 
+/*
+ * Writes the state of a live call, unless another host has it by now: what this one
+ * knows of it may be of before that.
+ */
+void elsewhere_save(struct voiced *v, struct call *call);
+
 #endif

@@ -247,7 +247,7 @@ static void on_status(struct hook *h, struct call *call)
 		/* Where the call is another host's, only its end is ours to write. */
 		if ((call_is_ours(call) || status >= CALL_COMPLETED) && call_set_status(call, status) &&
 		    !call_is_over(call))
-			call_save(call, NULL, NULL);
+			elsewhere_save(h->v, call);
 		load_tell(h->v);
 	}
 	hook_reply_noted(h);
