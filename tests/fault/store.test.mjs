@@ -38,3 +38,33 @@ test('a locked database: the call goes on, its lines are stored later, a new cal
     await noProcesses();
   }
 });
+
+test('an answered call that cannot be stored for a moment: its stream begins once it is', async () => {
+  const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents: { 'agent-test': { script: [{ pause_ms: 60000 }] } } });
+  const carrier = await startCarrier({ default: { script: [], ring_ms: 1000 } });
+  const phony = await startPhony({ sims: { carrier, agent }, settings: { DRAIN_SECONDS: '1' } });
+  const database = new DatabaseSync(path.join(phony.folder, 'state/phony.db'));
+  database.exec('PRAGMA busy_timeout = 5000');
+  try {
+    const { callSid } = (await phony.call('+12025550195')).body;
+    const failed = () => phony.log.filter((l) => l.includes('could not be stored')).length;
+    // Each change of a call fails at once: it looks at an index that is damaged.
+    database.exec(`CREATE VIRTUAL TABLE damaged USING fts5(text); INSERT INTO damaged VALUES ('text'); UPDATE damaged_data SET block = x'ff' WHERE id = 1;
+      CREATE TRIGGER no_change BEFORE UPDATE ON calls BEGIN INSERT INTO damaged (damaged) VALUES ('integrity-check'); END`);
+    await phony.log.wait((l) => l.includes('is in-progress'), 'the answer');
+    const answered = Date.now(), before = failed();
+    await until(() => failed() > before || carrier.events.find((e) => e.event === 'stream-open'), 'another try');
+    database.exec('DROP TRIGGER no_change');
+    await carrier.events.wait((e) => e.event === 'stream-open' && e.callSid === callSid, 'the stream');
+    // It does not wait for longer than three seconds.
+    if (Date.now() - answered < 2500) {
+      assert.ok(!phony.log.find((l) => l.includes('is not stored yet, and goes on')));
+      assert.equal(JSON.parse(database.prepare('SELECT document FROM calls').get().document).status, 'in-progress');
+    }
+  } finally {
+    database.close();
+    const end = await phony.stop();
+    assert.deepEqual([end.code, await agent.stop(), await carrier.stop()], [0, 0, 0]);
+    await noProcesses();
+  }
+});
