@@ -180,6 +180,10 @@ test('what a host knows of a call is of before its end: everything off counts no
   await hangUp(placed);
   const [status, , failures] = await off();
   assert.deepEqual([status, failures], [200, []]);
+  // The third is live: it is one call, though the host that placed it learns only now that another serves it.
+  const live = await begin(other, '+14045550669');
+  assert.deepEqual(await off(), [200, 1, []]);
+  assert.equal((await serves.over(live)).status, 'completed');
   for (const callSid of [heard, placed]) {
     const { body } = await api(serves, 'GET', `/api/calls/${callSid}`);
     assert.deepEqual([body.status, body.isLive, body.endReason], ['completed', false, 'hung up on request']);

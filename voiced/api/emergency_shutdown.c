@@ -29,6 +29,9 @@ struct shutdown {
 	unsigned pending, ended, canceled;
 	json_int_t messages;
 	json_t *failures;
+	/* callIds of this host's calls: they are ended once, though it may let go of one meanwhile, and
+	 * the store call it live for a moment more. */
+	json_t *own;
 };
 
 static void add_failure(struct shutdown *s, const char *what, const char *why)
@@ -73,6 +76,7 @@ static void step(struct shutdown *s)
 					 message, "ended", (int)s->ended, "canceled", (int)s->canceled,
 					 "messagesCanceled", s->messages, "failures", s->failures));
 	json_decref(s->failures);
+	json_decref(s->own);
 	free(s);
 }
 
@@ -105,7 +109,10 @@ static void on_ended(void *arg, const char *error)
 static void end_ours(struct call *call, void *arg)
 {
 	struct shutdown *s = arg;
-	if (call_is_ours(call) && !call_is_over(call))
+	if (!call_is_ours(call))
+		return;
+	json_object_set_new(s->own, call_id(call), json_true());
+	if (!call_is_over(call))
 		ending_begin(s->v, call, "emergency shutdown", on_ended, begin_one(s, call_sid(call)));
 }
 
@@ -128,8 +135,7 @@ static void on_found(void *arg, json_t *result, const char *error)
 	json_array_foreach (json_object_get(result, "documents"), i, call) {
 		const char *id = json_string_value(json_object_get(call, "callId"));
 		const char *sid = json_string_value(json_object_get(call, "callSid"));
-		const struct call *known = id ? calls_by_id(s->v->calls, id) : NULL;
-		if (id == NULL || (known != NULL && call_is_ours(known)))
+		if (id == NULL || json_object_get(s->own, id) != NULL)
 			continue;
 		if (sid != NULL && twilio_is_call_sid(sid))
 			twilio_end_call(s->v->twilio, sid, on_ended_elsewhere, begin_one(s, sid));
@@ -186,7 +192,8 @@ void shutdown_run(struct voiced *v, json_t *args, struct reply reply)
 	if (answer_faults(reply, &r))
 		return;
 	struct shutdown *s = xcalloc(1, sizeof *s);
-	*s = (struct shutdown){.v = v, .reply = reply, .pending = 5, .failures = json_array()};
+	*s = (struct shutdown){
+		.v = v, .reply = reply, .pending = 5, .failures = json_array(), .own = json_object()};
 	calls_each(v->calls, end_ours, s);
 	handover_ask(v->to_smsd, MSG_STOP_MESSAGES, json_object(), on_messages, s);
 	quota_stop(v->quota, on_stopped, s);
