@@ -1,9 +1,11 @@
 // Many calls: at once, and one after the other.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
-import { test } from 'node:test';
-import { noProcesses, processes, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { afterEach, test } from 'node:test';
+import { endAll, noProcesses, processes, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
 import { number, tonesOf } from '../harness/tones.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
 
 const sanitized = /asan/.test(process.env.BUILD ?? '');
 const descriptors = (pid) => fs.readdirSync(`/proc/${pid}/fd`).length;

@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
-import { freePort, noProcesses, root, speech, startAgent, startCarrier, startPhony } from '../harness/phony.mjs';
+import { afterEach, test } from 'node:test';
+import { endAll, freePort, noProcesses, root, speech, startAgent, startCarrier, startPhony } from '../harness/phony.mjs';
 import WebSocket from 'ws';
 import { readmeBlock, startNginx } from '../harness/nginx.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
 
 test('a call through nginx, by the block of the README alone', async () => {
   const rules = (text) => text.split('\n').map((l) => l.trim()).filter((l) => l && !l.startsWith('#'));

@@ -1,10 +1,12 @@
 // What is still done for a call that is over: its cost, and the end of its recording at Twilio.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { test } from 'node:test';
-import { account, bin, noProcesses, processes, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { afterEach, test } from 'node:test';
+import { account, bin, endAll, noProcesses, processes, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
 import { agents, request } from '../harness/mcp.mjs';
 import { hook } from '../harness/webhooks.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
 
 test('what the provider charged is asked for until it is known, also by another voiced', async () => {
   const agent = await startAgent({ apiKey: 'xi-test-key-0001', agents });

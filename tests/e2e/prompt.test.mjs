@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
-import { noProcesses, startAgent, startCarrier, startPhony, temporaryFolder } from '../harness/phony.mjs';
+import { afterEach, test } from 'node:test';
+import { endAll, noProcesses, startAgent, startCarrier, startPhony, temporaryFolder } from '../harness/phony.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
 
 const folder = temporaryFolder();
 process.on('exit', () => fs.rmSync(folder, { recursive: true, force: true }));

@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import { promisify } from 'node:util';
 import Ajv from 'ajv';
-import { bin, freePort, noProcesses, poorEnvironment, root, settings, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { bin, endAll, freePort, noProcesses, poorEnvironment, root, settings, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
 import { sources } from '../bench/screens.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
 
 const run = promisify(execFile);
 const manual = (name) => fs.readFileSync(path.join(root, 'etc/man', name), 'utf8');

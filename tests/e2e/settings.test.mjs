@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
-import { test } from 'node:test';
-import { account, noProcesses, processes, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { afterEach, test } from 'node:test';
+import { account, endAll, noProcesses, processes, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
 
 const agents = { 'agent-test': { script: [{ pause_ms: 60000 }] } };
 const setting = async (phony, name) => (await phony.api('GET', '/api/settings').catch(() => ({}))).body?.data?.settings.find((s) => s.name === name);

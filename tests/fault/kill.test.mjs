@@ -4,8 +4,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
-import { freePort, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { afterEach, test } from 'node:test';
+import { endAll, freePort, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
 
 const hello = speech('Hello, this is Anna. May I ask you something?');
 const thanks = speech('Thank you. Goodbye!');

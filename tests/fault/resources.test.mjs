@@ -5,8 +5,10 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { test } from 'node:test';
-import { bin, freePort, noProcesses, poorEnvironment, processes, settings, speech, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { afterEach, test } from 'node:test';
+import { bin, endAll, freePort, noProcesses, poorEnvironment, processes, settings, speech, start, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
 
 const one = (name) => processes().find((p) => p.name === name);
 // As its own user, who may lower what is in force, and raise it again.

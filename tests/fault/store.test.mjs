@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { test } from 'node:test';
-import { noProcesses, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+import { afterEach, test } from 'node:test';
+import { endAll, noProcesses, speech, startAgent, startCarrier, startPhony, until } from '../harness/phony.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
 
 test('a locked database: the call goes on, its lines are stored later, a new call is refused', async () => {
   const hello = speech('Hello, this is Anna. May I ask you something?');

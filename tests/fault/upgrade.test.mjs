@@ -4,9 +4,11 @@ import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { test } from 'node:test';
+import { afterEach, test } from 'node:test';
 import { promisify } from 'node:util';
-import { bin, endWell, freePort, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+import { bin, endAll, endWell, freePort, noProcesses, processes, speech, startAgent, startCarrier, startPhony, temporaryFolder, until } from '../harness/phony.mjs';
+
+afterEach((t) => { if (t.error) endAll(); });
 
 const run = promisify(execFile);
 const hello = speech('Hello, this is Anna. May I ask you something?');
