@@ -84,6 +84,13 @@ static void close_spool(struct store_backend *b, struct store_backend *mongodb)
 	free(b);
 }
 
+/* Commits the database, and closes the spool before it. */
+static void settle(struct store_backend *b, struct store_backend *mongodb)
+{
+	assert_true(database->end(database->self));
+	close_spool(b, mongodb);
+}
+
 static bool is_there(const char *sid)
 {
 	struct store_error error = {.text = ""};
@@ -132,8 +139,7 @@ static void test_refused_for_good(void **state)
 	assert_true(is_there("SM2"));
 	assert_int_equal(b->spooled(b->self), 0);
 	refused = NULL;
-	assert_true(database->end(database->self));
-	close_spool(b, mongodb);
+	settle(b, mongodb);
 }
 
 static void test_refused_write_is_laid_aside(void **state)
@@ -324,8 +330,7 @@ static void test_replay_not_kept(void **state)
 		json_t *one = json_pack("{s:[[s, s, s]]}", "where", "requestId", "=", "SM1");
 		json_decref(database->remove(database->self, MESSAGES, one, &error));
 		json_decref(one);
-		assert_true(database->end(database->self));
-		close_spool(b, mongodb);
+		settle(b, mongodb);
 	}
 }
 
@@ -380,8 +385,7 @@ static void test_brought_once(void **state)
 	assert_int_equal(b->spooled(b->self), 0);
 	spool->local = disk;
 	json_decref(set);
-	assert_true(database->end(database->self));
-	close_spool(b, mongodb);
+	settle(b, mongodb);
 }
 
 /* An insert arrived although its answer was lost: what is dropped here afterwards is dropped there. */
@@ -417,8 +421,7 @@ static void test_unset(void **state)
 	json_decref(args);
 	json_decref(named);
 	json_decref(waits);
-	assert_true(database->end(database->self));
-	close_spool(b, mongodb);
+	settle(b, mongodb);
 }
 
 /* What was laid aside and is changed afterwards is brought again, and not only by the next process. */
@@ -447,8 +450,7 @@ static void test_changed_when_laid_aside(void **state)
 		json_t *one = json_pack("{s:[[s, s, s]]}", "where", "requestId", "=", "SM1");
 		json_decref(database->remove(database->self, MESSAGES, one, &error));
 		json_decref(one);
-		assert_true(database->end(database->self));
-		close_spool(b, mongodb);
+		settle(b, mongodb);
 	}
 }
 
@@ -486,8 +488,7 @@ static void test_numbers(void **state)
 	replay(b, 2);
 	assert_true(is_there("SM3") && is_there("SM4") && is_there("SM5"));
 	refused = NULL;
-	assert_true(database->end(database->self));
-	close_spool(b, mongodb);
+	settle(b, mongodb);
 }
 
 /* What was not brought yet counts, too. */
@@ -507,8 +508,7 @@ static void test_count(void **state)
 		replay(b, 1);
 	}
 	json_decref(args);
-	assert_true(database->end(database->self));
-	close_spool(b, mongodb);
+	settle(b, mongodb);
 }
 
 /* On a full disk a batch is kept as a whole or not at all: the callers of all of it are told so. */

@@ -69,7 +69,9 @@ void spool_note(struct spool *s, const struct store_collection *c, const char *k
  */
 json_t *spool_entry_of(struct spool *s, const struct store_collection *c, const char *key,
 		       struct store_error *error);
-/* A document that changes is to be brought (again), also one that was laid aside: as the newest. Steals set.
+/*
+ * A document that changes is to be brought again, even if it was laid aside: then as
+ * the newest. Steals set.
  */
 void spool_change_entry(struct spool *s, const json_t *entry, json_t *set, struct store_error *error);
 /* A local document is another now, by an update's args: so is its entry. */
@@ -80,8 +82,10 @@ bool spool_is_aside(const json_t *entry);
 
 /* Brings a part of what waits to the database. */
 void spool_replay(struct spool *s);
-/* The entries of the journal, as local disk has them, and where the numbers go on; uncounted stays if it
- * cannot be read. */
+/*
+ * Reads from local disk how many entries the journal has, and its highest number;
+ * uncounted stays set if that fails.
+ */
 void spool_count_pending(struct spool *s);
 /* What an earlier process left. */
 void spool_read_journal(struct spool *s, struct store_error *error);
